@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the verbs share: the command table, exit codes, messages, arguments. */
+#ifndef CMD_H
+#define CMD_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vfiopm.h"
+
+#define PROGRAM "vfio-pm"
+
+/* Documented exit codes; one table in vfio-pm(8) names them. */
+enum exit_code {
+	EXIT_OK = 0,		/* done, or already so */
+	EXIT_FAILED = 1,	/* permission, I/O, device didn't come back */
+	EXIT_USAGE = 2,		/* the command line is wrong */
+	EXIT_NODEV = 3,		/* no such device */
+	EXIT_UNUSABLE = 4,	/* not usable as it is */
+	EXIT_BUSY = 5,		/* another owner */
+	EXIT_STATE = 6,		/* wanted state not reached */
+};
+
+struct verb;
+
+/* Made once in main() and handed down: there is no global state. */
+struct app {
+	struct vfiopm_ctx *ctx;
+	const struct verb *verb;	/* the verb that runs */
+	const char *sysroot;		/* NULL: this system */
+	unsigned int verbose;
+};
+
+/* One row of the command table in main.c. */
+struct verb {
+	const char *name;
+	const char *summary;		/* one line, for the list of verbs */
+	const struct argp *argp;	/* options, arguments, help text */
+	int (*run)(struct app *app, int argc, char **argv);	/* returns an exit code */
+	unsigned int flags;
+};
+
+#define VERB_WRITES	(1u << 0)	/* opens, writes or signals: refuses --sysroot */
+#define VERB_HIDDEN	(1u << 1)	/* not in the list of verbs */
+
+extern const struct verb verbs[];	/* main.c; ends with a NULL name */
+
+/* Keys of long-only options: verbs may use KEY_VERB and up. */
+enum { KEY_SYSROOT = 0x100, KEY_DESCRIBE, KEY_VERB = 0x200 };
+
+/*
+ * Parse a verb's command line with its argp. The parser sees @input; on a
+ * mistake argp prints and exits with EXIT_USAGE.
+ */
+void verb_parse(struct app *app, int argc, char **argv, void *input);
+
+/* messages.c: one format for everything on stderr. */
+void msg_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void msg_hint(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void msg_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* "cannot VERB 'ADDR': cause", the format of every failure on a device. */
+void msg_cannot(const char *what, const char *addr, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* targets.c: DEVICE arguments. */
+struct targets {
+	size_t count;
+	struct vfiopm_device **dev;	/* references held; unique, in the order given */
+};
+/*
+ * Resolve all arguments. Each one that is malformed or matches nothing is
+ * reported; what was found is in @ret all the same. Returns the exit code of
+ * the first failure, or EXIT_OK.
+ */
+int targets_resolve(struct app *app, char **specs, size_t n, struct targets *ret);
+void targets_free(struct targets *targets);
+/* Keeps the first failure's code: several devices, all are tried. */
+static inline void code_merge(int *code, int next)
+{
+	if (*code == EXIT_OK)
+		*code = next;
+}
+
+/* units.c: TIME is a number with ms, s, m or h, default seconds; result in ms. */
+int parse_time(const char *text, int64_t *ret_ms);
+/* "38 ms", "4.2 s", "3 min 5 s", "2 d 4 h": for people. */
+char *format_time(int64_t ms, char *buf, size_t size);
+
+/* One prototype a verb. */
+int cmd_list(struct app *app, int argc, char **argv);
+
+extern const struct argp list_argp;
+
+#endif /* CMD_H */

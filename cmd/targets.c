@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* DEVICE arguments: what the user named, as devices. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+
+static int targets_add(struct targets *targets, struct vfiopm_list *list)
+{
+	struct vfiopm_device *dev;
+	size_t i;
+
+	vfiopm_list_foreach(list, i, dev) {
+		struct vfiopm_device **grown;
+		bool known = false;
+
+		for (size_t j = 0; j < targets->count && !known; j++)
+			known = !vfiopm_addr_cmp(vfiopm_device_get_addr(targets->dev[j]),
+						 vfiopm_device_get_addr(dev));
+		if (known)
+			continue;
+		grown = reallocarray(targets->dev, targets->count + 1, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		targets->dev = grown;
+		targets->dev[targets->count++] = vfiopm_device_ref(dev);
+	}
+	return 0;
+}
+
+static int report(const char *spec, int r)
+{
+	switch (r) {
+	case -EINVAL:
+		msg_error("'%s' is no PCI address, VENDOR:DEVICE, group:N or sysfs path", spec);
+		msg_hint("an address looks like 0000:01:00.0 or 01:00.0");
+		return EXIT_USAGE;
+	case -ENODEV:
+		msg_error("no such device: '%s'", spec);
+		msg_hint(PROGRAM " list -a shows the PCI devices of this system");
+		return EXIT_NODEV;
+	}
+	msg_error("cannot look up '%s': %s", spec, strerror(-r));
+	return EXIT_FAILED;
+}
+
+int targets_resolve(struct app *app, char **specs, size_t n, struct targets *ret)
+{
+	struct targets targets = { 0 };
+	int code = EXIT_OK;
+
+	for (size_t i = 0; i < n; i++) {
+		struct vfiopm_list *list;
+		int r;
+
+		r = vfiopm_list_new_from_spec(app->ctx, specs[i], &list);
+		if (r == 0) {
+			r = targets_add(&targets, list);
+			vfiopm_list_free(list);
+		}
+		if (r < 0)
+			code_merge(&code, report(specs[i], r));
+	}
+	*ret = targets;
+	return code;
+}
+
+void targets_free(struct targets *targets)
+{
+	for (size_t i = 0; i < targets->count; i++)
+		vfiopm_device_unref(targets->dev[i]);
+	free(targets->dev);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the library share, grouped by the file that owns it. */
+#ifndef VFIOPM_PRIVATE_H
+#define VFIOPM_PRIVATE_H
+
+#include <syslog.h>
+
+#include "vfiopm.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* ---- ctx.c ---- */
+
+struct vfiopm_ctx {
+	unsigned int refs;
+	int root_fd;		/* O_PATH; every path is opened below it */
+	bool foreign;		/* another root than "/": hostile */
+	vfiopm_log_fn log_fn;
+	void *log_data;
+	int log_max;
+};
+
+void log_ctx(const struct vfiopm_ctx *ctx, int priority, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+#define log_debug(ctx, ...) log_ctx((ctx), LOG_DEBUG, __VA_ARGS__)
+#define log_info(ctx, ...) log_ctx((ctx), LOG_INFO, __VA_ARGS__)
+
+/* ---- sysfs.c: the only door to /sys, /proc and /dev ---- */
+
+/* An attribute is a page at the most (fs/sysfs/file.c); its longest line here is shorter. */
+#define SYSFS_VALUE_MAX 4096
+/* Path of a device below the root: PCI trees nest a few levels only. */
+#define SYSFS_PATH_MAX 1024
+
+/*
+ * All paths are relative to the context's root and have no leading slash
+ * ("sys/bus/pci/devices"), or relative to @dirfd from sysfs_dir().
+ * Return a descriptor or a negative errno; -EINVAL for a file type other than asked.
+ */
+int sysfs_dir(const struct vfiopm_ctx *ctx, const char *path);
+int sysfs_dir_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name);
+/* Read a small file; @buf is terminated, trailing newlines are cut. Return its length. */
+ssize_t sysfs_read(const struct vfiopm_ctx *ctx, const char *path, char *buf, size_t size);
+ssize_t sysfs_read_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name, char *buf,
+		      size_t size);
+/* The same, as a number: decimal, or hexadecimal with 0x. -EINVAL: something else stands there. */
+int sysfs_read_int_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name, int64_t *ret);
+/* The same, as a string of the caller's; NULL when it can't be read or is empty. */
+char *sysfs_read_str_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name);
+/* Last component of the link's target. Return its length. */
+ssize_t sysfs_link_at(int dirfd, const char *name, char *buf, size_t size);
+bool sysfs_exists_at(int dirfd, const char *name);
+/* Write @value whole. -EROFS below a foreign root. */
+int sysfs_write_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name, const char *value);
+int sysfs_write(const struct vfiopm_ctx *ctx, const char *path, const char *value);
+/* The real path of a directory, without the root: "/sys/devices/…". */
+int sysfs_real_path(const struct vfiopm_ctx *ctx, const char *path, char *buf, size_t size);
+/*
+ * Call @fn for each entry of a directory but dot files; a return other than 0 ends the walk and is
+ * handed back.
+ */
+int sysfs_foreach(const struct vfiopm_ctx *ctx, const char *path,
+		  int (*fn)(const char *name, void *data), void *data);
+int sysfs_foreach_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name,
+		     int (*fn)(const char *name, void *data), void *data);
+/* Open a device node "dev/vfio/12" of the running system. -EROFS below a foreign root. */
+int sysfs_open_node(const struct vfiopm_ctx *ctx, const char *path, int flags);
+
+/* ---- address.c ---- */
+
+/* Two hexadecimal numbers, "8086:10d3"; the whole string. */
+int parse_id_pair(const char *text, unsigned int *vendor, unsigned int *device);
+
+/* ---- device.c ---- */
+
+struct vfiopm_device {
+	unsigned int refs;
+	struct vfiopm_ctx *ctx;
+	struct vfiopm_addr addr;
+	char name[VFIOPM_ADDR_LEN];
+	uint16_t vendor, device, subvendor, subdevice;
+	uint32_t class;
+	int group;
+	int numvfs;
+	bool noiommu;
+	bool vfio;
+	char *syspath;
+	char *driver;
+	char *override;
+	char *group_node;
+	char *cdev_node;
+	char *physfn;
+};
+
+/* Directory of the device, opened anew: -ENODEV when it has gone. */
+int device_open_dir(const struct vfiopm_device *dev);
+/* "sys/bus/pci/devices/NAME/TAIL" */
+void device_path(const struct vfiopm_device *dev, const char *tail, char *buf, size_t size);
+
+/* ---- list.c ---- */
+
+struct vfiopm_list {
+	size_t count;
+	struct vfiopm_device **dev;
+};
+
+/* ---- handle.c, group.c, cdev.c: the two ways to open a device ---- */
+
+/* What devices of one IOMMU group share: container and group, or iommufd. */
+struct backing {
+	unsigned int refs;
+	enum vfiopm_backend backend;
+	int group;
+	int container_fd;	/* or the iommufd */
+	int group_fd;		/* -1 for cdev */
+};
+
+struct vfiopm_handle {
+	struct vfiopm_ctx *ctx;
+	struct backing *backing;	/* NULL: wrapped */
+	enum vfiopm_backend backend;
+	int fd;
+};
+
+/* Open container and group; the group is attached. */
+int group_backing_new(const struct vfiopm_device *dev, struct backing **ret);
+/* Return a device descriptor. */
+int group_open_device(const struct backing *backing, const struct vfiopm_device *dev);
+/* Open the iommufd; nothing is attached yet. */
+int cdev_backing_new(const struct vfiopm_device *dev, struct backing **ret);
+int cdev_open_device(const struct backing *backing, const struct vfiopm_device *dev);
+bool cdev_available(const struct vfiopm_device *dev);
+
+#endif /* VFIOPM_PRIVATE_H */

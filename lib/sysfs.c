@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The only door to /sys, /proc and /dev: everything is opened below the
+ * context's root. A foreign root is hostile: its links resolve inside it, only
+ * regular files and directories are opened, and what is read is capped.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "private.h"
+
+static int open_in_root(const struct vfiopm_ctx *ctx, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)flags | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd;
+
+	/*
+	 * On the running system plain openat(2) will do, and it works where a
+	 * seccomp filter knows no openat2(2).
+	 */
+	if (ctx->foreign)
+		fd = syscall(SYS_openat2, ctx->root_fd, path, &how, sizeof(how));
+	else
+		fd = openat(ctx->root_fd, path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : (int)fd;
+}
+
+static int open_below(const struct vfiopm_ctx *ctx, int dirfd, const char *name, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)flags | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd;
+
+	if (ctx->foreign)
+		fd = syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
+	else
+		fd = openat(dirfd, name, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/*
+ * Opening a device node or a FIFO has effects of its own, so below a foreign
+ * root the type is looked at through an O_PATH descriptor before the file is
+ * opened for reading, by way of that same descriptor.
+ */
+static int open_regular(const struct vfiopm_ctx *ctx, int dirfd, const char *path)
+{
+	const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+	char self[64];
+	struct stat st;
+	int path_fd, fd;
+
+	if (!ctx->foreign)
+		return dirfd < 0 ? open_in_root(ctx, path, flags) :
+				   open_below(ctx, dirfd, path, flags);
+	path_fd = dirfd < 0 ? open_in_root(ctx, path, O_PATH) :
+			      open_below(ctx, dirfd, path, O_PATH);
+	if (path_fd < 0)
+		return path_fd;
+	if (fstat(path_fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		close(path_fd);
+		return -EINVAL;
+	}
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", path_fd);
+	fd = open(self, flags | O_CLOEXEC);
+	if (fd < 0)
+		fd = -errno;
+	close(path_fd);
+	return fd;
+}
+
+int sysfs_dir(const struct vfiopm_ctx *ctx, const char *path)
+{
+	return open_in_root(ctx, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+}
+
+int sysfs_dir_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name)
+{
+	return open_below(ctx, dirfd, name, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+}
+
+static ssize_t read_fd(int fd, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	while (len < size - 1) {
+		ssize_t n = read(fd, buf + len, size - 1 - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	while (len > 0 && buf[len - 1] == '\n')
+		len--;
+	buf[len] = '\0';
+	return (ssize_t)len;
+}
+
+static ssize_t read_path(const struct vfiopm_ctx *ctx, int dirfd, const char *path, char *buf,
+			 size_t size)
+{
+	ssize_t r;
+	int fd;
+
+	fd = open_regular(ctx, dirfd, path);
+	if (fd < 0)
+		return fd;
+	r = read_fd(fd, buf, size);
+	close(fd);
+	return r;
+}
+
+ssize_t sysfs_read(const struct vfiopm_ctx *ctx, const char *path, char *buf, size_t size)
+{
+	return read_path(ctx, -1, path, buf, size);
+}
+
+ssize_t sysfs_read_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name, char *buf,
+		      size_t size)
+{
+	return read_path(ctx, dirfd, name, buf, size);
+}
+
+int sysfs_read_int_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name, int64_t *ret)
+{
+	char buf[32], *end;
+	long long value;
+	ssize_t n;
+
+	n = sysfs_read_at(ctx, dirfd, name, buf, sizeof(buf));
+	if (n < 0)
+		return (int)n;
+	errno = 0;
+	value = strtoll(buf, &end, strncmp(buf, "0x", 2) ? 10 : 16);
+	if (end == buf || *end || errno)
+		return -EINVAL;
+	*ret = value;
+	return 0;
+}
+
+char *sysfs_read_str_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name)
+{
+	char buf[256];
+	ssize_t n;
+
+	n = sysfs_read_at(ctx, dirfd, name, buf, sizeof(buf));
+	/* Control characters have no place in an attribute; a foreign tree may try. */
+	for (ssize_t i = 0; i < n; i++)
+		if ((unsigned char)buf[i] < ' ' || buf[i] == 0x7f)
+			buf[i] = ' ';
+	return n > 0 ? strndup(buf, (size_t)n) : NULL;
+}
+
+ssize_t sysfs_link_at(int dirfd, const char *name, char *buf, size_t size)
+{
+	char target[SYSFS_PATH_MAX];
+	const char *base;
+	ssize_t n;
+
+	n = readlinkat(dirfd, name, target, sizeof(target) - 1);
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	base = strrchr(target, '/');
+	base = base ? base + 1 : target;
+	if (!*base || strlen(base) >= size)
+		return -ENAMETOOLONG;
+	strcpy(buf, base);
+	return (ssize_t)strlen(buf);
+}
+
+bool sysfs_exists_at(int dirfd, const char *name)
+{
+	return faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int write_fd(int fd, const char *value)
+{
+	ssize_t n;
+
+	do
+		n = write(fd, value, strlen(value));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	/* A sysfs store takes all of it or fails. */
+	return (size_t)n == strlen(value) ? 0 : -EIO;
+}
+
+int sysfs_write_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name, const char *value)
+{
+	int fd, r;
+
+	if (ctx->foreign)
+		return -EROFS;
+	fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	r = write_fd(fd, value);
+	close(fd);
+	return r;
+}
+
+int sysfs_write(const struct vfiopm_ctx *ctx, const char *path, const char *value)
+{
+	return sysfs_write_at(ctx, ctx->root_fd, path, value);
+}
+
+int sysfs_real_path(const struct vfiopm_ctx *ctx, const char *path, char *buf, size_t size)
+{
+	char self[64], real[SYSFS_PATH_MAX], root[SYSFS_PATH_MAX];
+	ssize_t n, skip = 0;
+	int fd;
+
+	fd = open_in_root(ctx, path, O_PATH | O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	n = readlink(self, real, sizeof(real) - 1);
+	close(fd);
+	if (n < 0)
+		return -errno;
+	real[n] = '\0';
+	if (ctx->foreign) {
+		snprintf(self, sizeof(self), "/proc/self/fd/%d", ctx->root_fd);
+		skip = readlink(self, root, sizeof(root) - 1);
+		if (skip < 0)
+			return -errno;
+		/* Moved or deleted meanwhile. */
+		if (strncmp(real, root, (size_t)skip))
+			return -ENOENT;
+	}
+	if ((size_t)(n - skip) >= size)
+		return -ENAMETOOLONG;
+	strcpy(buf, real + skip);
+	return 0;
+}
+
+static int foreach_fd(int fd, int (*fn)(const char *name, void *data), void *data)
+{
+	struct dirent *entry;
+	int r = 0;
+	DIR *dir;
+
+	if (fd < 0)
+		return fd;
+	dir = fdopendir(fd);
+	if (!dir) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	while (r == 0 && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			r = fn(entry->d_name, data);
+	closedir(dir);
+	return r;
+}
+
+int sysfs_foreach(const struct vfiopm_ctx *ctx, const char *path,
+		  int (*fn)(const char *name, void *data), void *data)
+{
+	return foreach_fd(sysfs_dir(ctx, path), fn, data);
+}
+
+int sysfs_foreach_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name,
+		     int (*fn)(const char *name, void *data), void *data)
+{
+	return foreach_fd(sysfs_dir_at(ctx, dirfd, name), fn, data);
+}
+
+int sysfs_open_node(const struct vfiopm_ctx *ctx, const char *path, int flags)
+{
+	int fd;
+
+	if (ctx->foreign)
+		return -EROFS;
+	fd = openat(ctx->root_fd, path, flags | O_CLOEXEC | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
+}

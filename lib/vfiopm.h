@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libvfiopm: power management of PCI devices behind VFIO.
+ *
+ * Conventions of every function here:
+ *  - a result of type int is 0 (or a count) on success and a negative errno on
+ *    failure; results travel through `ret` pointers, which stay untouched on
+ *    failure;
+ *  - objects are reference counted or owned by the caller as their
+ *    constructor says; every `_unref`/`_free` takes NULL and returns nothing;
+ *  - strings returned by `_get_` functions belong to the object;
+ *  - a function that reads sysfs reads only files that neither resume the
+ *    device nor its upstream port (see vfiopm_power_new());
+ *  - nothing is printed, nothing exits; see vfiopm_ctx_set_log_fn();
+ *  - an object may be used by one thread at a time; different contexts are
+ *    independent of each other.
+ */
+#ifndef VFIOPM_H
+#define VFIOPM_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
+
+/* ---- context: root directory and log ---------------------------------- */
+
+struct vfiopm_ctx;
+
+/**
+ * typedef vfiopm_log_fn - receives a log line of the library
+ * @data: what vfiopm_ctx_set_log_fn() was given
+ * @priority: a syslog(3) level, LOG_ERR to LOG_DEBUG
+ * @fmt: printf format without a newline
+ * @args: its arguments
+ */
+typedef void (*vfiopm_log_fn)(void *data, int priority, const char *fmt, va_list args);
+
+/**
+ * vfiopm_ctx_new - make a context
+ * @root: directory that stands for "/", or NULL for the running system
+ * @ret: the context, to be released with vfiopm_ctx_unref()
+ *
+ * Below a foreign root the tree is treated as hostile: links are resolved
+ * inside it (openat2(2), RESOLVE_IN_ROOT), only regular files are opened, and
+ * sizes are capped. Functions that open devices, write or signal return
+ * -EROFS for such a context.
+ *
+ * Return: 0; -ENOENT or another error of open(2) for @root; -ENOMEM.
+ * Since: 0.1
+ */
+int vfiopm_ctx_new(const char *root, struct vfiopm_ctx **ret);
+/** vfiopm_ctx_ref - take a reference. Return: @ctx. Since: 0.1 */
+struct vfiopm_ctx *vfiopm_ctx_ref(struct vfiopm_ctx *ctx);
+/** vfiopm_ctx_unref - drop a reference, NULL is allowed. Since: 0.1 */
+void vfiopm_ctx_unref(struct vfiopm_ctx *ctx);
+/** vfiopm_ctx_is_foreign - is the root another than "/"? Since: 0.1 */
+bool vfiopm_ctx_is_foreign(const struct vfiopm_ctx *ctx);
+/**
+ * vfiopm_ctx_set_log_fn - hand log lines to the caller
+ * @ctx: context
+ * @fn: called for each line; NULL, the default, drops them
+ * @data: handed to @fn
+ * @max_priority: the highest syslog level that is handed on
+ * Since: 0.1
+ */
+void vfiopm_ctx_set_log_fn(struct vfiopm_ctx *ctx, vfiopm_log_fn fn, void *data,
+			   int max_priority);
+
+/* ---- PCI addresses ------------------------------------------------------ */
+
+/**
+ * struct vfiopm_addr - a PCI address
+ * @domain: up to 32 bits wide (virtual domains, e.g. VMD, exceed 0xffff)
+ * @bus: bus number
+ * @device: 0 to 31
+ * @function: 0 to 7
+ */
+struct vfiopm_addr {
+	uint32_t domain;
+	uint8_t bus;
+	uint8_t device;
+	uint8_t function;
+};
+
+/* Enough for "ffffffff:ff:1f.7" and its terminating zero. */
+#define VFIOPM_ADDR_LEN 17
+
+/**
+ * vfiopm_addr_parse - parse "[DDDD:]BB:DD.F", hexadecimal
+ * @text: the whole string is consumed; 4 to 8 digits of domain, 2 of bus and
+ *        device, 1 of function
+ * @ret: the address; domain 0 when @text names none
+ * Return: 0; -EINVAL.
+ * Since: 0.1
+ */
+int vfiopm_addr_parse(const char *text, struct vfiopm_addr *ret);
+/**
+ * vfiopm_addr_format - write the kernel's form "DDDD:BB:DD.F"
+ * @addr: address
+ * @buf: room for VFIOPM_ADDR_LEN characters
+ * Return: @buf. Since: 0.1
+ */
+char *vfiopm_addr_format(const struct vfiopm_addr *addr, char *buf);
+/** vfiopm_addr_cmp - order two addresses, as strcmp(3). Since: 0.1 */
+int vfiopm_addr_cmp(const struct vfiopm_addr *a, const struct vfiopm_addr *b);
+
+/* ---- devices: identity, as a snapshot ----------------------------------- */
+
+struct vfiopm_device;
+
+/**
+ * vfiopm_device_new - look at one PCI device
+ * @ctx: context; the device keeps a reference
+ * @addr: its address
+ * @ret: a snapshot, released with vfiopm_device_unref()
+ * Return: 0; -ENODEV when there is no such device; -ENOMEM; an error of open(2).
+ * Since: 0.1
+ */
+int vfiopm_device_new(struct vfiopm_ctx *ctx, const struct vfiopm_addr *addr,
+		      struct vfiopm_device **ret);
+/** vfiopm_device_refresh - a new snapshot of the same device, as vfiopm_device_new(). Since: 0.1 */
+int vfiopm_device_refresh(const struct vfiopm_device *dev, struct vfiopm_device **ret);
+/** vfiopm_device_ref - take a reference. Since: 0.1 */
+struct vfiopm_device *vfiopm_device_ref(struct vfiopm_device *dev);
+/** vfiopm_device_unref - drop a reference, NULL is allowed. Since: 0.1 */
+void vfiopm_device_unref(struct vfiopm_device *dev);
+
+/** vfiopm_device_get_ctx - the context, no reference taken. Since: 0.1 */
+struct vfiopm_ctx *vfiopm_device_get_ctx(const struct vfiopm_device *dev);
+/** vfiopm_device_get_addr - its address. Since: 0.1 */
+const struct vfiopm_addr *vfiopm_device_get_addr(const struct vfiopm_device *dev);
+/** vfiopm_device_get_name - its address as the kernel writes it. Since: 0.1 */
+const char *vfiopm_device_get_name(const struct vfiopm_device *dev);
+/** vfiopm_device_get_syspath - "/sys/devices/pci…", as seen from inside the root. Since: 0.1 */
+const char *vfiopm_device_get_syspath(const struct vfiopm_device *dev);
+/** vfiopm_device_get_vendor - vendor ID, or 0xffff when not readable. Since: 0.1 */
+unsigned int vfiopm_device_get_vendor(const struct vfiopm_device *dev);
+/** vfiopm_device_get_device - device ID, or 0xffff. Since: 0.1 */
+unsigned int vfiopm_device_get_device(const struct vfiopm_device *dev);
+/** vfiopm_device_get_subvendor - subsystem vendor ID, or 0xffff. Since: 0.1 */
+unsigned int vfiopm_device_get_subvendor(const struct vfiopm_device *dev);
+/** vfiopm_device_get_subdevice - subsystem ID, or 0xffff. Since: 0.1 */
+unsigned int vfiopm_device_get_subdevice(const struct vfiopm_device *dev);
+/** vfiopm_device_get_class - 24-bit class code, or 0xffffff. Since: 0.1 */
+unsigned int vfiopm_device_get_class(const struct vfiopm_device *dev);
+/** vfiopm_device_is_bridge - class 06xx. Since: 0.1 */
+bool vfiopm_device_is_bridge(const struct vfiopm_device *dev);
+/** vfiopm_device_get_driver - name of the driver it is bound to, NULL: none. Since: 0.1 */
+const char *vfiopm_device_get_driver(const struct vfiopm_device *dev);
+/** vfiopm_device_get_override - driver_override, NULL: none. Since: 0.1 */
+const char *vfiopm_device_get_override(const struct vfiopm_device *dev);
+/**
+ * vfiopm_device_is_vfio - is it bound to a VFIO driver?
+ *
+ * Told by its `vfio-dev/` directory (kernel 6.1 and later,
+ * drivers/vfio/vfio_main.c), so variant drivers count without a list of names.
+ * Since: 0.1
+ */
+bool vfiopm_device_is_vfio(const struct vfiopm_device *dev);
+/** vfiopm_device_get_group - number of its IOMMU group, -1: none. Since: 0.1 */
+int vfiopm_device_get_group(const struct vfiopm_device *dev);
+/** vfiopm_device_is_noiommu - is its group one of VFIO's no-IOMMU groups? Since: 0.1 */
+bool vfiopm_device_is_noiommu(const struct vfiopm_device *dev);
+/**
+ * vfiopm_device_get_group_node - "/dev/vfio/N" or "/dev/vfio/noiommu-N"
+ *
+ * NULL when the device is on no VFIO driver or in no group. The node is named
+ * whether or not udev has made it yet.
+ * Since: 0.1
+ */
+const char *vfiopm_device_get_group_node(const struct vfiopm_device *dev);
+/**
+ * vfiopm_device_get_cdev_node - "/dev/vfio/devices/vfioN"
+ *
+ * NULL when the kernel has no VFIO device cdev (CONFIG_VFIO_DEVICE_CDEV: the
+ * `dev` attribute in vfio-dev/vfioN is missing) or the driver is no VFIO one.
+ * Since: 0.1
+ */
+const char *vfiopm_device_get_cdev_node(const struct vfiopm_device *dev);
+/** vfiopm_device_get_numvfs - enabled virtual functions; -1: not an SR-IOV PF. Since: 0.1 */
+int vfiopm_device_get_numvfs(const struct vfiopm_device *dev);
+/** vfiopm_device_get_physfn - address of the PF of a VF, NULL: not a VF. Since: 0.1 */
+const char *vfiopm_device_get_physfn(const struct vfiopm_device *dev);
+
+/* ---- lists of devices ---------------------------------------------------- */
+
+struct vfiopm_list;
+
+/** vfiopm_list_free - release a list and its references. Since: 0.1 */
+void vfiopm_list_free(struct vfiopm_list *list);
+/** vfiopm_list_count - number of devices. Since: 0.1 */
+size_t vfiopm_list_count(const struct vfiopm_list *list);
+/** vfiopm_list_get - device @i, no reference taken; NULL past the end. Since: 0.1 */
+struct vfiopm_device *vfiopm_list_get(const struct vfiopm_list *list, size_t i);
+
+#define vfiopm_list_foreach(list, i, dev) \
+	for ((i) = 0; ((dev) = vfiopm_list_get((list), (i))); (i)++)
+
+/**
+ * vfiopm_list_new - all PCI devices, ordered by address
+ * @ctx: context
+ * @vfio_only: leave out what is on no VFIO driver
+ * @ret: the list, released with vfiopm_list_free()
+ *
+ * A device that vanishes meanwhile is left out.
+ * Return: 0 (an empty list too); -ENOMEM; an error of open(2).
+ * Since: 0.1
+ */
+int vfiopm_list_new(struct vfiopm_ctx *ctx, bool vfio_only, struct vfiopm_list **ret);
+/**
+ * vfiopm_list_new_from_spec - the devices that a user named
+ * @ctx: context
+ * @spec: "[DDDD:]BB:DD.F", a sysfs path of a PCI device, "VENDOR:DEVICE" in
+ *        hexadecimal (all that match), or "group:N" (all endpoints of it)
+ * @ret: at least one device
+ * Return: 0; -EINVAL: @spec is malformed; -ENODEV: nothing matches; -ENOMEM.
+ * Since: 0.1
+ */
+int vfiopm_list_new_from_spec(struct vfiopm_ctx *ctx, const char *spec, struct vfiopm_list **ret);
+/** vfiopm_list_new_group - all members of IOMMU group @group, bridges too; -ENODEV. Since: 0.1 */
+int vfiopm_list_new_group(struct vfiopm_ctx *ctx, int group, struct vfiopm_list **ret);
+/** vfiopm_list_new_siblings - the other functions of @dev's slot. Since: 0.1 */
+int vfiopm_list_new_siblings(const struct vfiopm_device *dev, struct vfiopm_list **ret);
+/** vfiopm_list_new_upstream - the bridges above @dev, nearest first, up to the root port. Since: 0.1 */
+int vfiopm_list_new_upstream(const struct vfiopm_device *dev, struct vfiopm_list **ret);
+/** vfiopm_list_new_children - the devices directly below bridge @dev. Since: 0.1 */
+int vfiopm_list_new_children(const struct vfiopm_device *dev, struct vfiopm_list **ret);
+
+/**
+ * vfiopm_group_viable - may the group of @dev be opened?
+ * @dev: device
+ * @ret: NULL, or set to the first member in the way (a reference for the
+ *       caller), NULL when there is none
+ *
+ * A group is viable when each member has a VFIO driver, none, pcieport or
+ * pci-stub (drivers/vfio/group.c, iommu_group_claim_dma_owner() with
+ * driver_managed_dma).
+ * Return: 1 viable, 0 not viable; -ENODEV: in no group; -ENOMEM.
+ * Since: 0.1
+ */
+int vfiopm_group_viable(const struct vfiopm_device *dev, struct vfiopm_device **ret);
+
+/* ---- power: what sysfs shows, as a snapshot ------------------------------ */
+
+/** enum vfiopm_state - PCI power states, the deeper the larger */
+enum vfiopm_state {
+	VFIOPM_STATE_UNKNOWN = 0,	/* not readable, "unknown" or "error" */
+	VFIOPM_STATE_D0,
+	VFIOPM_STATE_D1,
+	VFIOPM_STATE_D2,
+	VFIOPM_STATE_D3HOT,
+	VFIOPM_STATE_D3COLD,
+};
+
+/** enum vfiopm_status - runtime PM status (Documentation/power/runtime_pm.rst) */
+enum vfiopm_status {
+	VFIOPM_STATUS_UNKNOWN = 0,	/* not readable */
+	VFIOPM_STATUS_ACTIVE,
+	VFIOPM_STATUS_SUSPENDED,
+	VFIOPM_STATUS_SUSPENDING,
+	VFIOPM_STATUS_RESUMING,
+	VFIOPM_STATUS_ERROR,
+	VFIOPM_STATUS_UNSUPPORTED,
+};
+
+/** vfiopm_state_name - "D3cold", …, "unknown". Since: 0.1 */
+const char *vfiopm_state_name(enum vfiopm_state state);
+/** vfiopm_state_parse - the reverse, case ignored. Return: 0; -EINVAL. Since: 0.1 */
+int vfiopm_state_parse(const char *text, enum vfiopm_state *ret);
+/** vfiopm_status_name - "active", "suspended", …, "unknown". Since: 0.1 */
+const char *vfiopm_status_name(enum vfiopm_status status);
+
+struct vfiopm_power;
+
+/**
+ * vfiopm_power_new - read the power side of a device
+ * @dev: device
+ * @ret: snapshot, released with vfiopm_power_free()
+ *
+ * Reads none of the files that resume the device or its port (`config`,
+ * `current_link_speed`, `current_link_width`, `max_link_*`, `vpd`:
+ * drivers/pci/pci-sysfs.c). A file that is missing or not readable leaves its
+ * value unmeasured.
+ * Return: 0; -ENODEV when the device has gone; -ENOMEM.
+ * Since: 0.1
+ */
+int vfiopm_power_new(const struct vfiopm_device *dev, struct vfiopm_power **ret);
+/** vfiopm_power_free - release a snapshot. Since: 0.1 */
+void vfiopm_power_free(struct vfiopm_power *power);
+
+/** vfiopm_power_get_state - PCI power state (`power_state`). Since: 0.1 */
+enum vfiopm_state vfiopm_power_get_state(const struct vfiopm_power *power);
+/** vfiopm_power_get_status - `power/runtime_status`. Since: 0.1 */
+enum vfiopm_status vfiopm_power_get_status(const struct vfiopm_power *power);
+/** vfiopm_power_is_asleep - runtime status suspended *and* D3hot or D3cold. Since: 0.1 */
+bool vfiopm_power_is_asleep(const struct vfiopm_power *power);
+/** vfiopm_power_get_control - "auto" or "on", NULL: not measured. Since: 0.1 */
+const char *vfiopm_power_get_control(const struct vfiopm_power *power);
+/** vfiopm_power_get_runtime_enabled - "enabled", "disabled", "forbidden", "disabled & forbidden", NULL. Since: 0.1 */
+const char *vfiopm_power_get_runtime_enabled(const struct vfiopm_power *power);
+/** vfiopm_power_get_wakeup - "enabled", "disabled"; NULL: the device can't wake. Since: 0.1 */
+const char *vfiopm_power_get_wakeup(const struct vfiopm_power *power);
+/** vfiopm_power_get_reset_method - as `reset_method`, NULL: not measured. Since: 0.1 */
+const char *vfiopm_power_get_reset_method(const struct vfiopm_power *power);
+/** vfiopm_power_get_active_time - milliseconds active; -ENODATA: not measured. Since: 0.1 */
+int vfiopm_power_get_active_time(const struct vfiopm_power *power, int64_t *ret);
+/** vfiopm_power_get_suspended_time - milliseconds suspended; -ENODATA. Since: 0.1 */
+int vfiopm_power_get_suspended_time(const struct vfiopm_power *power, int64_t *ret);
+/** vfiopm_power_get_usage - runtime PM usage count; -ENODATA. Since: 0.1 */
+int vfiopm_power_get_usage(const struct vfiopm_power *power, int64_t *ret);
+/** vfiopm_power_get_active_kids - active children; -ENODATA. Since: 0.1 */
+int vfiopm_power_get_active_kids(const struct vfiopm_power *power, int64_t *ret);
+/** vfiopm_power_get_autosuspend_delay - milliseconds, negative: never; -ENODATA: not in use. Since: 0.1 */
+int vfiopm_power_get_autosuspend_delay(const struct vfiopm_power *power, int64_t *ret);
+/** vfiopm_power_get_d3cold_allowed - 0 or 1; -ENODATA. Since: 0.1 */
+int vfiopm_power_get_d3cold_allowed(const struct vfiopm_power *power, int64_t *ret);
+/** vfiopm_power_get_enable - enable count: for vfio-pci, 1 or more while open; -ENODATA. Since: 0.1 */
+int vfiopm_power_get_enable(const struct vfiopm_power *power, int64_t *ret);
+/** vfiopm_power_get_acpi_state - the ACPI node's `power_state`, NULL: none. Since: 0.1 */
+const char *vfiopm_power_get_acpi_state(const struct vfiopm_power *power);
+/** vfiopm_power_get_acpi_real_state - the node's `real_power_state`, NULL: none. Since: 0.1 */
+const char *vfiopm_power_get_acpi_real_state(const struct vfiopm_power *power);
+/** vfiopm_power_get_acpi_path - the node's full name, e.g. "\_SB_.PCI0.S28_", NULL: no node. Since: 0.1 */
+const char *vfiopm_power_get_acpi_path(const struct vfiopm_power *power);
+/**
+ * vfiopm_power_has_d3cold_resources - can the platform cut this node's power?
+ *
+ * True when the ACPI node has power resources for D3hot (`_PR3`):
+ * `firmware_node/power_resources_D3hot/` (drivers/acpi/power.c).
+ * Since: 0.1
+ */
+bool vfiopm_power_has_d3cold_resources(const struct vfiopm_power *power);
+/**
+ * vfiopm_power_get_resource - name of power resource @i of the node for D3hot
+ * Return: e.g. "LNXPOWER:00", NULL past the end. Since: 0.1
+ */
+const char *vfiopm_power_get_resource(const struct vfiopm_power *power, size_t i);
+
+/**
+ * vfiopm_power_wait_asleep - wait until a device sleeps and its ports have settled
+ * @dev: device
+ * @want: at least this deep; VFIOPM_STATE_D3HOT for "asleep"
+ * @timeout_ms: milliseconds; negative: no limit
+ * @ret: NULL, or the last snapshot, also with -ETIMEDOUT and -EOPNOTSUPP
+ *
+ * Reads sysfs only. A port suspends 100 ms after its last child
+ * (drivers/pci/pcie/portdrv.c), which may turn D3hot into D3cold: the state is
+ * read again until it is D3cold, or no upstream port is still on its way, for
+ * up to one second.
+ * Return: 0; -ETIMEDOUT; -EOPNOTSUPP: suspended, but still in D0, which means
+ * no PM capability; -ENODEV; -ENOMEM.
+ * Since: 0.1
+ */
+int vfiopm_power_wait_asleep(const struct vfiopm_device *dev, enum vfiopm_state want,
+			     int64_t timeout_ms, struct vfiopm_power **ret);
+/** vfiopm_power_wait_active - wait until runtime status is active; as above. Since: 0.1 */
+int vfiopm_power_wait_active(const struct vfiopm_device *dev, int64_t timeout_ms,
+			     struct vfiopm_power **ret);
+
+/* ---- owners: who has a device open --------------------------------------- */
+
+/** enum vfiopm_via - how a process has a device open */
+enum vfiopm_via {
+	VFIOPM_VIA_GROUP,	/* a descriptor of the group's node */
+	VFIOPM_VIA_CDEV,	/* a descriptor of the device's own node */
+	VFIOPM_VIA_DEVICE,	/* a device descriptor that names its device (fdinfo, 6.18) */
+	VFIOPM_VIA_MAP,		/* only a mapping of it is left */
+};
+
+/** vfiopm_via_name - "group", "cdev", "device", "map". Since: 0.1 */
+const char *vfiopm_via_name(enum vfiopm_via via);
+
+struct vfiopm_owners;
+struct vfiopm_owner;
+
+/**
+ * vfiopm_owners_new - look once through the processes for VFIO devices
+ * @ctx: context
+ * @ret: the result, released with vfiopm_owners_free()
+ *
+ * Processes whose descriptors the caller may not see are left out; whether
+ * there were any tells vfiopm_owners_is_partial().
+ * Return: 0; -ENOMEM; an error of open(2) for /proc.
+ * Since: 0.1
+ */
+int vfiopm_owners_new(struct vfiopm_ctx *ctx, struct vfiopm_owners **ret);
+/** vfiopm_owners_free - release the result. Since: 0.1 */
+void vfiopm_owners_free(struct vfiopm_owners *owners);
+/** vfiopm_owners_is_partial - could some process not be looked into? Since: 0.1 */
+bool vfiopm_owners_is_partial(const struct vfiopm_owners *owners);
+/**
+ * vfiopm_owners_find - owner number @i of a device
+ * @owners: from vfiopm_owners_new()
+ * @dev: device
+ * @i: 0 for the first
+ *
+ * The owner of a group owns those members that are enabled (`enable` of 1 or
+ * more: vfio-pci-core enables a device when it is opened).
+ * Return: the owner, or NULL past the end. Since: 0.1
+ */
+const struct vfiopm_owner *vfiopm_owners_find(const struct vfiopm_owners *owners,
+					      const struct vfiopm_device *dev, size_t i);
+/** vfiopm_owners_find_group - as vfiopm_owners_find(), whoever has the group of @dev open. Since: 0.1 */
+const struct vfiopm_owner *vfiopm_owners_find_group(const struct vfiopm_owners *owners,
+						    const struct vfiopm_device *dev, size_t i);
+/** vfiopm_owner_get_pid - process ID. Since: 0.1 */
+pid_t vfiopm_owner_get_pid(const struct vfiopm_owner *owner);
+/** vfiopm_owner_get_uid - effective user ID. Since: 0.1 */
+uid_t vfiopm_owner_get_uid(const struct vfiopm_owner *owner);
+/** vfiopm_owner_get_comm - name of the process. Since: 0.1 */
+const char *vfiopm_owner_get_comm(const struct vfiopm_owner *owner);
+/** vfiopm_owner_get_start_time - start of the process, milliseconds since boot. Since: 0.1 */
+int64_t vfiopm_owner_get_start_time(const struct vfiopm_owner *owner);
+/** vfiopm_owner_get_via - how it has the device open. Since: 0.1 */
+enum vfiopm_via vfiopm_owner_get_via(const struct vfiopm_owner *owner);
+
+/**
+ * vfiopm_process_is_self_exe - does process @pid run the caller's executable?
+ * Return: 1 yes, 0 no; -ESRCH; -EACCES when it can't be told. Since: 0.1
+ */
+int vfiopm_process_is_self_exe(struct vfiopm_ctx *ctx, pid_t pid);
+
+/* ---- open devices --------------------------------------------------------- */
+
+/** enum vfiopm_backend - how to open a device */
+enum vfiopm_backend {
+	VFIOPM_BACKEND_AUTO = 0,	/* cdev where iommufd and the cdev exist, else group */
+	VFIOPM_BACKEND_GROUP,		/* container and group */
+	VFIOPM_BACKEND_CDEV,		/* iommufd and the device's own node */
+	VFIOPM_BACKEND_WRAPPED,		/* result only: vfiopm_handle_wrap() */
+};
+
+struct vfiopm_handle;
+
+/**
+ * vfiopm_handle_open - open a device
+ * @dev: device, on a VFIO driver
+ * @backend: AUTO, GROUP or CDEV
+ * @peer: NULL, or an open handle of the same IOMMU group: its group (or
+ *        iommufd) is shared, since a group is opened by one file only
+ * @ret: handle, released with vfiopm_handle_close()
+ *
+ * The first open and the last close reset the device where it can be reset.
+ * May sleep in the kernel for as long as a resume and a reset take.
+ * Return: 0; -ENODEV: no device, or no node for it; -EMEDIUMTYPE: on no VFIO
+ * driver; -EPERM from the group: not viable, see vfiopm_group_viable();
+ * -EACCES: no permission on the node; -EBUSY: opened by another process;
+ * -EROFS: foreign root; -EOPNOTSUPP: @backend isn't available; another error
+ * of open(2) or ioctl(2).
+ * Since: 0.1
+ */
+int vfiopm_handle_open(const struct vfiopm_device *dev, enum vfiopm_backend backend,
+		       struct vfiopm_handle *peer, struct vfiopm_handle **ret);
+/**
+ * vfiopm_handle_wrap - use a VFIO device descriptor that the caller has
+ * @ctx: context
+ * @fd: descriptor; stays the caller's, who keeps it open as long as the handle
+ * @ret: handle; vfiopm_handle_close() doesn't close @fd
+ * Return: 0; -EBADF; -ENOTTY: not a VFIO device; -ENOMEM.
+ * Since: 0.1
+ */
+int vfiopm_handle_wrap(struct vfiopm_ctx *ctx, int fd, struct vfiopm_handle **ret);
+/** vfiopm_handle_close - close; NULL is allowed. Since: 0.1 */
+void vfiopm_handle_close(struct vfiopm_handle *handle);
+/** vfiopm_handle_get_fd - the device's descriptor; stays the handle's. Since: 0.1 */
+int vfiopm_handle_get_fd(const struct vfiopm_handle *handle);
+/** vfiopm_handle_get_backend - which way it was opened. Since: 0.1 */
+enum vfiopm_backend vfiopm_handle_get_backend(const struct vfiopm_handle *handle);
+/**
+ * vfiopm_handle_read - read from a region
+ * @handle: handle
+ * @region: VFIO region index: 0 to 5 for a BAR, VFIO_PCI_CONFIG_REGION_INDEX
+ * @offset: bytes from its start
+ * @buf: for @len bytes
+ * @len: bytes
+ *
+ * Resumes the device for the time of the access.
+ * Return: 0; -EINVAL: no such region, or outside of it; -EIO; -ENODEV.
+ * Since: 0.1
+ */
+int vfiopm_handle_read(struct vfiopm_handle *handle, unsigned int region, uint64_t offset,
+		       void *buf, size_t len);
+/** vfiopm_handle_write - the reverse of vfiopm_handle_read(). Since: 0.1 */
+int vfiopm_handle_write(struct vfiopm_handle *handle, unsigned int region, uint64_t offset,
+			const void *buf, size_t len);
+/**
+ * vfiopm_handle_on_request - be told when the host wants the device back
+ * @handle: handle
+ * @eventfd: signalled on VFIO_PCI_REQ_IRQ_INDEX; -1 takes it away
+ * Return: 0; -ENOTTY or -EINVAL: the driver has no such interrupt.
+ * Since: 0.1
+ */
+int vfiopm_handle_on_request(struct vfiopm_handle *handle, int eventfd);
+/** vfiopm_handle_on_error - the same for VFIO_PCI_ERR_IRQ_INDEX (PCI Express only). Since: 0.1 */
+int vfiopm_handle_on_error(struct vfiopm_handle *handle, int eventfd);
+
+/* ---- low power -------------------------------------------------------------- */
+
+#define VFIOPM_FEATURE_ENTRY		(1u << 0)
+#define VFIOPM_FEATURE_ENTRY_WITH_WAKEUP (1u << 1)
+#define VFIOPM_FEATURE_EXIT		(1u << 2)
+
+/**
+ * vfiopm_low_power_probe - which low-power features has the driver?
+ * @handle: handle
+ * @ret: VFIOPM_FEATURE_* or'ed; 0: none, a driver before Linux 6.1
+ *
+ * Resumes the device for the time of the call, as every ioctl on it.
+ * Return: 0; an error of ioctl(2) other than ENOTTY.
+ * Since: 0.1
+ */
+int vfiopm_low_power_probe(struct vfiopm_handle *handle, unsigned int *ret);
+/**
+ * vfiopm_low_power_enter - allow the device to use its low-power states
+ * @handle: handle
+ *
+ * A permission, not a transition: see vfiopm_power_wait_asleep(). From here to
+ * vfiopm_low_power_exit() an access to a BAR mapping is a SIGBUS
+ * (include/uapi/linux/vfio.h, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY).
+ * Return: 0; -EINVAL: low power is engaged already; -ENOTTY: no such feature.
+ * Since: 0.1
+ */
+int vfiopm_low_power_enter(struct vfiopm_handle *handle);
+/**
+ * vfiopm_low_power_enter_with_wakeup - the same, until the first wake
+ * @handle: handle
+ * @eventfd: signalled when the device was woken, which also leaves low power;
+ *           call vfiopm_low_power_exit() afterwards all the same, since kernels
+ *           that export dma-bufs restore those only there
+ * Return: as vfiopm_low_power_enter(); -EINVAL or -EBADF: no eventfd.
+ * Since: 0.1
+ */
+int vfiopm_low_power_enter_with_wakeup(struct vfiopm_handle *handle, int eventfd);
+/**
+ * vfiopm_low_power_exit - resume the device and keep it from sleeping
+ * @handle: handle
+ * Return: 0, also when low power wasn't engaged; -ENOTTY; -EIO and others:
+ * the device didn't come back.
+ * Since: 0.1
+ */
+int vfiopm_low_power_exit(struct vfiopm_handle *handle);
+
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* VFIOPM_H */
