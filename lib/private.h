@@ -122,6 +122,7 @@ struct vfiopm_handle {
 	int fd;
 };
 
+void backing_unref(struct backing *b);
 /* Open container and group; the group is attached. */
 int group_backing_new(const struct vfiopm_device *dev, struct backing **ret);
 /* Return a device descriptor. */
