@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * mktree DIR COUNT: a system of COUNT devices on vfio-pci below DIR, for the
+ * tests of size. Ten thousand take seconds, where the builder in fixture.bash
+ * would take minutes. Each second device shares a slot and a group with the
+ * one before; a port is above each bus of 32 devices.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void die(const char *what)
+{
+	fprintf(stderr, "mktree: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void dir(const char *fmt, ...)
+{
+	char path[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(path, sizeof(path), fmt, args);
+	va_end(args);
+	if (mkdir(path, 0777) < 0 && errno != EEXIST)
+		die(path);
+}
+
+static void file(const char *base, const char *name, const char *value)
+{
+	char path[512];
+	size_t len = strlen(value);
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", base, name);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+	if (fd < 0 || write(fd, value, len) != (ssize_t)len || write(fd, "\n", 1) != 1)
+		die(path);
+	close(fd);
+}
+
+static void link_to(const char *target, const char *fmt, ...)
+{
+	char path[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(path, sizeof(path), fmt, args);
+	va_end(args);
+	if (symlink(target, path) < 0)
+		die(path);
+}
+
+struct value {
+	const char *name, *value;
+};
+
+static const struct value common[] = {
+	{ "subsystem_vendor", "0x8086" },
+	{ "subsystem_device", "0x0000" },
+	{ "revision", "0x00" },
+	{ "driver_override", "vfio-pci" },
+	{ "d3cold_allowed", "1" },
+	{ "reset_method", "flr bus" },
+	{ "power/control", "auto" },
+	{ "power/runtime_active_time", "61250" },
+	{ "power/runtime_suspended_time", "3538750" },
+	{ "power/runtime_usage", "0" },
+	{ "power/runtime_active_kids", "0" },
+	{ "power/runtime_enabled", "enabled" },
+	{ "power/wakeup", "disabled" },
+	{ NULL },
+};
+
+static const struct value endpoint[] = {
+	{ "vendor", "0x8086" },		 { "device", "0x10d3" },
+	{ "class", "0x020000" },	 { "power_state", "D3cold" },
+	{ "power/runtime_status", "suspended" }, { "enable", "0" },
+	{ NULL },
+};
+
+static const struct value port[] = {
+	{ "vendor", "0x1b36" },		 { "device", "0x000c" },
+	{ "class", "0x060400" },	 { "power_state", "D3hot" },
+	{ "power/runtime_status", "suspended" }, { "enable", "1" },
+	{ NULL },
+};
+
+static void device(const char *below, const char *addr, const char *driver,
+		   const struct value *values)
+{
+	char path[512], target[600];
+
+	snprintf(path, sizeof(path), "%s/%s", below, addr);
+	dir("%s", path);
+	dir("%s/power", path);
+	for (const struct value *v = common; v->name; v++)
+		file(path, v->name, v->value);
+	for (const struct value *v = values; v->name; v++)
+		file(path, v->name, v->value);
+	/* `below` is sys/devices/pci…: two folders up from sys/bus/pci/devices is sys. */
+	snprintf(target, sizeof(target), "../../../%s", path + strlen("sys/"));
+	link_to(target, "sys/bus/pci/devices/%s", addr);
+	snprintf(target, sizeof(target), "/sys/bus/pci/drivers/%s", driver);
+	link_to(target, "%s/driver", path);
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const skeleton[] = {
+		"sys", "sys/bus", "sys/bus/pci", "sys/bus/pci/devices", "sys/bus/pci/drivers",
+		"sys/bus/pci/drivers/vfio-pci", "sys/bus/pci/drivers/pcieport", "sys/devices",
+		"sys/kernel", "sys/kernel/iommu_groups", "proc",
+	};
+	unsigned long count;
+
+	if (argc != 3) {
+		fprintf(stderr, "usage: mktree DIR COUNT\n");
+		return 2;
+	}
+	count = strtoul(argv[2], NULL, 10);
+	if (mkdir(argv[1], 0777) < 0 && errno != EEXIST)
+		die(argv[1]);
+	if (chdir(argv[1]) < 0)
+		die(argv[1]);
+	for (size_t i = 0; i < sizeof(skeleton) / sizeof(skeleton[0]); i++)
+		dir("%s", skeleton[i]);
+	for (unsigned long i = 0; i < count; i++) {
+		/* 32 devices a bus, 128 buses a domain; bus 0 has the ports */
+		unsigned long bus_index = i / 32, domain = bus_index / 128;
+		unsigned int bus = (unsigned int)(bus_index % 128) + 1;
+		char below[256], addr[32], path[512], group[64];
+
+		snprintf(below, sizeof(below), "sys/devices/pci%04lx:00", domain);
+		if (i % 32 == 0) {
+			dir("%s", below);
+			snprintf(addr, sizeof(addr), "%04lx:00:%02x.%x", domain, (bus - 1) / 8,
+				 (bus - 1) % 8);
+			device(below, addr, "pcieport", port);
+		}
+		snprintf(below, sizeof(below), "sys/devices/pci%04lx:00/%04lx:00:%02x.%x", domain,
+			 domain, (bus - 1) / 8, (bus - 1) % 8);
+		snprintf(addr, sizeof(addr), "%04lx:%02x:%02lx.%lx", domain, bus, i % 32 / 2,
+			 i % 2);
+		device(below, addr, "vfio-pci", endpoint);
+		snprintf(path, sizeof(path), "%s/%s", below, addr);
+		dir("%s/vfio-dev", path);
+		dir("%s/vfio-dev/vfio%lu", path, i);
+		snprintf(group, sizeof(group), "sys/kernel/iommu_groups/%lu", i / 2);
+		dir("%s", group);
+		dir("%s/devices", group);
+		file(group, "type", "DMA-FQ");
+		snprintf(group, sizeof(group), "/sys/kernel/iommu_groups/%lu", i / 2);
+		link_to(group, "%s/iommu_group", path);
+		snprintf(group, sizeof(group), "/%s", path);
+		link_to(group, "sys/kernel/iommu_groups/%lu/devices/%s", i / 2, addr);
+	}
+	return 0;
+}
