@@ -100,10 +100,31 @@ static int read_vfio(struct vfiopm_device *dev, int dir)
 	return 0;
 }
 
+static int count_virtfn(const char *name, void *data)
+{
+	int *count = data;
+
+	if (!strncmp(name, "virtfn", 6))
+		(*count)++;
+	return 0;
+}
+
+/*
+ * `sriov_numvfs` itself is not read: its show function takes the device lock
+ * (drivers/pci/iov.c), which an unbind that is blocked holds for ever.
+ */
+static int count_vfs(const struct vfiopm_ctx *ctx, int dir)
+{
+	int count = 0;
+
+	if (!sysfs_exists_at(dir, "sriov_numvfs"))
+		return -1;
+	return sysfs_foreach_at(ctx, dir, ".", count_virtfn, &count) < 0 ? -1 : count;
+}
+
 static int device_fill(struct vfiopm_device *dev)
 {
 	char path[SYSFS_PATH_MAX], real[SYSFS_PATH_MAX];
-	int64_t number;
 	int dir, r;
 
 	dir = device_open_dir(dev);
@@ -125,16 +146,7 @@ static int device_fill(struct vfiopm_device *dev)
 	dev->class = read_hex_at(dev->ctx, dir, "class", 0xffffff);
 	dev->driver = link_at(dir, "driver");
 	dev->physfn = link_at(dir, "physfn");
-	dev->override = sysfs_read_str_at(dev->ctx, dir, "driver_override");
-	/* The kernel prints an override that isn't set as "(null)". */
-	if (dev->override && !strcmp(dev->override, "(null)")) {
-		free(dev->override);
-		dev->override = NULL;
-	}
-	dev->numvfs = -1;
-	if (sysfs_read_int_at(dev->ctx, dir, "sriov_numvfs", &number) == 0 && number >= 0 &&
-	    number <= 0xffff)
-		dev->numvfs = (int)number;
+	dev->numvfs = count_vfs(dev->ctx, dir);
 	r = read_vfio(dev, dir);
 	if (r == 0)
 		r = read_group(dev, dir);
@@ -182,7 +194,6 @@ void vfiopm_device_unref(struct vfiopm_device *dev)
 		return;
 	free(dev->syspath);
 	free(dev->driver);
-	free(dev->override);
 	free(dev->group_node);
 	free(dev->cdev_node);
 	free(dev->physfn);
@@ -245,9 +256,26 @@ const char *vfiopm_device_get_driver(const struct vfiopm_device *dev)
 	return dev->driver;
 }
 
-const char *vfiopm_device_get_override(const struct vfiopm_device *dev)
+int vfiopm_device_read_override(const struct vfiopm_device *dev, char **ret)
 {
-	return dev->override;
+	char value[256];
+	ssize_t n;
+	int dir;
+
+	dir = device_open_dir(dev);
+	if (dir < 0)
+		return dir;
+	n = sysfs_read_at(dev->ctx, dir, "driver_override", value, sizeof(value));
+	close(dir);
+	if (n < 0)
+		return (int)n;
+	/* The kernel prints an override that isn't set as "(null)". */
+	if (n == 0 || !strcmp(value, "(null)")) {
+		*ret = NULL;
+		return 0;
+	}
+	*ret = strdup(value);
+	return *ret ? 0 : -ENOMEM;
 }
 
 bool vfiopm_device_is_vfio(const struct vfiopm_device *dev)

@@ -86,7 +86,6 @@ struct vfiopm_device {
 	bool vfio;
 	char *syspath;
 	char *driver;
-	char *override;
 	char *group_node;
 	char *cdev_node;
 	char *physfn;

@@ -157,8 +157,18 @@ unsigned int vfiopm_device_get_class(const struct vfiopm_device *dev);
 bool vfiopm_device_is_bridge(const struct vfiopm_device *dev);
 /** vfiopm_device_get_driver - name of the driver it is bound to, NULL: none. Since: 0.1 */
 const char *vfiopm_device_get_driver(const struct vfiopm_device *dev);
-/** vfiopm_device_get_override - driver_override, NULL: none. Since: 0.1 */
-const char *vfiopm_device_get_override(const struct vfiopm_device *dev);
+/**
+ * vfiopm_device_read_override - read `driver_override`
+ * @dev: device
+ * @ret: the name of a driver, to be freed by the caller; NULL: none is set
+ *
+ * Not part of the snapshot: the kernel takes the device lock to show it
+ * (drivers/pci/pci-sysfs.c, driver_override_show()), so that this blocks for
+ * as long as a probe or an unbind of the device does.
+ * Return: 0; -ENODEV when the device has gone; -ENOMEM; an error of open(2).
+ * Since: 0.1
+ */
+int vfiopm_device_read_override(const struct vfiopm_device *dev, char **ret);
 /**
  * vfiopm_device_is_vfio - is it bound to a VFIO driver?
  *
