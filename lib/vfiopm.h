@@ -377,6 +377,119 @@ int vfiopm_power_wait_asleep(const struct vfiopm_device *dev, enum vfiopm_state 
 int vfiopm_power_wait_active(const struct vfiopm_device *dev, int64_t timeout_ms,
 			     struct vfiopm_power **ret);
 
+/* ---- events: devices that come, go and change their driver -------------- */
+
+/** enum vfiopm_event - what happened to a PCI device, as uevents name it */
+enum vfiopm_event {
+	VFIOPM_EVENT_ADD,
+	VFIOPM_EVENT_REMOVE,
+	VFIOPM_EVENT_BIND,	/* a driver took it */
+	VFIOPM_EVENT_UNBIND,
+	VFIOPM_EVENT_CHANGE,
+};
+
+/** vfiopm_event_name - "add", "remove", "bind", "unbind", "change". Since: 0.1 */
+const char *vfiopm_event_name(enum vfiopm_event event);
+
+struct vfiopm_events;
+
+/**
+ * vfiopm_events_new - listen for what happens to PCI devices
+ * @ctx: context
+ * @ret: listener, released with vfiopm_events_free()
+ *
+ * Hears the kernel's own uevents from now on; needs no privilege and no udevd.
+ * What udevd does on them (device nodes, rules) may still be to come.
+ * Return: 0; -EROFS: foreign root; -ENOMEM; an error of socket(2) or bind(2).
+ * Since: 0.1
+ */
+int vfiopm_events_new(struct vfiopm_ctx *ctx, struct vfiopm_events **ret);
+/** vfiopm_events_free - stop listening; NULL is allowed. Since: 0.1 */
+void vfiopm_events_free(struct vfiopm_events *events);
+/** vfiopm_events_get_fd - readable when vfiopm_events_next() has something. Since: 0.1 */
+int vfiopm_events_get_fd(const struct vfiopm_events *events);
+/**
+ * vfiopm_events_next - take the next event; doesn't block
+ * @events: listener
+ * @event: what happened
+ * @addr: to which device
+ * Return: 1 with an event, 0 when there is none; -ENOBUFS: some were lost,
+ * look at everything anew.
+ * Since: 0.1
+ */
+int vfiopm_events_next(struct vfiopm_events *events, enum vfiopm_event *event,
+		       struct vfiopm_addr *addr);
+
+/* ---- host policy: what may happen to a device --------------------------- */
+
+/**
+ * vfiopm_policy_set_control - write `power/control`
+ * @dev: device
+ * @on: true: "on", keep it awake; false: "auto"
+ *
+ * "on" wakes a sleeping device.
+ * Return: 0; -EROFS: foreign root; -ENODEV; -EACCES and others of write(2).
+ * Since: 0.1
+ */
+int vfiopm_policy_set_control(const struct vfiopm_device *dev, bool on);
+/**
+ * vfiopm_policy_set_d3cold - write `d3cold_allowed`
+ * @dev: device
+ * @allow: may its power be cut?
+ *
+ * The write itself resumes the device (drivers/pci/pci-sysfs.c,
+ * d3cold_allowed_store()), which ends a low power entered with wakeup.
+ * Return: as vfiopm_policy_set_control(); -ENOENT: no such attribute.
+ * Since: 0.1
+ */
+int vfiopm_policy_set_d3cold(const struct vfiopm_device *dev, bool allow);
+
+/* File of all persisted policies, as seen from inside the root. */
+#define VFIOPM_POLICY_FILE "/etc/udev/rules.d/90-vfio-pm.rules"
+
+/**
+ * vfiopm_policy_persist - have a policy applied whenever the device gets a driver
+ * @dev: device
+ * @control_on: 1: "on", 0: "auto", -1: as persisted before, if it was
+ * @d3cold_allowed: 1, 0, or -1: as persisted before, if it was
+ *
+ * Writes a udev rule for ACTION=="bind": registering with VFIO allows runtime
+ * PM, so what a rule for "add" wrote is lost (drivers/vfio/pci/vfio_pci_core.c,
+ * vfio_pci_core_register_device()). Addresses shift when hardware is added, so
+ * the rule matches the address and vendor:device. The file is replaced as a
+ * whole, lines that aren't about @dev are kept.
+ * Return: 0; -EROFS: foreign root; -EINVAL: nothing to persist; -EFBIG: the
+ * file is larger than 1 MiB; -ENOMEM; an error of open(2) or rename(2).
+ * Since: 0.1
+ */
+int vfiopm_policy_persist(const struct vfiopm_device *dev, int control_on, int d3cold_allowed);
+/**
+ * vfiopm_policy_forget - take the rule of vfiopm_policy_persist() away
+ * Return: 1 done, 0 there was none; else as vfiopm_policy_persist(). Since: 0.1
+ */
+int vfiopm_policy_forget(const struct vfiopm_device *dev);
+/**
+ * vfiopm_policy_get_persisted - what is persisted for a device
+ * @dev: device
+ * @control_on: 1, 0, or -1: nothing
+ * @d3cold_allowed: 1, 0, or -1: nothing
+ * Return: 1 when there is a rule, 0 when there is none; -ENOMEM. Since: 0.1
+ */
+int vfiopm_policy_get_persisted(const struct vfiopm_device *dev, int *control_on,
+				int *d3cold_allowed);
+
+#define VFIOPM_DRIFT_CONTROL	(1u << 0)
+#define VFIOPM_DRIFT_D3COLD	(1u << 1)
+
+/**
+ * vfiopm_policy_get_drift - in what does a device differ from its persisted policy?
+ * @dev: device
+ * @power: its snapshot
+ * Return: VFIOPM_DRIFT_* or'ed, 0: in nothing, or nothing is persisted. Since: 0.1
+ */
+unsigned int vfiopm_policy_get_drift(const struct vfiopm_device *dev,
+				     const struct vfiopm_power *power);
+
 /* ---- owners: who has a device open --------------------------------------- */
 
 /** enum vfiopm_via - how a process has a device open */
