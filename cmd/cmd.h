@@ -47,7 +47,11 @@ struct verb {
 extern const struct verb verbs[];	/* main.c; ends with a NULL name */
 
 /* Keys of long-only options: verbs may use KEY_VERB and up. */
-enum { KEY_SYSROOT = 0x100, KEY_DESCRIBE, KEY_VERB = 0x200 };
+enum {
+	KEY_SYSROOT = 0x100,
+	KEY_DESCRIBE,
+	KEY_VERB = 0x200,
+};
 
 /*
  * Parse a verb's command line with its argp. The parser sees @input; on a

@@ -157,7 +157,8 @@ static int finish_stdout(int code)
 	return code == EXIT_OK ? EXIT_FAILED : code;
 }
 
-static void log_line(void *data, int priority, const char *fmt, va_list args)
+static void __attribute__((format(printf, 3, 0)))
+log_line(void *data, int priority, const char *fmt, va_list args)
 {
 	fputs(PROGRAM ": ", stderr);
 	vfprintf(stderr, fmt, args);

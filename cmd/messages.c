@@ -5,7 +5,8 @@
 
 #include "cmd.h"
 
-static void say(const char *prefix, const char *fmt, va_list args)
+static void __attribute__((format(printf, 2, 0)))
+say(const char *prefix, const char *fmt, va_list args)
 {
 	/* What was printed before it comes before it, also in a common file. */
 	fflush(stdout);

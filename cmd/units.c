@@ -14,7 +14,11 @@ int parse_time(const char *text, int64_t *ret_ms)
 		const char *unit;
 		int64_t ms;
 	} units[] = {
-		{ "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 },
+		{ "", 1000 },
+		{ "ms", 1 },
+		{ "s", 1000 },
+		{ "m", 60000 },
+		{ "h", 3600000 },
 	};
 	double value;
 	char *end;

@@ -155,7 +155,7 @@ static int transfer_result(ssize_t n, size_t len)
 int vfiopm_handle_read(struct vfiopm_handle *handle, unsigned int region, uint64_t offset,
 		       void *buf, size_t len)
 {
-	off_t at;
+	off_t at = 0;
 	int r;
 
 	r = region_find(handle, region, offset, len, &at);
@@ -165,7 +165,7 @@ int vfiopm_handle_read(struct vfiopm_handle *handle, unsigned int region, uint64
 int vfiopm_handle_write(struct vfiopm_handle *handle, unsigned int region, uint64_t offset,
 			const void *buf, size_t len)
 {
-	off_t at;
+	off_t at = 0;
 	int r;
 
 	r = region_find(handle, region, offset, len, &at);

@@ -104,7 +104,6 @@ static void read_measure(const struct vfiopm_ctx *ctx, int dir, const char *name
 	m->known = sysfs_read_int_at(ctx, dir, name, &m->value) == 0;
 }
 
-
 static int take_resource(const char *name, void *data)
 {
 	struct vfiopm_power *power = data;
@@ -123,7 +122,7 @@ static int read_acpi(const struct vfiopm_device *dev, struct vfiopm_power *power
 	char path[SYSFS_PATH_MAX];
 	int node, r = 0;
 
-	/* A link out of the device's folder: opened from the root, so that a foreign one holds it. */
+	/* A link out of the device's folder: opened from the root, which holds a foreign one. */
 	device_path(dev, "firmware_node", path, sizeof(path));
 	node = sysfs_dir(dev->ctx, path);
 	if (node < 0)

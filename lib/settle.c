@@ -19,7 +19,7 @@ static int64_t now_ms(void)
 /* Fine steps for the typical 10 to 40 ms of a transition, coarse ones for a long wait. */
 static void pause_for(int64_t waited_ms)
 {
-	int64_t ms = waited_ms < 100 ? 1 : waited_ms < 2000 ? 10 : 50;
+	int64_t ms = waited_ms < 100 ? 1 : (waited_ms < 2000 ? 10 : 50);
 	struct timespec t = { .tv_nsec = ms * 1000000 };
 
 	nanosleep(&t, NULL);

@@ -241,7 +241,10 @@ int vfiopm_list_new_from_spec(struct vfiopm_ctx *ctx, const char *spec, struct v
 int vfiopm_list_new_group(struct vfiopm_ctx *ctx, int group, struct vfiopm_list **ret);
 /** vfiopm_list_new_siblings - the other functions of @dev's slot. Since: 0.1 */
 int vfiopm_list_new_siblings(const struct vfiopm_device *dev, struct vfiopm_list **ret);
-/** vfiopm_list_new_upstream - the bridges above @dev, nearest first, up to the root port. Since: 0.1 */
+/**
+ * vfiopm_list_new_upstream - the bridges above @dev, nearest first, up to the root port.
+ * Since: 0.1
+ */
 int vfiopm_list_new_upstream(const struct vfiopm_device *dev, struct vfiopm_list **ret);
 /** vfiopm_list_new_children - the devices directly below bridge @dev. Since: 0.1 */
 int vfiopm_list_new_children(const struct vfiopm_device *dev, struct vfiopm_list **ret);
@@ -316,7 +319,11 @@ enum vfiopm_status vfiopm_power_get_status(const struct vfiopm_power *power);
 bool vfiopm_power_is_asleep(const struct vfiopm_power *power);
 /** vfiopm_power_get_control - "auto" or "on", NULL: not measured. Since: 0.1 */
 const char *vfiopm_power_get_control(const struct vfiopm_power *power);
-/** vfiopm_power_get_runtime_enabled - "enabled", "disabled", "forbidden", "disabled & forbidden", NULL. Since: 0.1 */
+/**
+ * vfiopm_power_get_runtime_enabled - "enabled", "disabled", "forbidden", "disabled &
+ *        forbidden", NULL.
+ * Since: 0.1
+ */
 const char *vfiopm_power_get_runtime_enabled(const struct vfiopm_power *power);
 /** vfiopm_power_get_wakeup - "enabled", "disabled"; NULL: the device can't wake. Since: 0.1 */
 const char *vfiopm_power_get_wakeup(const struct vfiopm_power *power);
@@ -330,17 +337,26 @@ int vfiopm_power_get_suspended_time(const struct vfiopm_power *power, int64_t *r
 int vfiopm_power_get_usage(const struct vfiopm_power *power, int64_t *ret);
 /** vfiopm_power_get_active_kids - active children; -ENODATA. Since: 0.1 */
 int vfiopm_power_get_active_kids(const struct vfiopm_power *power, int64_t *ret);
-/** vfiopm_power_get_autosuspend_delay - milliseconds, negative: never; -ENODATA: not in use. Since: 0.1 */
+/**
+ * vfiopm_power_get_autosuspend_delay - milliseconds, negative: never; -ENODATA: not in use.
+ * Since: 0.1
+ */
 int vfiopm_power_get_autosuspend_delay(const struct vfiopm_power *power, int64_t *ret);
 /** vfiopm_power_get_d3cold_allowed - 0 or 1; -ENODATA. Since: 0.1 */
 int vfiopm_power_get_d3cold_allowed(const struct vfiopm_power *power, int64_t *ret);
-/** vfiopm_power_get_enable - enable count: for vfio-pci, 1 or more while open; -ENODATA. Since: 0.1 */
+/**
+ * vfiopm_power_get_enable - enable count: for vfio-pci, 1 or more while open; -ENODATA.
+ * Since: 0.1
+ */
 int vfiopm_power_get_enable(const struct vfiopm_power *power, int64_t *ret);
 /** vfiopm_power_get_acpi_state - the ACPI node's `power_state`, NULL: none. Since: 0.1 */
 const char *vfiopm_power_get_acpi_state(const struct vfiopm_power *power);
 /** vfiopm_power_get_acpi_real_state - the node's `real_power_state`, NULL: none. Since: 0.1 */
 const char *vfiopm_power_get_acpi_real_state(const struct vfiopm_power *power);
-/** vfiopm_power_get_acpi_path - the node's full name, e.g. "\_SB_.PCI0.S28_", NULL: no node. Since: 0.1 */
+/**
+ * vfiopm_power_get_acpi_path - the node's full name, e.g. "\_SB_.PCI0.S28_", NULL: no node.
+ * Since: 0.1
+ */
 const char *vfiopm_power_get_acpi_path(const struct vfiopm_power *power);
 /**
  * vfiopm_power_has_d3cold_resources - can the platform cut this node's power?
@@ -533,7 +549,10 @@ bool vfiopm_owners_is_partial(const struct vfiopm_owners *owners);
  */
 const struct vfiopm_owner *vfiopm_owners_find(const struct vfiopm_owners *owners,
 					      const struct vfiopm_device *dev, size_t i);
-/** vfiopm_owners_find_group - as vfiopm_owners_find(), whoever has the group of @dev open. Since: 0.1 */
+/**
+ * vfiopm_owners_find_group - as vfiopm_owners_find(), whoever has the group of @dev open.
+ * Since: 0.1
+ */
 const struct vfiopm_owner *vfiopm_owners_find_group(const struct vfiopm_owners *owners,
 						    const struct vfiopm_device *dev, size_t i);
 /** vfiopm_owner_get_pid - process ID. Since: 0.1 */

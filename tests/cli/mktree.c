@@ -79,16 +79,22 @@ static const struct value common[] = {
 };
 
 static const struct value endpoint[] = {
-	{ "vendor", "0x8086" },		 { "device", "0x10d3" },
-	{ "class", "0x020000" },	 { "power_state", "D3cold" },
-	{ "power/runtime_status", "suspended" }, { "enable", "0" },
+	{ "vendor", "0x8086" },
+	{ "device", "0x10d3" },
+	{ "class", "0x020000" },
+	{ "power_state", "D3cold" },
+	{ "power/runtime_status", "suspended" },
+	{ "enable", "0" },
 	{ NULL },
 };
 
 static const struct value port[] = {
-	{ "vendor", "0x1b36" },		 { "device", "0x000c" },
-	{ "class", "0x060400" },	 { "power_state", "D3hot" },
-	{ "power/runtime_status", "suspended" }, { "enable", "1" },
+	{ "vendor", "0x1b36" },
+	{ "device", "0x000c" },
+	{ "class", "0x060400" },
+	{ "power_state", "D3hot" },
+	{ "power/runtime_status", "suspended" },
+	{ "enable", "1" },
 	{ NULL },
 };
 
@@ -114,9 +120,17 @@ static void device(const char *below, const char *addr, const char *driver,
 int main(int argc, char **argv)
 {
 	static const char *const skeleton[] = {
-		"sys", "sys/bus", "sys/bus/pci", "sys/bus/pci/devices", "sys/bus/pci/drivers",
-		"sys/bus/pci/drivers/vfio-pci", "sys/bus/pci/drivers/pcieport", "sys/devices",
-		"sys/kernel", "sys/kernel/iommu_groups", "proc",
+		"sys",
+		"sys/bus",
+		"sys/bus/pci",
+		"sys/bus/pci/devices",
+		"sys/bus/pci/drivers",
+		"sys/bus/pci/drivers/vfio-pci",
+		"sys/bus/pci/drivers/pcieport",
+		"sys/devices",
+		"sys/kernel",
+		"sys/kernel/iommu_groups",
+		"proc",
 	};
 	unsigned long count;
 
