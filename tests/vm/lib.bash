@@ -25,8 +25,9 @@ get() { # VARIABLE FILE: its first line, without a fork
 	printf -v "$1" '%s' "$line"
 }
 
-count() { # N: scaled for a quick check or a soak
-	local n=$(($1 * ${VFIO_PM_SCALE_PERCENT:-100} / 100))
+# VFIO_PM_SCALE is a percentage: 100 for `make soak`, a few for `make check`.
+count() { # N: prints N scaled, at least 1
+	local n=$(($1 * ${VFIO_PM_SCALE:-5} / 100))
 	echo $((n > 0 ? n : 1))
 }
 
@@ -302,3 +303,22 @@ device_del() { # ID
 }
 
 gone() { [ ! -e "$pci/$1" ]; }
+there() { [ -e "$pci/$1/iommu_group" ]; }
+
+# --- between two files in one VM ----------------------------------------------------------------
+
+# Leaves the machine as it was at boot: no holder, no VFIO driver, every device in its place.
+restore_machine() {
+	local module
+	pkill -KILL -x vfio-pm
+	[ ! -e "$pci/$PF/sriov_numvfs" ] || echo 0 >"$pci/$PF/sriov_numvfs" 2>/dev/null
+	unbind_all 2>/dev/null
+	for module in vfio_pm_pci vfio_pci nvme e1000e e1000 8139cp 8139too; do
+		[ ! -d "/sys/module/$module" ] || modprobe -r "$module" || return
+	done
+	if gone "$HOTPLUG"; then
+		device_add "$KIND_HOTPLUG" "$ID_HOTPLUG" "$HOTPLUG_BUS" \
+			"$([ "$KIND_HOTPLUG" = nvme ] && echo serial=HOTPLUG || echo romfile=)" || return
+		wait_for 20 there "$HOTPLUG" || return
+	fi
+}

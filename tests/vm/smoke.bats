@@ -100,7 +100,7 @@ setup() { mark "test $BATS_TEST_DESCRIPTION"; }
 	device_del "$ID_HOTPLUG"
 	wait_for 20 gone "$HOTPLUG"
 	device_add e1000e fresh "$HOTPLUG_BUS" romfile=
-	wait_for 20 test -e "$pci/$HOTPLUG/iommu_group"
+	wait_for 20 there "$HOTPLUG"
 	device_del fresh
 	wait_for 20 gone "$HOTPLUG"
 }

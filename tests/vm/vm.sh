@@ -11,7 +11,7 @@
 # --timeout=S		for the whole run (900), the boots included
 # --mem=MIB		(2048)
 # --append=ARGS		to the kernel's command line; repeatable, as are the next three
-# --modparam='MODULE NAME=VALUE'
+# --modparam='MODULE NAME=VALUE'	(a bats file has its own, in its head)
 # --env=NAME=VALUE	for the command in the VM
 # --qemu-arg=ARG	for QEMU
 # --keep=FOLDER		where logs go (build/vm/KERNEL-SEED-PID)
@@ -60,7 +60,7 @@ esac
 
 command=("$@")
 if [ "$verb" = run ] && [[ $1 == *.bats ]]; then
-	command=(bats --tap)
+	command=("$here/batch.sh")
 	for file; do command+=("$(realpath "$file")"); done
 fi
 
@@ -99,7 +99,7 @@ mkdir -p "$work/extra/vm"
 } >"$work/extra/vm/env"
 cp "$work/topology.env" "$work/extra/vm/"
 {
-	for assignment in "VFIO_PM_SCALE=${VFIO_PM_SCALE:-1}" "VM_KERNEL=$kernel" "${environment[@]}"; do
+	for assignment in "VFIO_PM_SCALE=${VFIO_PM_SCALE:-5}" "VM_KERNEL=$kernel" "${environment[@]}"; do
 		printf 'export %s=%q\n' "${assignment%%=*}" "${assignment#*=}"
 	done
 	[ "${#command[@]}" = 0 ] || printf '%q ' exec "${command[@]}"
@@ -134,22 +134,6 @@ start=(qemu-system-x86_64
 	-fsdev "local,id=out,path=$work/out,security_model=none"
 	-device virtio-9p-pci,fsdev=out,mount_tag=out,bus=pcie.0,addr=0x1e
 	"${topology[@]}" "${qemu_args[@]}")
-
-faults='BUG:|WARNING:|Oops|general protection fault|kernel BUG at|KASAN:|UBSAN:|KCSAN:|possible (circular|recursive) locking|INFO: (task .* blocked|rcu_|trying to register|possible)|suspicious RCU|refcount_t:|scheduling while atomic|sleeping function called|inconsistent lock state|kmemleak: [0-9]+ new|list_(add|del) corruption|Unable to (handle|change power state)|Kernel panic|soft lockup|hard LOCKUP|irq [0-9]+: nobody cared'
-
-# Prints the faults in the kernel's log that no test announced (lib.bash: allow_kernel_report).
-kernel_faults() {
-	local allowed= line
-	[ -e "$keep/dmesg" ] || return 0
-	grep -E "$faults|vfio-pm-test: " "$keep/dmesg" | while IFS= read -r line; do
-		case $line in
-		*"vfio-pm-test: allow "*) allowed=${line#*vfio-pm-test: allow } ;;
-		*"vfio-pm-test: disallow"*) allowed= ;;
-		*"vfio-pm-test: "*) ;;
-		*) [ -n "$allowed" ] && [[ $line =~ $allowed ]] || printf '%s\n' "$line" ;;
-		esac
-	done
-}
 
 collect() { # the log in the form of dmesg
 	[ ! -e "$work/out/kmsg" ] || awk '/^[0-9]+,[0-9]+,[0-9]+,/ {
@@ -200,7 +184,8 @@ if [ "$outcome" = timeout ]; then
 	echo "# vm: not finished after $timeout s (status: ${status:-not started}); console and dmesg in $keep" >&2
 	exit 124
 fi
-found=$(kernel_faults)
+found=
+[ ! -e "$keep/dmesg" ] || found=$(awk -f "$here/faults.awk" "$keep/dmesg")
 if [ -n "$found" ]; then
 	{
 		echo "# vm: the kernel reported a fault, see $keep/dmesg:"

@@ -1,0 +1,298 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# run.sh [-l] [-v] [--seed=N] [NAME|GROUP]...
+#
+# Runs named checks; without a name the groups fast and vm. -l lists them, -v shows all output as it
+# comes. A name may be a pattern ('vm-*-6.1'). What there is to run is found, nothing is registered:
+#	unit-NAME	tests/unit/NAME.c, built into build/tests/unit/NAME, prints TAP	fast
+#	cli-NAME	tests/cli/NAME.bats, on this machine				fast
+#	NAME		tests/checks/NAME.sh, its exit status is the result		fast
+#	vm-NAME-KERNEL	tests/vm/NAME.bats, in the VM on that kernel			vm, debug
+# Groups other than these (bench, soak) are named in a test's head (tests/README.md).
+#
+# Each TAP line counts as one test, and so do a check without TAP and a kernel log with a fault in it.
+# The last line is "N passed, N failed"; the status is 0 only when something ran and nothing failed.
+#
+# VFIO_PM_JOBS (2): how much runs at a time. VFIO_PM_SCALE (5): percentage of the counts in VM tests;
+# the group soak is the group vm at 100. VFIO_PM_RUN_WITH: a command that VMs are started through,
+# such as nice.
+
+set -uo pipefail
+
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$tests/.." && pwd)
+cd "$root" || exit 1
+# shellcheck source=tests/vm/header.bash
+. "$tests/vm/header.bash"
+
+logs=$root/build/test-logs
+jobs=${VFIO_PM_JOBS:-2}
+seed=${VFIO_PM_SEED:-$((RANDOM * 32768 + RANDOM))}
+list=0 verbose=0
+wanted=()
+for word; do
+	case $word in
+	-l | --list) list=1 ;;
+	-v) verbose=1 ;;
+	--seed=*) seed=${word#*=} ;;
+	-*) echo "run.sh: unknown option '$word' (see the head of tests/run.sh)" >&2; exit 2 ;;
+	*) wanted+=("$word") ;;
+	esac
+done
+[ ${#wanted[@]} -gt 0 ] || wanted=(fast vm)
+
+# --- what there is ------------------------------------------------------------------------------
+
+names=()
+declare -A kind_of file_of group_of timeout_of machine_of cost_of
+
+add() { # NAME KIND FILE
+	names+=("$1")
+	kind_of[$1]=$2
+	file_of[$1]=$3
+	group_of[$1]=$group
+	timeout_of[$1]=$timeout
+	cost_of[$1]=$cost
+	# Files with the same words here can share a VM.
+	machine_of[$1]="append=$append mem=$mem qemu=$qemu"
+}
+
+collect() {
+	local file name kernel
+	shopt -s nullglob
+	for file in tests/unit/*.c; do
+		header check "$file"
+		name=${file##*/}
+		group=${group:-fast}
+		add "unit-${name%.c}" unit "build/tests/unit/${name%.c}"
+	done
+	for file in tests/cli/*.bats; do
+		header check "$file"
+		name=${file##*/}
+		group=${group:-fast}
+		add "cli-${name%.bats}" bats "$file"
+	done
+	for file in tests/checks/*.sh; do
+		header check "$file"
+		name=${file##*/}
+		group=${group:-fast}
+		add "${name%.sh}" script "$file"
+	done
+	local own
+	for file in tests/vm/*.bats; do
+		header vm "$file"
+		name=${file##*/}
+		own=$group
+		for kernel in ${kernels//,/ }; do
+			group=${own:-vm}
+			[ "$kernel" != debug ] || group=${own:+$own-}debug
+			add "vm-${name%.bats}-$kernel" "vm-$kernel" "$file"
+		done
+	done
+	shopt -u nullglob
+}
+collect
+
+selected=()
+soak=0
+for word in "${wanted[@]}"; do
+	found=0
+	[ "$word" != soak ] || soak=1
+	for name in "${names[@]}"; do
+		# shellcheck disable=SC2053 # a pattern
+		if [ "${group_of[$name]}" = "$word" ] || [[ $name == $word ]] || [[ $name == $word-[0-9d]* && $word == vm-* ]] ||
+			{ [ "$word" = soak ] && [ "${group_of[$name]}" = vm ]; }; then
+			found=1
+			[[ " ${selected[*]-} " == *" $name "* ]] || selected+=("$name")
+		fi
+	done
+	if [ "$found" = 0 ] && [[ " fast vm debug soak bench " != *" $word "* ]]; then
+		echo "run.sh: no check is called '$word'; tests/run.sh -l lists them" >&2
+		exit 2
+	fi
+done
+if [ "$list" = 1 ]; then
+	for name in "${selected[@]}"; do printf '%-40s %s\n' "$name" "${group_of[$name]}"; done
+	exit 0
+fi
+[ "$soak" = 0 ] || export VFIO_PM_SCALE=100
+export VFIO_PM_SCALE=${VFIO_PM_SCALE:-5}
+
+# --- results ------------------------------------------------------------------------------------
+
+mkdir -p "$logs"
+results=$(mktemp -d "${TMPDIR:-/tmp}/vfio-pm-run.XXXXXX")
+# Only what this run has started, and all of that.
+trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$results"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+# Counts TAP: what was planned but never told has failed, and so has what was skipped.
+tally() { # LOG STATUS: prints "PASSED FAILED"
+	awk -v status="$2" '
+	/^1\.\.[0-9]+/ { planned = substr($0, 4) + 0; tap = 1 }
+	/^ok / { if (/# skip/) bad++; else good++ }
+	/^not ok / { bad++ }
+	END {
+		if (!tap) { good = status == 0; bad = status != 0 }
+		if (planned > good + bad) bad = planned - good
+		if (status != 0 && bad == 0) bad = 1
+		if (tap && good + bad == 0) bad = 1
+		print good + 0, bad + 0
+	}' "$1"
+}
+
+report() { # NAME LOG STATUS SECONDS
+	local good bad
+	read -r good bad < <(tally "$2" "$3")
+	{
+		if [ "$bad" = 0 ]; then
+			printf '%-40s ok      %4d passed             %4d s\n' "$1" "$good" "$4"
+		else
+			printf '%-40s FAILED  %4d passed, %3d failed %4d s  %s\n' "$1" "$good" "$bad" "$4" "${2#"$root"/}"
+			if [ "$verbose" = 0 ]; then
+				# The failed cases with what they said; of a plain check the end of its output.
+				awk '/^(ok|1\.\.)/ { on = 0 } /^not ok|^# (vm|not finished|machine)|# skip/ { on = 1; tap = 1 } on { print "    " $0; if (++n > 60) exit }' "$2"
+				grep -q '^1\.\.' "$2" || tail -n 25 "$2" | sed 's/^/    /'
+			fi
+		fi
+	} >"$results/text-$1"
+	# One write, so that jobs side by side don't mix their lines.
+	cat "$results/text-$1"
+	echo "$good $bad" >"$results/count-$1"
+}
+
+show() { if [ "$verbose" = 1 ]; then tee "$1"; else cat >"$1"; fi; }
+
+# --- running ------------------------------------------------------------------------------------
+
+run_on_host() { # NAME
+	local name=$1 start=$SECONDS status command
+	case ${kind_of[$name]} in
+	unit) command=("${file_of[$name]}") ;;
+	bats) command=(bats --tap "${file_of[$name]}") ;;
+	script) command=(bash "${file_of[$name]}") ;;
+	esac
+	timeout -k 5 "${timeout_of[$name]}" "${command[@]}" </dev/null 2>&1 | show "$logs/$name.log"
+	status=${PIPESTATUS[0]}
+	[ "$status" != 124 ] || echo "# not finished after ${timeout_of[$name]} s" >>"$logs/$name.log"
+	report "$name" "$logs/$name.log" "$status" $((SECONDS - start))
+}
+
+# Cuts one file's part out of a VM's output; prints its status, or nothing when it has no end.
+part() { # LOG FILE-NAME OUT
+	awk -v name="$2" -v out="$3" '
+	$0 == "# file: " name { on = 1; next }
+	$1 == "#" && $2 == "end:" && $3 == name { print $4; on = 0 }
+	on { print >out }
+	/^# vm: / && !on { print >out }' "$1"
+}
+
+# One VM for all files as long as it lives. When it dies, the file that it died in has failed, and
+# another VM runs the rest.
+run_in_vm() { # KERNEL SEED NAME...
+	local kernel=$1 vm_seed=$2 name file status start log limit turn=0 first
+	shift 2
+	while [ $# -gt 0 ]; do
+		turn=$((turn + 1))
+		log=$logs/vm-$kernel-$vm_seed-$turn.log
+		local files=() options=(--kernel="$kernel" --seed="$vm_seed" --keep="$logs/vm-$kernel-$vm_seed-$turn")
+		limit=60
+		header vm "${file_of[$1]}"
+		[ -z "$append" ] || options+=(--append="$append")
+		[ -z "$mem" ] || options+=(--mem="$mem")
+		for word in $qemu; do options+=(--qemu-arg="$word"); done
+		for name; do
+			files+=("${file_of[$name]}")
+			limit=$((limit + timeout_of[$name] * (VFIO_PM_SCALE > 10 ? 20 : 1) + 90))
+		done
+		start=$SECONDS
+		# shellcheck disable=SC2086 # words
+		${VFIO_PM_RUN_WITH:-} "$tests/vm/vm.sh" run "${options[@]}" --timeout=$limit "${files[@]}" </dev/null 2>&1 |
+			show "$log"
+		first=1
+		local rest=() since=0 ended
+		for name; do
+			file=${file_of[$name]##*/}
+			: >"$logs/$name.log"
+			status=$(part "$log" "${file%.bats}" "$logs/$name.log")
+			if [ -z "$status" ] && [ "$first" = 0 ] && ! grep -qxF "# file: ${file%.bats}" "$log"; then
+				rest+=("$name")
+				continue
+			fi
+			# shellcheck disable=SC2015
+			grep -F "#   ${file%.bats} " "$log" | sed 's/^/not ok kernel log: /' >>"$logs/$name.log" || true
+			grep -q '^not ok kernel log' "$logs/$name.log" && status=1
+			first=0
+			ended=$(sed -n "s/^# time: ${file%.bats} //p" "$log")
+			report "$name" "$logs/$name.log" "${status:-125}" "${ended:-$((SECONDS - start - since))}"
+			since=$((since + ${ended:-0}))
+		done
+		set -- "${rest[@]}"
+	done
+}
+
+# VM tests are packed into machines of about the same length, so that a boot is shared and the
+# processors stay busy. A machine's name is its kernel and the words of the head it was made for.
+batches=()
+pack() {
+	local name key limit=240 cost
+	local -A open=() filled=()
+	for name in "${selected[@]}"; do
+		[[ ${kind_of[$name]} == vm-* ]] || continue
+		key="${kind_of[$name]#vm-} ${machine_of[$name]}"
+		cost=${cost_of[$name]}
+		if [ -n "${open[$key]:-}" ] && [ $((filled[$key] + cost)) -gt $limit ]; then
+			batches+=("${key%% *} ${open[$key]}")
+			open[$key]=
+		fi
+		if [ -z "${open[$key]:-}" ]; then filled[$key]=0; fi
+		open[$key]+="${open[$key]:+ }$name"
+		filled[$key]=$((filled[$key] + cost))
+	done
+	for key in "${!open[@]}"; do
+		[ -z "${open[$key]}" ] || batches+=("${key%% *} ${open[$key]}")
+	done
+}
+pack
+
+running=0
+slot() { # waits until there is room for one more
+	while [ "$running" -ge "$jobs" ]; do
+		wait -n
+		running=$((running - 1))
+	done
+	running=$((running + 1))
+}
+
+for name in "${selected[@]}"; do
+	[[ ${kind_of[$name]} != vm-* ]] || continue
+	slot
+	run_on_host "$name" &
+done
+if [ ${#batches[@]} -gt 0 ]; then
+	echo "topology seed $seed (the same machines again: --seed=$seed), counts at $VFIO_PM_SCALE %"
+	n=0
+	for batch in "${batches[@]}"; do
+		read -r kernel members <<<"$batch"
+		slot
+		# shellcheck disable=SC2086 # names
+		run_in_vm "$kernel" $((seed + n)) $members &
+		n=$((n + 1))
+	done
+fi
+wait
+
+good=0 bad=0
+for name in "${selected[@]}"; do
+	if read -r g b 2>/dev/null <"$results/count-$name"; then
+		good=$((good + g))
+		bad=$((bad + b))
+	else
+		echo "$name: no result"
+		bad=$((bad + 1))
+	fi
+done
+echo "$good passed, $bad failed"
+[ "$bad" = 0 ] && [ "$good" -gt 0 ]

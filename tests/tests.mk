@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Included by the top-level Makefile. What is tested, and how it is run, is known to tests/run.sh;
+# here are the names that a person types, and the programs that tests need.
+
+UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
+VM_SRC := $(sort $(wildcard tests/vm/*.c))
+TEST_PROGRAMS := $(UNIT_SRC:tests/%.c=$(BUILD)/tests/%) $(VM_SRC:tests/%.c=$(BUILD)/tests/%)
+
+# Linked with the static library: unit tests may call what isn't exported.
+$(BUILD)/tests/%: tests/%.c $(BUILD)/libvfiopm.a $(BUILD)/flags
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(DEPFLAGS) $(ALL_CPPFLAGS) $(lib_cflags) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< \
+		$(BUILD)/libvfiopm.a $(lib_libs) -pthread
+-include $(TEST_PROGRAMS:=.d)
+
+test-programs: $(TEST_PROGRAMS)
+
+# A second make: what is compiled with which flags is known once the packages are there.
+define run_tests
+	@tests/setup.sh
+	@$(MAKE) --no-print-directory all test-programs
+	@tests/run.sh $(1)
+endef
+
+check:
+	$(call run_tests,fast vm)
+check-fast:
+	$(call run_tests,fast)
+check-vm:
+	$(call run_tests,vm)
+check-debug:
+	$(call run_tests,debug)
+soak:
+	$(call run_tests,fast soak)
+bench:
+	$(call run_tests,-v bench)
+demo:
+	@tests/setup.sh
+	@$(MAKE) --no-print-directory all
+	@tests/demo.sh
+
+.PHONY: check check-fast check-vm check-debug soak bench demo test-programs
