@@ -2,8 +2,10 @@
 /* PCI devices that come, go and change their driver, as it happens: the only user of libudev. */
 #include <errno.h>
 #include <libudev.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "private.h"
 
@@ -109,4 +111,43 @@ int vfiopm_events_next(struct vfiopm_events *events, enum vfiopm_event *event,
 		if (ours)
 			return 1;
 	}
+}
+
+int vfiopm_udev_settle(struct vfiopm_ctx *ctx, int64_t timeout_ms)
+{
+	struct udev_queue *queue = NULL;
+	struct timespec now, end;
+	struct udev *udev;
+	int r = 0;
+
+	if (ctx->foreign)
+		return -EROFS;
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec += timeout_ms / 1000;
+	end.tv_nsec += timeout_ms % 1000 * 1000000;
+	udev = udev_new();
+	queue = udev ? udev_queue_new(udev) : NULL;
+	if (!queue) {
+		udev_unref(udev);
+		return -ENOMEM;
+	}
+	while (udev_queue_get_udev_is_active(queue) && !udev_queue_get_queue_is_empty(queue)) {
+		struct pollfd p = { .fd = udev_queue_get_fd(queue), .events = POLLIN };
+		int64_t left;
+
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		left = (end.tv_sec - now.tv_sec) * 1000LL + (end.tv_nsec - now.tv_nsec) / 1000000;
+		if (left <= 0) {
+			r = -ETIMEDOUT;
+			break;
+		}
+		/* Its inotify may miss what happened before it was set up: look again soon. */
+		if (p.fd < 0 || poll(&p, 1, left > 100 ? 100 : (int)left) < 0)
+			p.revents = 0;
+		if (p.revents)
+			udev_queue_flush(queue);
+	}
+	udev_queue_unref(queue);
+	udev_unref(udev);
+	return r;
 }
