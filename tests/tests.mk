@@ -5,7 +5,9 @@
 
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
 VM_SRC := $(sort $(wildcard tests/vm/*.c))
-TEST_PROGRAMS := $(UNIT_SRC:tests/%.c=$(BUILD)/tests/%) $(VM_SRC:tests/%.c=$(BUILD)/tests/%)
+MODULE_SRC := $(sort $(wildcard tests/module/*.c))
+TEST_PROGRAMS := $(UNIT_SRC:tests/%.c=$(BUILD)/tests/%) $(VM_SRC:tests/%.c=$(BUILD)/tests/%) \
+	$(MODULE_SRC:tests/%.c=$(BUILD)/tests/%)
 
 # Linked with the static library: unit tests may call what isn't exported.
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libvfiopm.a $(BUILD)/flags
@@ -20,7 +22,7 @@ test-programs: $(TEST_PROGRAMS)
 # A second make: what is compiled with which flags is known once the packages are there.
 define run_tests
 	@tests/setup.sh
-	@$(MAKE) --no-print-directory all test-programs
+	@$(MAKE) --no-print-directory all test-programs $(if $(filter vm debug soak bench,$(1)),test-modules)
 	@tests/run.sh $(1)
 endef
 

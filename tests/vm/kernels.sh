@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # kernels.sh get 6.1|6.12|debug	print the folder of that kernel, fetching it when it isn't there
-# kernels.sh headers 6.1|6.12		print a build tree (KDIR) for modules of that very kernel
+# kernels.sh headers 6.1|6.12|debug	print a build tree (KDIR) for modules of that very kernel
 # kernels.sh release 6.1|6.12|debug	print its release (uname -r)
 #
 # The folder holds `vmlinuz`, `config`, `release`, and `lib/modules/RELEASE` with `modules` as its
@@ -170,6 +170,20 @@ get_debug() {
 	echo "$target"
 }
 
+# The folder of the debug kernel brings a script that makes a build tree from the kernel's sources.
+get_debug_headers() {
+	local source=${VFIO_PM_DEBUG_KERNEL:-} target
+	target=$(get_debug)/build
+	if [ ! -e "$target/complete" ]; then
+		[ -x "$source/prepare" ] || die "'$source' has no script 'prepare' that makes a build tree"
+		echo "kernels.sh: making a build tree for the debug kernel, a minute or two" >&2
+		rm -rf "$target"
+		"$source/prepare" "$target" >&2
+		touch "$target/complete"
+	fi
+	echo "$target"
+}
+
 [ $# -ge 1 ] || die "usage: kernels.sh get|headers|release|update [6.1|6.12|debug]"
 mkdir -p "$cache"
 # Two checks that start at the same time must not both download.
@@ -182,7 +196,12 @@ get)
 	*) get_debian "${2:-6.12}" ;;
 	esac
 	;;
-headers) get_headers "${2:-6.12}" ;;
+headers)
+	case ${2:-} in
+	debug) get_debug_headers ;;
+	*) get_headers "${2:-6.12}" ;;
+	esac
+	;;
 release)
 	case ${2:-} in
 	debug) cat "$(get_debug)/release" ;;

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Every access of the user on its way to the core.
+ *
+ * While low power isn't engaged an access goes straight through: the device is
+ * open, hence active. While it is, the access holds a runtime PM reference of
+ * its own, says who it is in case the device must wake for it, and moves the
+ * next sleep back by the autosuspend delay.
+ */
+#include <linux/pm_runtime.h>
+
+#include "compat.h"
+#include "vfio_pm_pci.h"
+
+/**
+ * lp_user_access() - what every access does to the wakeup mode
+ * @lp: the device, held active
+ */
+void lp_user_access(struct lp_device *lp)
+{
+	if (unlikely(lp_wakeup_mode(lp)))
+		lp_end_wakeup_mode(lp);
+}
+
+/* 0 with the device active and held, or -EIO as the core answers it. */
+static int lp_hold_active(struct lp_device *lp, enum lp_cause cause, u64 detail)
+{
+	struct device *dev = &lp->core.pdev->dev;
+	struct lp_access access;
+	int ret;
+
+	if (lp_pm_get_if_active(dev) <= 0) {
+		lp_access_begin(lp, &access, cause, detail);
+		ret = pm_runtime_resume_and_get(dev);
+		lp_access_end(lp, &access);
+		if (ret) {
+			pci_info_ratelimited(lp->core.pdev,
+					     "runtime resume failed %d\n", ret);
+			return -EIO;
+		}
+	}
+
+	lp_user_access(lp);
+	return 0;
+}
+
+static void lp_release_active(struct lp_device *lp)
+{
+	struct device *dev = &lp->core.pdev->dev;
+
+	pm_runtime_mark_last_busy(dev);
+	pm_runtime_put(dev);
+}
+
+static unsigned int lp_regions(struct lp_device *lp)
+{
+	return VFIO_PCI_NUM_REGIONS + lp->core.num_regions;
+}
+
+ssize_t lp_read(struct vfio_device *core_vdev, char __user *buf, size_t count,
+		loff_t *ppos)
+{
+	struct lp_device *lp = lp_from_core(core_vdev);
+	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
+	bool config = index == VFIO_PCI_CONFIG_REGION_INDEX;
+	ssize_t ret;
+
+	/* What the core refuses without a look at the device needs no wake */
+	if (!lp_engaged(lp) || !count || index >= lp_regions(lp))
+		return vfio_pci_core_read(core_vdev, buf, count, ppos);
+
+	if (config) {
+		ret = lp_config_read(lp, buf, count, ppos);
+		if (ret)
+			return ret;
+	}
+
+	ret = lp_hold_active(lp, config ? LP_CONFIG_READ : LP_REGION, *ppos);
+	if (ret)
+		return ret;
+
+	ret = vfio_pci_core_read(core_vdev, buf, count, ppos);
+	lp_release_active(lp);
+	return ret;
+}
+
+/* The core's write, with PCI_PM_CTRL taken for permission before and after. */
+static ssize_t lp_write_pm_ctrl(struct lp_device *lp, const char __user *buf,
+				size_t count, loff_t *ppos)
+{
+	struct device *dev = &lp->core.pdev->dev;
+	ssize_t ret;
+
+	ret = lp_hold_active(lp, LP_CONFIG_WRITE, *ppos);
+	if (ret)
+		return ret;
+
+	lp_deepen_before_write(lp);
+	ret = vfio_pci_core_write(&lp->core.vdev, buf, count, ppos);
+	pm_runtime_mark_last_busy(dev);
+	/* Last, as entry makes the next sleep due at once */
+	lp_deepen_after_write(lp);
+	pm_runtime_put(dev);
+	return ret;
+}
+
+ssize_t lp_write(struct vfio_device *core_vdev, const char __user *buf,
+		 size_t count, loff_t *ppos)
+{
+	struct lp_device *lp = lp_from_core(core_vdev);
+	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
+	bool config = index == VFIO_PCI_CONFIG_REGION_INDEX;
+	ssize_t ret;
+
+	if (config && lp_is_pm_ctrl_write(lp, *ppos & VFIO_PCI_OFFSET_MASK,
+					  count))
+		return lp_write_pm_ctrl(lp, buf, count, ppos);
+
+	if (!lp_engaged(lp) || !count || index >= lp_regions(lp))
+		return vfio_pci_core_write(core_vdev, buf, count, ppos);
+
+	ret = lp_hold_active(lp, config ? LP_CONFIG_WRITE : LP_REGION, *ppos);
+	if (ret)
+		return ret;
+
+	ret = vfio_pci_core_write(core_vdev, buf, count, ppos);
+	lp_release_active(lp);
+	return ret;
+}
+
+/* The VFIO core holds the device active around .ioctl and .device_feature. */
+long lp_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
+	      unsigned long arg)
+{
+	struct lp_device *lp = lp_from_core(core_vdev);
+	long ret;
+
+	lp_settle(lp, LP_IOCTL, cmd);
+	lp_user_access(lp);
+
+	ret = vfio_pci_core_ioctl(core_vdev, cmd, arg);
+	if (lp_engaged(lp))
+		pm_runtime_mark_last_busy(core_vdev->dev);
+	return ret;
+}

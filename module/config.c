@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Constant config space, answered without waking the device.
+ *
+ * The bytes are those of the core's virtual config space, copied right after
+ * the core filled it from the hardware and adjusted it, before the user can
+ * touch anything. That is what an awake read gives: virtualized bits come from
+ * there, the others from the hardware it was filled from. The live virtual
+ * config space is never used later: the core's handler for the MSI flags
+ * updates a wrong byte of it (vfio_msi_config_read()), and a capability ID
+ * that the hardware has as 05 turns into 01 there.
+ *
+ * What counts as constant is listed here, and nothing is taken for constant
+ * because it happened not to change.
+ */
+#include <linux/bitmap.h>
+#include <linux/pm_runtime.h>
+#include <linux/uaccess.h>
+
+#include "compat.h"
+#include "vfio_pm_pci.h"
+
+/* A run of constant bytes, at an offset within its capability. */
+struct lp_const {
+	u8 cap;		/* capability ID; 0: the header */
+	u8 offset;
+	u8 len;
+	bool hardware;	/* all bits are the hardware's */
+};
+
+static const struct lp_const lp_consts[] = {
+	{ 0, PCI_VENDOR_ID, 4, false },	/* VFs have none of their own */
+	{ 0, PCI_CLASS_REVISION, 4, true },
+	{ 0, PCI_HEADER_TYPE, 1, true },
+	{ 0, PCI_SUBSYSTEM_VENDOR_ID, 4, true },
+	{ 0, PCI_CAPABILITY_LIST, 1, false },
+	{ PCI_CAP_ID_PM, PCI_PM_PMC, 2, false },
+	{ PCI_CAP_ID_MSIX, PCI_MSIX_TABLE, 8, true },	/* and the PBA */
+	/*
+	 * The interrupt message number in the upper byte of the flags follows
+	 * the number of MSI vectors, and the slot power limit in the upper
+	 * half of the device capabilities is set by a message on the link.
+	 */
+	{ PCI_CAP_ID_EXP, PCI_EXP_FLAGS, 1, true },
+	{ PCI_CAP_ID_EXP, PCI_EXP_DEVCAP, 2, true },
+	{ PCI_CAP_ID_EXP, PCI_EXP_LNKCAP, 4, true },
+	{ PCI_CAP_ID_AF, PCI_AF_LENGTH, 2, true },	/* and the capabilities */
+};
+
+static void lp_mark(struct lp_config *config, unsigned int pos,
+		    unsigned int len, bool hardware)
+{
+	if (pos + len > PCI_CFG_SPACE_EXP_SIZE)
+		return;
+
+	bitmap_set(config->quiet, pos, len);
+	if (hardware)
+		bitmap_set(config->hardware, pos, len);
+}
+
+static void lp_mark_cap(struct lp_config *config, u8 cap, unsigned int pos)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(lp_consts); i++) {
+		if (lp_consts[i].cap == cap)
+			lp_mark(config, pos + lp_consts[i].offset,
+				lp_consts[i].len, lp_consts[i].hardware);
+	}
+}
+
+/* The chain as the user sees it: the core hides what it doesn't know. */
+static void lp_walk_caps(struct lp_config *config)
+{
+	unsigned int loops = (PCI_CFG_SPACE_SIZE - PCI_STD_HEADER_SIZEOF) /
+			     PCI_CAP_SIZEOF;
+	u8 pos = config->bytes[PCI_CAPABILITY_LIST];
+
+	if (!(config->bytes[PCI_STATUS] & PCI_STATUS_CAP_LIST))
+		return;
+
+	while (pos >= PCI_STD_HEADER_SIZEOF && loops--) {
+		u8 cap = config->bytes[pos + PCI_CAP_LIST_ID];
+
+		/* Reserved by the specification, and in no capability's place */
+		if (pos & 3)
+			break;
+
+		lp_mark(config, pos + PCI_CAP_LIST_ID, 1, true);
+		lp_mark(config, pos + PCI_CAP_LIST_NEXT, 1, false);
+		lp_mark_cap(config, cap, pos);
+		pos = config->bytes[pos + PCI_CAP_LIST_NEXT];
+	}
+}
+
+static void lp_walk_ext_caps(struct lp_config *config)
+{
+	unsigned int loops = (PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) /
+			     PCI_CAP_SIZEOF;
+	unsigned int pos = PCI_CFG_SPACE_SIZE;
+
+	while (pos >= PCI_CFG_SPACE_SIZE && loops--) {
+		__le32 raw;
+		u32 header;
+
+		memcpy(&raw, &config->bytes[pos], sizeof(raw));
+		header = le32_to_cpu(raw);
+		if (!header)
+			break;
+
+		lp_mark(config, pos, sizeof(header), false);
+		if (PCI_EXT_CAP_ID(header) == PCI_EXT_CAP_ID_DSN)
+			lp_mark(config, pos + sizeof(header), 8, true);
+		pos = PCI_EXT_CAP_NEXT(header);
+	}
+}
+
+/**
+ * lp_config_snapshot() - takes the constant bytes
+ * @lp: the device, just enabled by the core: active, nobody has it yet
+ */
+void lp_config_snapshot(struct lp_device *lp)
+{
+	struct lp_config *config = &lp->config;
+	unsigned int size = min_t(unsigned int, lp->core.pdev->cfg_size,
+				  PCI_CFG_SPACE_EXP_SIZE);
+
+	bitmap_zero(config->quiet, PCI_CFG_SPACE_EXP_SIZE);
+	bitmap_zero(config->hardware, PCI_CFG_SPACE_EXP_SIZE);
+	if (lp->quiet_reads == LP_QUIET_OFF)
+		return;
+
+	memcpy(config->bytes, lp->core.vconfig, size);
+	memset(config->bytes + size, 0, PCI_CFG_SPACE_EXP_SIZE - size);
+
+	lp_mark_cap(config, 0, 0);
+	lp_walk_caps(config);
+	if (lp->core.extended_caps && size == PCI_CFG_SPACE_EXP_SIZE)
+		lp_walk_ext_caps(config);
+
+	WRITE_ONCE(config->valid, true);
+}
+
+/**
+ * lp_config_refresh() - checks the bytes against the hardware after a drop
+ * @lp: the device, open, held active
+ *
+ * A reset may have loaded other firmware: what is the hardware's own and isn't
+ * as it was at open is no constant. A second drop while this runs is an error
+ * or a removal, and comes with channel state or again.
+ */
+void lp_config_refresh(struct lp_device *lp)
+{
+	struct lp_config *config = &lp->config;
+	unsigned int pos;
+	u8 byte;
+
+	if (READ_ONCE(config->valid) || lp->quiet_reads == LP_QUIET_OFF ||
+	    pci_channel_offline(lp->core.pdev))
+		return;
+
+	for_each_set_bit(pos, config->hardware, PCI_CFG_SPACE_EXP_SIZE) {
+		if (pci_read_config_byte(lp->core.pdev, pos, &byte) ||
+		    byte != config->bytes[pos])
+			clear_bit(pos, config->quiet);
+	}
+	WRITE_ONCE(config->valid, true);
+}
+
+/**
+ * lp_config_drop() - forgets: removal, error or reset
+ * @lp: the device
+ */
+void lp_config_drop(struct lp_device *lp)
+{
+	WRITE_ONCE(lp->config.valid, false);
+}
+
+/* Into @bytes if all @count bytes at @pos are constant. */
+static bool lp_config_constant(struct lp_device *lp, unsigned int pos,
+			       size_t count, const u8 **bytes)
+{
+	struct lp_config *config = &lp->config;
+
+	if (!READ_ONCE(config->valid) || pci_channel_offline(lp->core.pdev))
+		return false;
+	if (find_next_zero_bit(config->quiet, pos + count, pos) < pos + count)
+		return false;
+	if (lp_wakeup_mode(lp) && lp->quiet_reads < LP_QUIET_WAKEUP_TOO)
+		return false;
+
+	*bytes = &config->bytes[pos];
+	return true;
+}
+
+/**
+ * lp_config_read() - answers a config read without the device, if it can
+ * @lp: the device
+ * @buf: where to
+ * @count: how many bytes
+ * @ppos: offset in the device file, moved on by what was read
+ *
+ * Return: @count, -EFAULT, or 0 if the device must be asked.
+ */
+ssize_t lp_config_read(struct lp_device *lp, char __user *buf, size_t count,
+		       loff_t *ppos)
+{
+	u64 pos = *ppos & VFIO_PCI_OFFSET_MASK;
+	const u8 *bytes;
+	u8 pm_ctrl[2];
+
+	if (pos >= PCI_CFG_SPACE_EXP_SIZE ||
+	    count > PCI_CFG_SPACE_EXP_SIZE - pos)
+		return 0;
+
+	if (lp_deepen_read(lp, pos, count, pm_ctrl))
+		bytes = pm_ctrl;
+	else if (!lp_config_constant(lp, pos, count, &bytes))
+		return 0;
+
+	if (copy_to_user(buf, bytes, count))
+		return -EFAULT;
+
+	*ppos += count;
+	lp_count_quiet_read(lp);
+	return count;
+}

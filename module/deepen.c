@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The user's D3hot as permission for low power.
+ *
+ * A guest's PCI core suspends a device by writing D3hot to PCI_PM_CTRL. With
+ * vfio_pm/deepen set that write engages low power, and the platform may take
+ * the device further, to D3cold. The user sees D3hot until it writes D0.
+ *
+ * The core refuses BAR mappings in D3hot and we refuse them while engaged, both
+ * decided under memory_lock: there is no moment in between in which a mapping
+ * could hit a device without power.
+ */
+#include <linux/pm_runtime.h>
+
+#include "vfio_pm_pci.h"
+
+/**
+ * lp_is_pm_ctrl_write() - does a config write change the power state?
+ * @lp: the device
+ * @pos: offset in config space
+ * @count: length of the write
+ *
+ * Return: true if deepening must see the write.
+ */
+bool lp_is_pm_ctrl_write(struct lp_device *lp, loff_t pos, size_t count)
+{
+	u8 cap = lp->core.pdev->pm_cap;
+
+	if (!cap || (!READ_ONCE(lp->deepen) &&
+		     !(READ_ONCE(lp->reasons) & LP_DEEPEN)))
+		return false;
+
+	return pos <= cap + PCI_PM_CTRL &&
+	       pos + count > cap + PCI_PM_CTRL;
+}
+
+/**
+ * lp_deepen_before_write() - the user writes PCI_PM_CTRL: the permission ends
+ * @lp: the device, held active
+ */
+void lp_deepen_before_write(struct lp_device *lp)
+{
+	if (READ_ONCE(lp->reasons) & LP_DEEPEN)
+		lp_disengage(lp, LP_DEEPEN, LP_EXIT_ASKED);
+}
+
+/*
+ * What a device loses in D3cold its user must expect to lose: one with
+ * No_Soft_Reset clear is reset on its way from D3hot to D0 anyway. And it
+ * must not be armed to signal PME, which nobody would relay to the user.
+ */
+static bool lp_deepen_allowed(struct lp_device *lp, u16 pm_ctrl)
+{
+	if (!READ_ONCE(lp->deepen))
+		return false;
+	if ((pm_ctrl & PCI_PM_CTRL_STATE_MASK) != (__force u16)PCI_D3hot)
+		return false;
+	if (pm_ctrl & PCI_PM_CTRL_PME_ENABLE)
+		return false;
+	return lp->core.needs_pm_restore || READ_ONCE(lp->state_loss_ok);
+}
+
+/**
+ * lp_deepen_after_write() - the core passed a write of PCI_PM_CTRL on
+ * @lp: the device, held active
+ */
+void lp_deepen_after_write(struct lp_device *lp)
+{
+	struct pci_dev *pdev = lp->core.pdev;
+	u16 pm_ctrl;
+
+	/* A PF with VFs stays in D0 whatever its user writes */
+	if (READ_ONCE(pdev->current_state) != PCI_D3hot)
+		return;
+	if (pci_read_config_word(pdev, pdev->pm_cap + PCI_PM_CTRL, &pm_ctrl))
+		return;
+	if (!lp_deepen_allowed(lp, pm_ctrl))
+		return;
+
+	/* The core virtualizes these two, and shows them as zero */
+	WRITE_ONCE(lp->pm_ctrl, pm_ctrl & ~(PCI_PM_CTRL_PME_ENABLE |
+					    PCI_PM_CTRL_PME_STATUS));
+	lp_engage(lp, LP_DEEPEN, NULL);
+}
+
+/**
+ * lp_deepen_read() - PCI_PM_CTRL as the user left it
+ * @lp: the device
+ * @pos: offset in config space
+ * @count: length of the read
+ * @bytes: room for two bytes
+ *
+ * Return: true if @bytes is the answer; the device may be in any state.
+ */
+bool lp_deepen_read(struct lp_device *lp, unsigned int pos, size_t count,
+		    u8 *bytes)
+{
+	unsigned int start = lp->core.pdev->pm_cap + PCI_PM_CTRL;
+	__le16 both;
+
+	if (!(READ_ONCE(lp->reasons) & LP_DEEPEN))
+		return false;
+	if (pos < start || pos + count > start + sizeof(both))
+		return false;
+
+	both = cpu_to_le16(READ_ONCE(lp->pm_ctrl));
+	memcpy(bytes, (u8 *)&both + (pos - start), count);
+	return true;
+}
+
+/*
+ * A reset leaves the device in D0, whatever its user wrote before. The device
+ * is woken first: once low power is left its BARs may be mapped again.
+ */
+static void lp_deepen_reset_work(struct work_struct *work)
+{
+	struct lp_device *lp = container_of(work, struct lp_device, reset_work);
+	struct device *dev = &lp->core.pdev->dev;
+
+	pm_runtime_get_sync(dev);
+	lp_disengage(lp, LP_DEEPEN, LP_EXIT_RESET);
+	pm_runtime_put(dev);
+}
+
+/**
+ * lp_deepen_reset() - the device is reset or in error: the permission ends
+ * @lp: the device
+ *
+ * The core resets with memory_lock held, hence the work item.
+ */
+void lp_deepen_reset(struct lp_device *lp)
+{
+	if (READ_ONCE(lp->reasons) & LP_DEEPEN)
+		queue_work(system_unbound_wq, &lp->reset_work);
+}
+
+void lp_deepen_init(struct lp_device *lp)
+{
+	INIT_WORK(&lp->reset_work, lp_deepen_reset_work);
+}

@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# For the bats files of the kernel module: `load module-lib`, after `load lib`. One file of tests serves
+# both drivers: PM_DRIVER says which.
+
+module_ko=$VM_ROOT/build/module/$VM_RELEASE/vfio_pm_pci.ko
+programs=$VM_ROOT/build/tests/module
+
+# The driver anew, with its parameters. vfio-pci stays loaded or not as it is: the two live side by side.
+load_driver() { # vfio-pci|vfio-pm-pci [NAME=VALUE]...
+	local driver=$1
+	shift
+	unload_driver "$driver" || return
+	modprobe vfio_iommu_type1 || return
+	case $driver in
+	vfio-pci) load_vfio "$@" ;;
+	vfio-pm-pci)
+		[ -e "$module_ko" ] || fail "$module_ko is missing: make test-modules" || return
+		modprobe vfio-pci-core || return
+		insmod "${MODULE_KO:-$module_ko}" "$@"
+		;;
+	esac
+}
+
+unload_driver() { # vfio-pci|vfio-pm-pci
+	local module=${1//-/_}
+	[ ! -d "/sys/module/$module" ] || rmmod "$module"
+}
+
+program() { # NAME [ARGUMENT]...: runs build/tests/module/NAME; its TAP is shown when it fails
+	local name=$1
+	shift
+	timeout "${PROGRAM_TIMEOUT:-120}" "$programs/$name" "$@"
+}
+
+account() { # ADDRESS KEY: sets REPLY
+	REPLY=$(sed -n "s/^$2 //p" "$pci/$1/vfio_pm/account")
+	[ -n "$REPLY" ] || fail "$1: no $2 in vfio_pm/account"
+}
+
+module_teardown() {
+	unbind_all 2>/dev/null
+	unload_driver vfio-pm-pci
+	unload_driver vfio-pci
+}
