@@ -149,7 +149,7 @@ int main(int argc, char **argv)
 		/* 32 devices a bus, 128 buses a domain; bus 0 has the ports */
 		unsigned long bus_index = i / 32, domain = bus_index / 128;
 		unsigned int bus = (unsigned int)(bus_index % 128) + 1;
-		char below[256], addr[32], path[512], group[64];
+		char below[256], addr[32], path[512], group[64], target[600];
 
 		snprintf(below, sizeof(below), "sys/devices/pci%04lx:00", domain);
 		if (i % 32 == 0) {
@@ -172,8 +172,8 @@ int main(int argc, char **argv)
 		file(group, "type", "DMA-FQ");
 		snprintf(group, sizeof(group), "/sys/kernel/iommu_groups/%lu", i / 2);
 		link_to(group, "%s/iommu_group", path);
-		snprintf(group, sizeof(group), "/%s", path);
-		link_to(group, "sys/kernel/iommu_groups/%lu/devices/%s", i / 2, addr);
+		snprintf(target, sizeof(target), "/%s", path);
+		link_to(target, "sys/kernel/iommu_groups/%lu/devices/%s", i / 2, addr);
 	}
 	return 0;
 }
