@@ -15,8 +15,10 @@
 
 bool cdev_available(const struct vfiopm_device *dev)
 {
-	return dev->cdev_node && sysfs_exists_at(dev->ctx->root_fd, "dev/iommu") &&
-	       sysfs_exists_at(dev->ctx->root_fd, dev->cdev_node + 1);
+	const char *node = vfiopm_device_get_cdev_node(dev);
+
+	return node && sysfs_exists_at(dev->ctx->root_fd, "dev/iommu") &&
+	       sysfs_exists_at(dev->ctx->root_fd, node + 1);
 }
 
 int cdev_backing_new(const struct vfiopm_device *dev, struct backing **ret)
@@ -50,7 +52,7 @@ int cdev_open_device(const struct backing *backing, const struct vfiopm_device *
 	};
 	int fd, r;
 
-	fd = sysfs_open_node(dev->ctx, dev->cdev_node + 1, O_RDWR);
+	fd = sysfs_open_node(dev->ctx, vfiopm_device_get_cdev_node(dev) + 1, O_RDWR);
 	if (fd < 0)
 		return fd;
 	if (ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind) < 0) {

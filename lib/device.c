@@ -24,16 +24,6 @@ int device_open_dir(const struct vfiopm_device *dev)
 	return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? -ENODEV : fd;
 }
 
-static unsigned int read_hex_at(const struct vfiopm_ctx *ctx, int dir, const char *name,
-				unsigned int unknown)
-{
-	int64_t value;
-
-	if (sysfs_read_int_at(ctx, dir, name, &value) < 0 || value < 0 || value > unknown)
-		return unknown;
-	return (unsigned int)value;
-}
-
 static char *link_at(int dir, const char *name)
 {
 	char buf[256];
@@ -41,97 +31,28 @@ static char *link_at(int dir, const char *name)
 	return sysfs_link_at(dir, name, buf, sizeof(buf)) > 0 ? strdup(buf) : NULL;
 }
 
-static int read_group(struct vfiopm_device *dev, int dir)
+static int read_group(int dir)
 {
-	char link[64], path[SYSFS_PATH_MAX], name[32], *end;
+	char link[64], *end;
 	long group;
 
-	dev->group = -1;
 	if (sysfs_link_at(dir, "iommu_group", link, sizeof(link)) < 0)
-		return 0;
+		return -1;
 	group = strtol(link, &end, 10);
 	if (end == link || *end || group < 0 || group > INT32_MAX)
-		return 0;
-	dev->group = (int)group;
-	/* drivers/vfio/group.c, vfio_noiommu_group_alloc() names its groups so */
-	snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%d/name", dev->group);
-	if (sysfs_read(dev->ctx, path, name, sizeof(name)) > 0)
-		dev->noiommu = !strcmp(name, "vfio-noiommu");
-	if (!dev->vfio)
-		return 0;
-	if (asprintf(&dev->group_node, "/dev/vfio/%s%d", dev->noiommu ? "noiommu-" : "",
-		     dev->group) < 0) {
-		dev->group_node = NULL;
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-static int take_vfio_dev(const char *name, void *data)
-{
-	char *found = data;
-
-	if (strncmp(name, "vfio", 4) || strlen(name) >= 32)
-		return 0;
-	strcpy(found, name);
-	return 1;
-}
-
-static int read_vfio(struct vfiopm_device *dev, int dir)
-{
-	char name[32] = "", attr[64];
-	int vfio;
-
-	vfio = sysfs_dir_at(dev->ctx, dir, "vfio-dev");
-	if (vfio < 0)
-		return 0;
-	dev->vfio = true;
-	if (sysfs_foreach_at(dev->ctx, vfio, ".", take_vfio_dev, name) == 1) {
-		/* The attribute is there only when the kernel has the device cdev. */
-		snprintf(attr, sizeof(attr), "%s/dev", name);
-		if (sysfs_exists_at(vfio, attr) &&
-		    asprintf(&dev->cdev_node, "/dev/vfio/devices/%s", name) < 0) {
-			dev->cdev_node = NULL;
-			close(vfio);
-			return -ENOMEM;
-		}
-	}
-	close(vfio);
-	return 0;
-}
-
-static int count_virtfn(const char *name, void *data)
-{
-	int *count = data;
-
-	if (!strncmp(name, "virtfn", 6))
-		(*count)++;
-	return 0;
-}
-
-/*
- * `sriov_numvfs` itself is not read: its show function takes the device lock
- * (drivers/pci/iov.c), which an unbind that is blocked holds for ever.
- */
-static int count_vfs(const struct vfiopm_ctx *ctx, int dir)
-{
-	int count = 0;
-
-	if (!sysfs_exists_at(dir, "sriov_numvfs"))
 		return -1;
-	return sysfs_foreach_at(ctx, dir, ".", count_virtfn, &count) < 0 ? -1 : count;
+	return (int)group;
 }
 
 static int device_fill(struct vfiopm_device *dev)
 {
-	char path[SYSFS_PATH_MAX], real[SYSFS_PATH_MAX];
+	char real[SYSFS_PATH_MAX];
 	int dir, r;
 
 	dir = device_open_dir(dev);
 	if (dir < 0)
 		return dir;
-	device_path(dev, "", path, sizeof(path));
-	r = sysfs_real_path(dev->ctx, path, real, sizeof(real));
+	r = sysfs_real_path(dev->ctx, dir, real, sizeof(real));
 	if (r < 0)
 		goto out;
 	dev->syspath = strdup(real);
@@ -139,17 +60,9 @@ static int device_fill(struct vfiopm_device *dev)
 		r = -ENOMEM;
 		goto out;
 	}
-	dev->vendor = (uint16_t)read_hex_at(dev->ctx, dir, "vendor", 0xffff);
-	dev->device = (uint16_t)read_hex_at(dev->ctx, dir, "device", 0xffff);
-	dev->subvendor = (uint16_t)read_hex_at(dev->ctx, dir, "subsystem_vendor", 0xffff);
-	dev->subdevice = (uint16_t)read_hex_at(dev->ctx, dir, "subsystem_device", 0xffff);
-	dev->class = read_hex_at(dev->ctx, dir, "class", 0xffffff);
 	dev->driver = link_at(dir, "driver");
-	dev->physfn = link_at(dir, "physfn");
-	dev->numvfs = count_vfs(dev->ctx, dir);
-	r = read_vfio(dev, dir);
-	if (r == 0)
-		r = read_group(dev, dir);
+	dev->vfio = sysfs_exists_at(dir, "vfio-dev");
+	dev->group = read_group(dir);
 out:
 	close(dir);
 	return r == -ENOENT ? -ENODEV : r;
@@ -194,9 +107,9 @@ void vfiopm_device_unref(struct vfiopm_device *dev)
 		return;
 	free(dev->syspath);
 	free(dev->driver);
-	free(dev->group_node);
-	free(dev->cdev_node);
-	free(dev->physfn);
+	free(dev->more.group_node);
+	free(dev->more.cdev_node);
+	free(dev->more.physfn);
 	vfiopm_ctx_unref(dev->ctx);
 	free(dev);
 }
@@ -219,36 +132,6 @@ const char *vfiopm_device_get_name(const struct vfiopm_device *dev)
 const char *vfiopm_device_get_syspath(const struct vfiopm_device *dev)
 {
 	return dev->syspath;
-}
-
-unsigned int vfiopm_device_get_vendor(const struct vfiopm_device *dev)
-{
-	return dev->vendor;
-}
-
-unsigned int vfiopm_device_get_device(const struct vfiopm_device *dev)
-{
-	return dev->device;
-}
-
-unsigned int vfiopm_device_get_subvendor(const struct vfiopm_device *dev)
-{
-	return dev->subvendor;
-}
-
-unsigned int vfiopm_device_get_subdevice(const struct vfiopm_device *dev)
-{
-	return dev->subdevice;
-}
-
-unsigned int vfiopm_device_get_class(const struct vfiopm_device *dev)
-{
-	return dev->class;
-}
-
-bool vfiopm_device_is_bridge(const struct vfiopm_device *dev)
-{
-	return dev->class >> 16 == 0x06;
 }
 
 const char *vfiopm_device_get_driver(const struct vfiopm_device *dev)
@@ -288,27 +171,205 @@ int vfiopm_device_get_group(const struct vfiopm_device *dev)
 	return dev->group;
 }
 
+/* ---- what is read when it is first asked for ---- */
+
+enum {
+	HAVE_VENDOR = 1 << 0,
+	HAVE_DEVICE = 1 << 1,
+	HAVE_SUBVENDOR = 1 << 2,
+	HAVE_SUBDEVICE = 1 << 3,
+	HAVE_CLASS = 1 << 4,
+	HAVE_NOIOMMU = 1 << 5,
+	HAVE_GROUP_NODE = 1 << 6,
+	HAVE_CDEV_NODE = 1 << 7,
+	HAVE_NUMVFS = 1 << 8,
+	HAVE_PHYSFN = 1 << 9,
+};
+
+/* The cache in a device that the caller sees as constant; NULL: @what is in it already. */
+static struct device_more *need(const struct vfiopm_device *dev, unsigned int what)
+{
+	struct device_more *more = &((struct vfiopm_device *)dev)->more;
+
+	if (more->have & what)
+		return NULL;
+	more->have |= what;
+	return more;
+}
+
+/* "sys/devices/…/NAME": without the links that sys/bus would go through. */
+static const char *attr_path(const struct vfiopm_device *dev, const char *name, char *buf,
+			     size_t size)
+{
+	snprintf(buf, size, "%s/%s", dev->syspath + 1, name);
+	return buf;
+}
+
+static unsigned int read_hex(const struct vfiopm_device *dev, const char *name,
+			     unsigned int unknown)
+{
+	char path[SYSFS_PATH_MAX];
+	int64_t value;
+
+	attr_path(dev, name, path, sizeof(path));
+	if (sysfs_read_int_at(dev->ctx, dev->ctx->root_fd, path, &value) < 0 || value < 0 ||
+	    value > unknown)
+		return unknown;
+	return (unsigned int)value;
+}
+
+unsigned int vfiopm_device_get_vendor(const struct vfiopm_device *dev)
+{
+	struct device_more *more = need(dev, HAVE_VENDOR);
+
+	if (more)
+		more->vendor = (uint16_t)read_hex(dev, "vendor", 0xffff);
+	return dev->more.vendor;
+}
+
+unsigned int vfiopm_device_get_device(const struct vfiopm_device *dev)
+{
+	struct device_more *more = need(dev, HAVE_DEVICE);
+
+	if (more)
+		more->device = (uint16_t)read_hex(dev, "device", 0xffff);
+	return dev->more.device;
+}
+
+unsigned int vfiopm_device_get_subvendor(const struct vfiopm_device *dev)
+{
+	struct device_more *more = need(dev, HAVE_SUBVENDOR);
+
+	if (more)
+		more->subvendor = (uint16_t)read_hex(dev, "subsystem_vendor", 0xffff);
+	return dev->more.subvendor;
+}
+
+unsigned int vfiopm_device_get_subdevice(const struct vfiopm_device *dev)
+{
+	struct device_more *more = need(dev, HAVE_SUBDEVICE);
+
+	if (more)
+		more->subdevice = (uint16_t)read_hex(dev, "subsystem_device", 0xffff);
+	return dev->more.subdevice;
+}
+
+unsigned int vfiopm_device_get_class(const struct vfiopm_device *dev)
+{
+	struct device_more *more = need(dev, HAVE_CLASS);
+
+	if (more)
+		more->class = read_hex(dev, "class", 0xffffff);
+	return dev->more.class;
+}
+
+bool vfiopm_device_is_bridge(const struct vfiopm_device *dev)
+{
+	return vfiopm_device_get_class(dev) >> 16 == 0x06;
+}
+
 bool vfiopm_device_is_noiommu(const struct vfiopm_device *dev)
 {
-	return dev->noiommu;
+	struct device_more *more;
+	char path[64], name[32];
+
+	/* Only VFIO makes such groups, so others need no look. */
+	if (!dev->vfio || dev->group < 0)
+		return false;
+	more = need(dev, HAVE_NOIOMMU);
+	if (!more)
+		return dev->more.noiommu;
+	/* drivers/vfio/group.c, vfio_noiommu_group_alloc() names its groups so */
+	snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%d/name", dev->group);
+	if (sysfs_read(dev->ctx, path, name, sizeof(name)) > 0)
+		more->noiommu = !strcmp(name, "vfio-noiommu");
+	return more->noiommu;
 }
 
 const char *vfiopm_device_get_group_node(const struct vfiopm_device *dev)
 {
-	return dev->group_node;
+	struct device_more *more;
+
+	if (!dev->vfio || dev->group < 0)
+		return NULL;
+	more = need(dev, HAVE_GROUP_NODE);
+	if (more && asprintf(&more->group_node, "/dev/vfio/%s%d",
+			     vfiopm_device_is_noiommu(dev) ? "noiommu-" : "", dev->group) < 0)
+		more->group_node = NULL;
+	return dev->more.group_node;
+}
+
+static int take_vfio_dev(const char *name, void *data)
+{
+	char *found = data;
+
+	if (strncmp(name, "vfio", 4) || strlen(name) >= 32)
+		return 0;
+	strcpy(found, name);
+	return 1;
 }
 
 const char *vfiopm_device_get_cdev_node(const struct vfiopm_device *dev)
 {
-	return dev->cdev_node;
+	char path[SYSFS_PATH_MAX], name[32] = "", attr[64];
+	struct device_more *more;
+	int dir;
+
+	if (!dev->vfio)
+		return NULL;
+	more = need(dev, HAVE_CDEV_NODE);
+	if (!more)
+		return dev->more.cdev_node;
+	dir = sysfs_dir(dev->ctx, attr_path(dev, "vfio-dev", path, sizeof(path)));
+	if (dir < 0)
+		return NULL;
+	if (sysfs_foreach_at(dev->ctx, dir, ".", take_vfio_dev, name) == 1) {
+		/* The attribute is there only when the kernel has the device cdev. */
+		snprintf(attr, sizeof(attr), "%s/dev", name);
+		if (sysfs_exists_at(dir, attr) &&
+		    asprintf(&more->cdev_node, "/dev/vfio/devices/%s", name) < 0)
+			more->cdev_node = NULL;
+	}
+	close(dir);
+	return more->cdev_node;
 }
 
+static int count_virtfn(const char *name, void *data)
+{
+	int *count = data;
+
+	if (!strncmp(name, "virtfn", 6))
+		(*count)++;
+	return 0;
+}
+
+/*
+ * `sriov_numvfs` itself is not read: its show function takes the device lock
+ * (drivers/pci/iov.c), which an unbind that is blocked holds for ever.
+ */
 int vfiopm_device_get_numvfs(const struct vfiopm_device *dev)
 {
-	return dev->numvfs;
+	struct device_more *more = need(dev, HAVE_NUMVFS);
+	char path[SYSFS_PATH_MAX];
+	int count = 0;
+
+	if (!more)
+		return dev->more.numvfs;
+	more->numvfs = -1;
+	attr_path(dev, "sriov_numvfs", path, sizeof(path));
+	if (sysfs_exists_at(dev->ctx->root_fd, path) &&
+	    sysfs_foreach(dev->ctx, dev->syspath + 1, count_virtfn, &count) == 0)
+		more->numvfs = count;
+	return more->numvfs;
 }
 
 const char *vfiopm_device_get_physfn(const struct vfiopm_device *dev)
 {
-	return dev->physfn;
+	struct device_more *more = need(dev, HAVE_PHYSFN);
+	char path[SYSFS_PATH_MAX];
+
+	if (more)
+		more->physfn = link_at(dev->ctx->root_fd,
+				       attr_path(dev, "physfn", path, sizeof(path)));
+	return dev->more.physfn;
 }

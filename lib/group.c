@@ -78,7 +78,7 @@ int group_backing_new(const struct vfiopm_device *dev, struct backing **ret)
 	struct backing *b;
 	int r;
 
-	if (!dev->group_node)
+	if (!vfiopm_device_get_group_node(dev))
 		return -ENODEV;
 	b = calloc(1, sizeof(*b));
 	if (!b)
@@ -87,12 +87,13 @@ int group_backing_new(const struct vfiopm_device *dev, struct backing **ret)
 	b->backend = VFIOPM_BACKEND_GROUP;
 	b->group = dev->group;
 	b->container_fd = -1;
-	b->group_fd = sysfs_open_node(dev->ctx, dev->group_node + 1, O_RDWR);
+	b->group_fd = sysfs_open_node(dev->ctx, vfiopm_device_get_group_node(dev) + 1, O_RDWR);
 	r = b->group_fd < 0 ? b->group_fd : check_status(b->group_fd);
 	if (r == 0) {
 		b->container_fd = sysfs_open_node(dev->ctx, "dev/vfio/vfio", O_RDWR);
 		r = b->container_fd < 0 ? b->container_fd :
-					  attach(b->container_fd, b->group_fd, dev->noiommu);
+					  attach(b->container_fd, b->group_fd,
+						 vfiopm_device_is_noiommu(dev));
 	}
 	if (r < 0) {
 		log_debug(dev->ctx, "%s: group %d can't be opened: %s", dev->name, dev->group,

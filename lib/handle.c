@@ -85,7 +85,7 @@ int vfiopm_handle_open(const struct vfiopm_device *dev, enum vfiopm_backend back
 			return open_anew(dev, VFIOPM_BACKEND_GROUP, ret);
 		r = open_anew(dev, VFIOPM_BACKEND_CDEV, ret);
 		/* An ordinary user may have been given the group's node only. */
-		if ((r == -EACCES || r == -EPERM) && dev->group_node)
+		if ((r == -EACCES || r == -EPERM) && vfiopm_device_get_group_node(dev))
 			r = open_anew(dev, VFIOPM_BACKEND_GROUP, ret);
 		return r;
 	default:

@@ -195,7 +195,8 @@ static bool keep_ids(const struct vfiopm_device *dev, const void *arg)
 {
 	const struct id_pair *ids = arg;
 
-	return dev->vendor == ids->vendor && dev->device == ids->device;
+	return vfiopm_device_get_vendor(dev) == ids->vendor &&
+	       vfiopm_device_get_device(dev) == ids->device;
 }
 
 static bool keep_address(const struct vfiopm_device *dev, const void *arg)

@@ -56,7 +56,7 @@ static int rule_match(const struct vfiopm_device *dev, char **ret)
 	if (asprintf(&text,
 		     "ACTION==\"bind\", SUBSYSTEM==\"pci\", KERNEL==\"%s\", "
 		     "ATTR{vendor}==\"0x%04x\", ATTR{device}==\"0x%04x\", ",
-		     dev->name, dev->vendor, dev->device) < 0)
+		     dev->name, vfiopm_device_get_vendor(dev), vfiopm_device_get_device(dev)) < 0)
 		return -ENOMEM;
 	*ret = text;
 	return 0;

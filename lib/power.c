@@ -139,11 +139,20 @@ static int read_acpi(const struct vfiopm_device *dev, struct vfiopm_power *power
 	return r == -ENOMEM ? r : 0;
 }
 
-int vfiopm_power_new(const struct vfiopm_device *dev, struct vfiopm_power **ret)
+static void read_runtime(const struct vfiopm_ctx *ctx, int dir, struct vfiopm_power *power)
+{
+	read_measure(ctx, dir, "power/runtime_usage", &power->usage);
+	read_measure(ctx, dir, "power/runtime_active_kids", &power->active_kids);
+	power->runtime_enabled = sysfs_read_str_at(ctx, dir, "power/runtime_enabled");
+	read_measure(ctx, dir, "power/autosuspend_delay_ms", &power->autosuspend_delay);
+}
+
+int vfiopm_power_new_parts(const struct vfiopm_device *dev, unsigned int parts,
+			   struct vfiopm_power **ret)
 {
 	const struct vfiopm_ctx *ctx = dev->ctx;
 	struct vfiopm_power *power;
-	int dir, r;
+	int dir, r = 0;
 
 	dir = device_open_dir(dev);
 	if (dir < 0)
@@ -153,20 +162,28 @@ int vfiopm_power_new(const struct vfiopm_device *dev, struct vfiopm_power **ret)
 		close(dir);
 		return -ENOMEM;
 	}
-	power->status = read_status(ctx, dir);
-	power->state = read_state(ctx, dir);
-	power->control = sysfs_read_str_at(ctx, dir, "power/control");
-	power->runtime_enabled = sysfs_read_str_at(ctx, dir, "power/runtime_enabled");
-	power->wakeup = sysfs_read_str_at(ctx, dir, "power/wakeup");
-	power->reset_method = sysfs_read_str_at(ctx, dir, "reset_method");
-	read_measure(ctx, dir, "power/runtime_active_time", &power->active_time);
-	read_measure(ctx, dir, "power/runtime_suspended_time", &power->suspended_time);
-	read_measure(ctx, dir, "power/runtime_usage", &power->usage);
-	read_measure(ctx, dir, "power/runtime_active_kids", &power->active_kids);
-	read_measure(ctx, dir, "power/autosuspend_delay_ms", &power->autosuspend_delay);
-	read_measure(ctx, dir, "d3cold_allowed", &power->d3cold_allowed);
-	read_measure(ctx, dir, "enable", &power->enable);
-	r = read_acpi(dev, power);
+	if (parts & VFIOPM_POWER_STATE) {
+		power->status = read_status(ctx, dir);
+		power->state = read_state(ctx, dir);
+	}
+	if (parts & VFIOPM_POWER_TIMES) {
+		read_measure(ctx, dir, "power/runtime_active_time", &power->active_time);
+		read_measure(ctx, dir, "power/runtime_suspended_time", &power->suspended_time);
+	}
+	if (parts & VFIOPM_POWER_CONTROL)
+		power->control = sysfs_read_str_at(ctx, dir, "power/control");
+	if (parts & VFIOPM_POWER_D3COLD)
+		read_measure(ctx, dir, "d3cold_allowed", &power->d3cold_allowed);
+	if (parts & VFIOPM_POWER_ENABLE)
+		read_measure(ctx, dir, "enable", &power->enable);
+	if (parts & VFIOPM_POWER_RUNTIME)
+		read_runtime(ctx, dir, power);
+	if (parts & VFIOPM_POWER_WAKEUP)
+		power->wakeup = sysfs_read_str_at(ctx, dir, "power/wakeup");
+	if (parts & VFIOPM_POWER_RESET)
+		power->reset_method = sysfs_read_str_at(ctx, dir, "reset_method");
+	if (parts & VFIOPM_POWER_ACPI)
+		r = read_acpi(dev, power);
 	close(dir);
 	if (r < 0) {
 		vfiopm_power_free(power);
@@ -174,6 +191,11 @@ int vfiopm_power_new(const struct vfiopm_device *dev, struct vfiopm_power **ret)
 	}
 	*ret = power;
 	return 0;
+}
+
+int vfiopm_power_new(const struct vfiopm_device *dev, struct vfiopm_power **ret)
+{
+	return vfiopm_power_new_parts(dev, VFIOPM_POWER_ALL, ret);
 }
 
 void vfiopm_power_free(struct vfiopm_power *power)

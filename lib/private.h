@@ -49,12 +49,14 @@ int sysfs_read_int_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name,
 char *sysfs_read_str_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name);
 /* Last component of the link's target. Return its length. */
 ssize_t sysfs_link_at(int dirfd, const char *name, char *buf, size_t size);
+/* The link's whole target; -ENAMETOOLONG when @buf can't hold it. Return its length. */
+ssize_t sysfs_readlink_at(int dirfd, const char *name, char *buf, size_t size);
 bool sysfs_exists_at(int dirfd, const char *name);
 /* Write @value whole. -EROFS below a foreign root. */
 int sysfs_write_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name, const char *value);
 int sysfs_write(const struct vfiopm_ctx *ctx, const char *path, const char *value);
-/* The real path of a directory, without the root: "/sys/devices/…". */
-int sysfs_real_path(const struct vfiopm_ctx *ctx, const char *path, char *buf, size_t size);
+/* The real path of an open directory, without the root: "/sys/devices/…". */
+int sysfs_real_path(const struct vfiopm_ctx *ctx, int fd, char *buf, size_t size);
 /*
  * Call @fn for each entry of a directory but dot files; a return other than 0 ends the walk and is
  * handed back.
@@ -73,22 +75,31 @@ int parse_id_pair(const char *text, unsigned int *vendor, unsigned int *device);
 
 /* ---- device.c ---- */
 
+/*
+ * What a snapshot holds from the start is what may change: existence, driver,
+ * group. The rest doesn't change while the device is there and bound, and is
+ * read when a getter is first asked for it: a list of ten thousand devices
+ * opens only the files that its columns show.
+ */
 struct vfiopm_device {
 	unsigned int refs;
 	struct vfiopm_ctx *ctx;
 	struct vfiopm_addr addr;
 	char name[VFIOPM_ADDR_LEN];
-	uint16_t vendor, device, subvendor, subdevice;
-	uint32_t class;
-	int group;
-	int numvfs;
-	bool noiommu;
 	bool vfio;
+	int group;
 	char *syspath;
 	char *driver;
-	char *group_node;
-	char *cdev_node;
-	char *physfn;
+	struct device_more {	/* by the getters only */
+		unsigned int have;
+		bool noiommu;
+		uint16_t vendor, device, subvendor, subdevice;
+		uint32_t class;
+		int numvfs;
+		char *group_node;
+		char *cdev_node;
+		char *physfn;
+	} more;
 };
 
 /* Directory of the device, opened anew: -ENODEV when it has gone. */

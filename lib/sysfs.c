@@ -54,8 +54,29 @@ static int open_below(const struct vfiopm_ctx *ctx, int dirfd, const char *name,
 
 /*
  * Opening a device node or a FIFO has effects of its own, so below a foreign
- * root the type is looked at through an O_PATH descriptor before the file is
- * opened for reading, by way of that same descriptor.
+ * root the type is looked at before. For a plain name that is one stat; who
+ * could exchange the file for a device node meanwhile is root already.
+ */
+static int open_plain(const struct vfiopm_ctx *ctx, int dirfd, const char *name, int flags)
+{
+	struct stat st;
+	int fd;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	fd = open_below(ctx, dirfd, name, flags | O_NOFOLLOW);
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+		close(fd);
+		return -EINVAL;
+	}
+	return fd;
+}
+
+/*
+ * A path may lead through links, which only openat2(2) keeps inside: the type
+ * is told by an O_PATH descriptor, and the file opened by way of that.
  */
 static int open_regular(const struct vfiopm_ctx *ctx, int dirfd, const char *path)
 {
@@ -67,6 +88,8 @@ static int open_regular(const struct vfiopm_ctx *ctx, int dirfd, const char *pat
 	if (!ctx->foreign)
 		return dirfd < 0 ? open_in_root(ctx, path, flags) :
 				   open_below(ctx, dirfd, path, flags);
+	if (dirfd >= 0 && !strchr(path, '/'))
+		return open_plain(ctx, dirfd, path, flags);
 	path_fd = dirfd < 0 ? open_in_root(ctx, path, O_PATH) :
 			      open_below(ctx, dirfd, path, O_PATH);
 	if (path_fd < 0)
@@ -97,16 +120,18 @@ static ssize_t read_fd(int fd, char *buf, size_t size)
 {
 	size_t len = 0;
 
-	while (len < size - 1) {
-		ssize_t n = read(fd, buf + len, size - 1 - len);
+	for (;;) {
+		size_t asked = size - 1 - len;
+		ssize_t n = read(fd, buf + len, asked);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
-		if (n == 0)
-			break;
 		len += (size_t)n;
+		/* An attribute is shown whole by one read: a short one was the last. */
+		if ((size_t)n < asked || len == size - 1)
+			break;
 	}
 	while (len > 0 && buf[len - 1] == '\n')
 		len--;
@@ -169,16 +194,28 @@ char *sysfs_read_str_at(const struct vfiopm_ctx *ctx, int dirfd, const char *nam
 	return n > 0 ? strndup(buf, (size_t)n) : NULL;
 }
 
+ssize_t sysfs_readlink_at(int dirfd, const char *name, char *buf, size_t size)
+{
+	ssize_t n;
+
+	n = readlinkat(dirfd, name, buf, size);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n == size)
+		return -ENAMETOOLONG;
+	buf[n] = '\0';
+	return n;
+}
+
 ssize_t sysfs_link_at(int dirfd, const char *name, char *buf, size_t size)
 {
 	char target[SYSFS_PATH_MAX];
 	const char *base;
 	ssize_t n;
 
-	n = readlinkat(dirfd, name, target, sizeof(target) - 1);
+	n = sysfs_readlink_at(dirfd, name, target, sizeof(target));
 	if (n < 0)
-		return -errno;
-	target[n] = '\0';
+		return n;
 	base = strrchr(target, '/');
 	base = base ? base + 1 : target;
 	if (!*base || strlen(base) >= size)
@@ -224,28 +261,22 @@ int sysfs_write(const struct vfiopm_ctx *ctx, const char *path, const char *valu
 	return sysfs_write_at(ctx, ctx->root_fd, path, value);
 }
 
-int sysfs_real_path(const struct vfiopm_ctx *ctx, const char *path, char *buf, size_t size)
+int sysfs_real_path(const struct vfiopm_ctx *ctx, int fd, char *buf, size_t size)
 {
 	char self[64], real[SYSFS_PATH_MAX], root[SYSFS_PATH_MAX];
 	ssize_t n, skip = 0;
-	int fd;
 
-	fd = open_in_root(ctx, path, O_PATH | O_DIRECTORY);
-	if (fd < 0)
-		return fd;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
-	n = readlink(self, real, sizeof(real) - 1);
-	close(fd);
+	n = sysfs_readlink_at(AT_FDCWD, self, real, sizeof(real));
 	if (n < 0)
-		return -errno;
-	real[n] = '\0';
+		return (int)n;
 	if (ctx->foreign) {
 		snprintf(self, sizeof(self), "/proc/self/fd/%d", ctx->root_fd);
-		skip = readlink(self, root, sizeof(root) - 1);
+		skip = sysfs_readlink_at(AT_FDCWD, self, root, sizeof(root));
 		if (skip < 0)
-			return -errno;
+			return (int)skip;
 		/* Moved or deleted meanwhile. */
-		if (strncmp(real, root, (size_t)skip))
+		if (strncmp(real, root, (size_t)skip) || real[skip] != '/')
 			return -ENOENT;
 	}
 	if ((size_t)(n - skip) >= size)
