@@ -43,6 +43,8 @@ int sysfs_dir_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name);
 ssize_t sysfs_read(const struct vfiopm_ctx *ctx, const char *path, char *buf, size_t size);
 ssize_t sysfs_read_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name, char *buf,
 		      size_t size);
+/* The whole of a larger file, -EFBIG beyond @max; @ret is the caller's. */
+int sysfs_read_all(const struct vfiopm_ctx *ctx, const char *path, size_t max, char **ret);
 /* The same, as a number: decimal, or hexadecimal with 0x. -EINVAL: something else stands there. */
 int sysfs_read_int_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name, int64_t *ret);
 /* The same, as a string of the caller's; NULL when it can't be read or is empty. */
@@ -65,6 +67,8 @@ int sysfs_foreach(const struct vfiopm_ctx *ctx, const char *path,
 		  int (*fn)(const char *name, void *data), void *data);
 int sysfs_foreach_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name,
 		     int (*fn)(const char *name, void *data), void *data);
+/* Number of a block device's node. -ENOTBLK; -EROFS below a foreign root, which has no nodes. */
+int sysfs_block_number(const struct vfiopm_ctx *ctx, const char *path, dev_t *ret);
 /* Open a device node "dev/vfio/12" of the running system. -EROFS below a foreign root. */
 int sysfs_open_node(const struct vfiopm_ctx *ctx, const char *path, int flags);
 
@@ -113,6 +117,23 @@ struct vfiopm_list {
 	size_t count;
 	struct vfiopm_device **dev;
 };
+
+/* ---- in_use.c, in_use_block.c, in_use_net.c: what a device is used for ---- */
+
+/* From the device's disk to a filesystem, or from its port to a route: a few steps. */
+#define USES_DEPTH_MAX 16
+
+/* Remember a use; one that is known already is passed over. */
+int uses_add(struct vfiopm_uses *uses, enum vfiopm_use kind, const char *path, const char *what);
+/* A set of names: 1 new, 0 known already, -ENOMEM. An empty one is a NULL. */
+int names_add(void **set, const char *name);
+void names_free(void **set);
+/* "A > B" of @path and @name in @buf. */
+void uses_join(char *buf, size_t size, const char *path, const char *name);
+/* Does the link "CLASS_DIR/NAME" lead to something below @dev? */
+bool device_has_below(const struct vfiopm_device *dev, const char *class_dir, const char *name);
+int in_use_block(const struct vfiopm_device *dev, struct vfiopm_uses *uses);
+int in_use_net(const struct vfiopm_device *dev, const char *session, struct vfiopm_uses *uses);
 
 /* ---- handle.c, group.c, cdev.c: the two ways to open a device ---- */
 

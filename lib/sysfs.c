@@ -164,6 +164,50 @@ ssize_t sysfs_read_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name,
 	return read_path(ctx, dirfd, name, buf, size);
 }
 
+int sysfs_read_all(const struct vfiopm_ctx *ctx, const char *path, size_t max, char **ret)
+{
+	size_t len = 0, room = 0;
+	char *text = NULL;
+	int fd, r;
+
+	fd = open_regular(ctx, -1, path);
+	if (fd < 0)
+		return fd;
+	for (;;) {
+		ssize_t n;
+
+		if (len + 1 >= room) {
+			char *grown;
+
+			room = room ? 2 * room : 4096;
+			grown = realloc(text, room);
+			if (!grown) {
+				r = -ENOMEM;
+				break;
+			}
+			text = grown;
+		}
+		n = read(fd, text + len, room - 1 - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		r = n < 0 ? -errno : 0;
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+		r = -EFBIG;
+		if (len > max)
+			break;
+	}
+	close(fd);
+	if (r < 0) {
+		free(text);
+		return r;
+	}
+	text[len] = '\0';
+	*ret = text;
+	return 0;
+}
+
 int sysfs_read_int_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name, int64_t *ret)
 {
 	char buf[32], *end;
@@ -316,6 +360,20 @@ int sysfs_foreach_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name,
 		     int (*fn)(const char *name, void *data), void *data)
 {
 	return foreach_fd(sysfs_dir_at(ctx, dirfd, name), fn, data);
+}
+
+int sysfs_block_number(const struct vfiopm_ctx *ctx, const char *path, dev_t *ret)
+{
+	struct stat st;
+
+	if (ctx->foreign)
+		return -EROFS;
+	if (fstatat(ctx->root_fd, path, &st, 0) < 0)
+		return -errno;
+	if (!S_ISBLK(st.st_mode))
+		return -ENOTBLK;
+	*ret = st.st_rdev;
+	return 0;
 }
 
 int sysfs_open_node(const struct vfiopm_ctx *ctx, const char *path, int flags)

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * From a PCI device to its disks, to their partitions, to what holds these
+ * (device mapper, RAID, bcache), and so on up to mounts and swap.
+ *
+ * The end of the walk is a question to the kernel itself: an exclusive open of
+ * a disk in which nothing was found. It fails for whatever has a claim on the
+ * disk or a part of it (block/bdev.c, bd_may_claim()), so it also finds what
+ * leaves no trace in sysfs: ZFS, mounts in other namespaces.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "private.h"
+
+#define CLASS_BLOCK "sys/class/block"
+/* A host of a thousand containers has some MiB of mounts. */
+#define TABLE_MAX (16u << 20)
+#define BLOCK_NAME_MAX 128
+
+struct block_walk {
+	const struct vfiopm_device *dev;
+	const struct vfiopm_ctx *ctx;
+	struct vfiopm_uses *uses;
+	char *mounts[2];	/* of the caller and of init: namespaces may differ */
+	char *swaps;
+	/* Where the walk stands. */
+	const char *path;
+	const char *name;
+	unsigned int depth;
+	size_t found;		/* uses of the disk so far */
+	void *seen;		/* names: a mirror is reached twice, a hostile tree has loops */
+};
+
+static int visit(struct block_walk *w, const char *name, bool holder);
+
+/* ---- tables ---- */
+
+/* Undo the octal escapes of a field of mountinfo or swaps, in place (fs/seq_file.c, mangle_path()). */
+static void unescape(char *text)
+{
+	char *out = text;
+
+	for (; *text; out++) {
+		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] >= '0' &&
+		    text[2] <= '7' && text[3] >= '0' && text[3] <= '7') {
+			*out = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
+			text += 4;
+		} else {
+			*out = *text++;
+		}
+	}
+	*out = '\0';
+}
+
+/* Does a path like "/dev/dm-0", or a link to such, stand for the block device? */
+static bool is_node_of(const struct block_walk *w, const char *path, const char *name,
+		       unsigned int major, unsigned int minor)
+{
+	const char *base;
+	dev_t number;
+
+	if (strncmp(path, "/dev/", 5))
+		return false;
+	if (sysfs_block_number(w->ctx, path + 1, &number) == 0)
+		return major(number) == major && minor(number) == minor;
+	base = strrchr(path, '/') + 1;
+	return !strcmp(base, name);
+}
+
+/*
+ * Lines of mountinfo(5): ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS [TAG...] - TYPE SOURCE ...
+ * A filesystem of its own numbers (btrfs) is found by its source.
+ */
+static int match_mounts(struct block_walk *w, const char *table, const char *name,
+			unsigned int major, unsigned int minor)
+{
+	while (table && *table) {
+		const char *newline = strchrnul(table, '\n');
+		char line[SYSFS_VALUE_MAX * 2], *point = NULL, *source = NULL, *rest;
+		unsigned int their_major = 0, their_minor = 0;
+		int at = 0, r;
+
+		snprintf(line, sizeof(line), "%.*s", (int)(newline - table), table);
+		table = *newline ? newline + 1 : newline;
+		if (sscanf(line, "%*u %*u %u:%u %*s %n", &their_major, &their_minor, &at) < 2 || !at)
+			continue;
+		rest = line + at;
+		point = strsep(&rest, " ");
+		source = rest ? strstr(rest, " - ") : NULL;
+		if (source) {
+			source += 3;
+			strsep(&source, " ");
+			source = strsep(&source, " ");
+		}
+		if (source)
+			unescape(source);
+		if ((their_major != major || their_minor != minor) &&
+		    !(source && is_node_of(w, source, name, major, minor)))
+			continue;
+		unescape(point);
+		w->found++;
+		r = uses_add(w->uses, VFIOPM_USE_MOUNT, w->path, point);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Lines of /proc/swaps, after a headline: FILE TYPE ... */
+static int match_swaps(struct block_walk *w, const char *name, unsigned int major,
+		       unsigned int minor)
+{
+	const char *table = w->swaps;
+
+	while (table && *table) {
+		const char *newline = strchrnul(table, '\n');
+		char line[SYSFS_VALUE_MAX];
+		int r;
+
+		snprintf(line, sizeof(line), "%.*s", (int)(newline - table), table);
+		table = *newline ? newline + 1 : newline;
+		line[strcspn(line, " \t")] = '\0';
+		unescape(line);
+		if (!is_node_of(w, line, name, major, minor))
+			continue;
+		w->found++;
+		r = uses_add(w->uses, VFIOPM_USE_SWAP, w->path, line);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Members of a mounted btrfs other than the one that mountinfo names (fs/btrfs/sysfs.c). */
+static int match_btrfs(const char *uuid, void *data)
+{
+	struct block_walk *w = data;
+	char path[SYSFS_PATH_MAX], real[SYSFS_PATH_MAX];
+
+	snprintf(path, sizeof(path), "sys/fs/btrfs/%s/devices/%s", uuid, w->name);
+	if (sysfs_real_path(w->ctx, path, real, sizeof(real)) < 0)
+		return 0;
+	w->found++;
+	snprintf(path, sizeof(path), "btrfs %s", uuid);
+	return uses_add(w->uses, VFIOPM_USE_HOLDER, w->path, path);
+}
+
+/* ---- steps up ---- */
+
+static int visit_holder(const char *name, void *data)
+{
+	return visit(data, name, true);
+}
+
+static int visit_partition(const char *name, void *data)
+{
+	struct block_walk *w = data;
+	char path[SYSFS_PATH_MAX];
+	int64_t number;
+	int dir, r;
+
+	/* A partition's folder is named after its disk. */
+	if (strncmp(name, w->name, strlen(w->name)))
+		return 0;
+	snprintf(path, sizeof(path), CLASS_BLOCK "/%s/%s", w->name, name);
+	dir = sysfs_dir(w->ctx, path);
+	if (dir < 0)
+		return 0;
+	r = sysfs_read_int_at(w->ctx, dir, "partition", &number);
+	close(dir);
+	return r < 0 ? 0 : visit(w, name, false);
+}
+
+/* A readable name: "vg-data (LVM)" for dm-0. */
+static void label_block(const struct block_walk *w, int dir, const char *name, char *buf,
+			size_t size)
+{
+	char dm[BLOCK_NAME_MAX], uuid[BLOCK_NAME_MAX];
+	const char *kind = "device mapper";
+
+	if (sysfs_read_at(w->ctx, dir, "dm/name", dm, sizeof(dm)) <= 0) {
+		snprintf(buf, size, "%s%s", name, sysfs_exists_at(dir, "md") ? " (RAID)" : "");
+		return;
+	}
+	/* The prefix names who made it (lvm2, libdm: DM_UUID). */
+	if (sysfs_read_at(w->ctx, dir, "dm/uuid", uuid, sizeof(uuid)) > 0) {
+		if (!strncmp(uuid, "LVM-", 4))
+			kind = "LVM";
+		else if (!strncmp(uuid, "CRYPT-", 6))
+			kind = "dm-crypt";
+		else if (!strncmp(uuid, "mpath-", 6))
+			kind = "multipath";
+	}
+	snprintf(buf, size, "%s (%s)", dm, kind);
+}
+
+/* Does udev's record of the disk say that it belongs to a ZFS pool? */
+static bool is_zfs_member(const struct block_walk *w, unsigned int major, unsigned int minor)
+{
+	char path[SYSFS_PATH_MAX], *text;
+	bool found;
+
+	snprintf(path, sizeof(path), "run/udev/data/b%u:%u", major, minor);
+	if (sysfs_read_all(w->ctx, path, TABLE_MAX, &text) < 0)
+		return false;
+	found = strstr(text, "E:ID_FS_TYPE=zfs_member\n");
+	free(text);
+	return found;
+}
+
+static int count_entry(const char *name, void *data)
+{
+	(*(size_t *)data)++;
+	return 0;
+}
+
+/*
+ * ZFS tells sysfs nothing. On the running system the exclusive open decides
+ * whether its pool is imported; elsewhere it is, as soon as any is.
+ */
+static int match_zfs(struct block_walk *w, unsigned int major, unsigned int minor)
+{
+	size_t pools = 0;
+
+	if (!is_zfs_member(w, major, minor))
+		return 0;
+	if (w->ctx->foreign) {
+		sysfs_foreach(w->ctx, "proc/spl/kstat/zfs", count_entry, &pools);
+	} else {
+		char node[SYSFS_PATH_MAX];
+		int fd;
+
+		snprintf(node, sizeof(node), "dev/%s", w->name);
+		fd = sysfs_open_node(w->ctx, node, O_RDONLY | O_EXCL | O_NONBLOCK);
+		if (fd >= 0)
+			close(fd);
+		pools = fd == -EBUSY;
+	}
+	if (!pools)
+		return 0;
+	w->found++;
+	return uses_add(w->uses, VFIOPM_USE_HOLDER, w->path, "a ZFS pool");
+}
+
+static int match_all(struct block_walk *w, int dir, const char *name)
+{
+	unsigned int major, minor;
+	char number[32];
+	int r = 0;
+
+	/* A path of a multipath NVMe disk is hidden and has no number. */
+	if (sysfs_read_at(w->ctx, dir, "dev", number, sizeof(number)) < 0 ||
+	    sscanf(number, "%u:%u", &major, &minor) != 2)
+		return 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(w->mounts); i++)
+		r = match_mounts(w, w->mounts[i], name, major, minor);
+	if (r == 0)
+		r = match_swaps(w, name, major, minor);
+	if (r == 0)
+		r = sysfs_foreach(w->ctx, "sys/fs/btrfs", match_btrfs, w);
+	if (r == 0 || r == -ENOENT)
+		r = match_zfs(w, major, minor);
+	return r;
+}
+
+/* With native multipath "nvme0c1n1", below the controller, is a path of "nvme0n1". */
+static int visit_nvme_head(struct block_walk *w, const char *name)
+{
+	unsigned int subsystem, controller, namespace;
+	char head[BLOCK_NAME_MAX];
+	int end = 0;
+
+	if (sscanf(name, "nvme%uc%un%u%n", &subsystem, &controller, &namespace, &end) != 3 ||
+	    name[end])
+		return 0;
+	snprintf(head, sizeof(head), "nvme%un%u", subsystem, namespace);
+	return visit(w, head, false);
+}
+
+/*
+ * One block device and all that is on top of it. A holder counts as a use only
+ * when nothing was found on top of it.
+ */
+static int visit(struct block_walk *w, const char *name, bool holder)
+{
+	const char *outer_path = w->path, *outer_name = w->name;
+	char path[SYSFS_VALUE_MAX], dir_path[SYSFS_PATH_MAX], label[2 * BLOCK_NAME_MAX + 32];
+	size_t before = w->found;
+	int dir, r;
+
+	if (w->depth >= USES_DEPTH_MAX || strlen(name) >= BLOCK_NAME_MAX)
+		return 0;
+	r = names_add(&w->seen, name);
+	if (r <= 0) {
+		w->found += r == 0 && holder;
+		return r;
+	}
+	snprintf(dir_path, sizeof(dir_path), CLASS_BLOCK "/%s", name);
+	dir = sysfs_dir(w->ctx, dir_path);
+	if (dir < 0)
+		return 0;
+	label_block(w, dir, name, label, sizeof(label));
+	uses_join(path, sizeof(path), outer_path, label);
+	w->path = path;
+	w->name = name;
+	w->depth++;
+
+	r = match_all(w, dir, name);
+	if (r == 0)
+		r = visit_nvme_head(w, name);
+	if (r == 0)
+		r = sysfs_foreach_at(w->ctx, dir, ".", visit_partition, w);
+	if (r == 0)
+		r = sysfs_foreach_at(w->ctx, dir, "holders", visit_holder, w);
+	if (r == -ENOENT)
+		r = 0;
+
+	close(dir);
+	w->path = outer_path;
+	w->name = outer_name;
+	w->depth--;
+	if (r == 0 && holder && w->found == before) {
+		w->found++;
+		r = uses_add(w->uses, VFIOPM_USE_HOLDER, outer_path, label);
+	}
+	return r;
+}
+
+/* ---- disks of the device ---- */
+
+static bool is_claimed(const struct block_walk *w, const char *name)
+{
+	char node[SYSFS_PATH_MAX];
+	int fd;
+
+	/* "cciss!c0d0" is /dev/cciss/c0d0 */
+	snprintf(node, sizeof(node), "dev/%s", name);
+	for (char *c = node; *c; c++)
+		if (*c == '!')
+			*c = '/';
+	fd = sysfs_open_node(w->ctx, node, O_RDONLY | O_EXCL | O_NONBLOCK);
+	if (fd >= 0)
+		close(fd);
+	return fd == -EBUSY;
+}
+
+static int visit_disk(const char *name, void *data)
+{
+	struct block_walk *w = data;
+	char path[SYSFS_PATH_MAX], real[SYSFS_PATH_MAX];
+	int r;
+
+	snprintf(path, sizeof(path), CLASS_BLOCK "/%s/partition", name);
+	if (!device_has_below(w->dev, CLASS_BLOCK, name) ||
+	    sysfs_read(w->ctx, path, real, sizeof(real)) >= 0)
+		return 0;
+	w->path = "";
+	w->name = "";
+	w->found = 0;
+	r = visit(w, name, false);
+	if (r == 0 && !w->found && is_claimed(w, name))
+		r = uses_add(w->uses, VFIOPM_USE_CLAIMED, name, name);
+	return r;
+}
+
+int in_use_block(const struct vfiopm_device *dev, struct vfiopm_uses *uses)
+{
+	struct block_walk w = { .dev = dev, .ctx = dev->ctx, .uses = uses, .path = "", .name = "" };
+	int r;
+
+	if (sysfs_read_all(w.ctx, "proc/self/mountinfo", TABLE_MAX, &w.mounts[0]) < 0)
+		w.mounts[0] = NULL;
+	if (sysfs_read_all(w.ctx, "proc/1/mountinfo", TABLE_MAX, &w.mounts[1]) < 0)
+		w.mounts[1] = NULL;
+	if (sysfs_read_all(w.ctx, "proc/swaps", TABLE_MAX, &w.swaps) < 0)
+		w.swaps = NULL;
+	r = sysfs_foreach(w.ctx, CLASS_BLOCK, visit_disk, &w);
+	names_free(&w.seen);
+	free(w.mounts[0]);
+	free(w.mounts[1]);
+	free(w.swaps);
+	return r == -ENOENT ? 0 : r;
+}
