@@ -88,11 +88,11 @@ static int lock_device(const struct rebind *t)
 	int64_t start = now_ms();
 	int fd;
 
-	fd = openat(t->dir, "remove", O_WRONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd < 0 && errno == ENOENT)
-		fd = openat(t->dir, "driver_override", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	fd = sysfs_open_write_at(t->ctx, t->dir, "remove");
+	if (fd == -ENOENT)
+		fd = sysfs_open_write_at(t->ctx, t->dir, "driver_override");
 	if (fd < 0)
-		return errno == ENOENT ? -ENODEV : -errno;
+		return fd == -ENOENT ? -ENODEV : fd;
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EINTR && (errno != EWOULDBLOCK ||
 				       (t->timeout_ms >= 0 && now_ms() - start >= t->timeout_ms))) {
@@ -488,4 +488,24 @@ int vfiopm_driver_is_loaded(struct vfiopm_ctx *ctx, const char *name)
 		return fd == -ENOENT ? 0 : fd;
 	close(fd);
 	return 1;
+}
+
+int vfiopm_device_wait_node(const struct vfiopm_device *dev, int64_t timeout_ms)
+{
+	const char *nodes[] = { dev->group_node, dev->cdev_node };
+	const struct timespec pause = { .tv_nsec = 5 * 1000000 };
+	int64_t start = now_ms();
+
+	if (dev->ctx->foreign)
+		return -EROFS;
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+		while (nodes[i] && !sysfs_node_exists(dev->ctx, nodes[i] + 1)) {
+			if (now_ms() - start >= timeout_ms)
+				return -ETIMEDOUT;
+			nanosleep(&pause, NULL);
+		}
+	}
+	if (dev->vfio)
+		udev_settle(start + timeout_ms - now_ms());
+	return 0;
 }

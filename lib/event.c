@@ -113,15 +113,13 @@ int vfiopm_events_next(struct vfiopm_events *events, enum vfiopm_event *event,
 	}
 }
 
-int vfiopm_udev_settle(struct vfiopm_ctx *ctx, int64_t timeout_ms)
+int udev_settle(int64_t timeout_ms)
 {
 	struct udev_queue *queue = NULL;
 	struct timespec now, end;
 	struct udev *udev;
 	int r = 0;
 
-	if (ctx->foreign)
-		return -EROFS;
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += timeout_ms / 1000;
 	end.tv_nsec += timeout_ms % 1000 * 1000000;

@@ -41,7 +41,7 @@ static int visit(struct block_walk *w, const char *name, bool holder);
 
 /* ---- tables ---- */
 
-/* Undo the octal escapes of a field of mountinfo or swaps, in place (fs/seq_file.c, mangle_path()). */
+/* Undo, in place, the octal escapes of mountinfo and swaps (fs/seq_file.c, mangle_path()). */
 static void unescape(char *text)
 {
 	char *out = text;
@@ -49,7 +49,8 @@ static void unescape(char *text)
 	for (; *text; out++) {
 		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] >= '0' &&
 		    text[2] <= '7' && text[3] >= '0' && text[3] <= '7') {
-			*out = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
+			*out = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
+				      (text[3] - '0'));
 			text += 4;
 		} else {
 			*out = *text++;
@@ -58,14 +59,14 @@ static void unescape(char *text)
 	*out = '\0';
 }
 
-/* Does a path like "/dev/dm-0", or a link to such, stand for the block device? */
+/* Does a node like /dev/dm-0, or a link to such, stand for the block device? */
 static bool is_node_of(const struct block_walk *w, const char *path, const char *name,
 		       unsigned int major, unsigned int minor)
 {
 	const char *base;
 	dev_t number;
 
-	if (strncmp(path, "/dev/", 5))
+	if (path[0] != '/' || strncmp(path + 1, "dev/", 4))
 		return false;
 	if (sysfs_block_number(w->ctx, path + 1, &number) == 0)
 		return major(number) == major && minor(number) == minor;
@@ -88,7 +89,8 @@ static int match_mounts(struct block_walk *w, const char *table, const char *nam
 
 		snprintf(line, sizeof(line), "%.*s", (int)(newline - table), table);
 		table = *newline ? newline + 1 : newline;
-		if (sscanf(line, "%*u %*u %u:%u %*s %n", &their_major, &their_minor, &at) < 2 || !at)
+		if (sscanf(line, "%*u %*u %u:%u %*s %n", &their_major, &their_minor, &at) < 2 ||
+		    !at)
 			continue;
 		rest = line + at;
 		point = strsep(&rest, " ");

@@ -49,7 +49,7 @@ static bool is_default4(const char *line, const char *name)
 	       !(flags & ROUTE_REJECT);
 }
 
-/* /proc/net/ipv6_route: DESTINATION PREFIXLEN SOURCE PREFIXLEN NEXTHOP METRIC REF USE FLAGS IFACE */
+/* /proc/net/ipv6_route: TO PREFIXLEN FROM PREFIXLEN NEXTHOP METRIC REF USE FLAGS IFACE */
 static bool is_default6(const char *line, const char *name)
 {
 	unsigned int prefix, flags;

@@ -54,6 +54,8 @@ ssize_t sysfs_link_at(int dirfd, const char *name, char *buf, size_t size);
 /* The link's whole target; -ENAMETOOLONG when @buf can't hold it. Return its length. */
 ssize_t sysfs_readlink_at(int dirfd, const char *name, char *buf, size_t size);
 bool sysfs_exists_at(int dirfd, const char *name);
+/* Open for writing, without writing. -EROFS below a foreign root. */
+int sysfs_open_write_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name);
 /* Write @value whole. -EROFS below a foreign root. */
 int sysfs_write_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name, const char *value);
 int sysfs_write(const struct vfiopm_ctx *ctx, const char *path, const char *value);
@@ -67,6 +69,7 @@ int sysfs_foreach(const struct vfiopm_ctx *ctx, const char *path,
 		  int (*fn)(const char *name, void *data), void *data);
 int sysfs_foreach_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name,
 		     int (*fn)(const char *name, void *data), void *data);
+bool sysfs_node_exists(const struct vfiopm_ctx *ctx, const char *path);
 /* Number of a block device's node. -ENOTBLK; -EROFS below a foreign root, which has no nodes. */
 int sysfs_block_number(const struct vfiopm_ctx *ctx, const char *path, dev_t *ret);
 /* Open a device node "dev/vfio/12" of the running system. -EROFS below a foreign root. */
@@ -117,6 +120,11 @@ struct vfiopm_list {
 	size_t count;
 	struct vfiopm_device **dev;
 };
+
+/* ---- event.c ---- */
+
+/* Wait until udev has worked off what has happened so far. 0 also where none runs; -ETIMEDOUT. */
+int udev_settle(int64_t timeout_ms);
 
 /* ---- in_use.c, in_use_block.c, in_use_net.c: what a device is used for ---- */
 

@@ -273,6 +273,16 @@ bool sysfs_exists_at(int dirfd, const char *name)
 	return faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+int sysfs_open_write_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name)
+{
+	int fd;
+
+	if (ctx->foreign)
+		return -EROFS;
+	fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
+}
+
 static int write_fd(int fd, const char *value)
 {
 	ssize_t n;
@@ -290,11 +300,9 @@ int sysfs_write_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name, co
 {
 	int fd, r;
 
-	if (ctx->foreign)
-		return -EROFS;
-	fd = openat(dirfd, name, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	fd = sysfs_open_write_at(ctx, dirfd, name);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	r = write_fd(fd, value);
 	close(fd);
 	return r;
@@ -360,6 +368,13 @@ int sysfs_foreach_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name,
 		     int (*fn)(const char *name, void *data), void *data)
 {
 	return foreach_fd(sysfs_dir_at(ctx, dirfd, name), fn, data);
+}
+
+bool sysfs_node_exists(const struct vfiopm_ctx *ctx, const char *path)
+{
+	struct stat st;
+
+	return fstatat(ctx->root_fd, path, &st, 0) == 0;
 }
 
 int sysfs_block_number(const struct vfiopm_ctx *ctx, const char *path, dev_t *ret)

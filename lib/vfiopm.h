@@ -332,6 +332,18 @@ int vfiopm_binding_restore(const struct vfiopm_binding *binding, int64_t timeout
 /** vfiopm_binding_free - release it; NULL is allowed. Since: 0.1 */
 void vfiopm_binding_free(struct vfiopm_binding *binding);
 
+/**
+ * vfiopm_device_wait_node - wait until the VFIO nodes of a device are there
+ * @dev: device; one on no VFIO driver has none, which is success
+ * @timeout_ms: milliseconds
+ *
+ * The kernel makes the nodes, udev sets their owner and mode afterwards: this
+ * waits for both, but a busy udev isn't a failure.
+ * Return: 0; -ETIMEDOUT: a node is missing; -EROFS: foreign root.
+ * Since: 0.1
+ */
+int vfiopm_device_wait_node(const struct vfiopm_device *dev, int64_t timeout_ms);
+
 /* ---- uses: what taking a device away would hurt ----------------------------- */
 
 /** enum vfiopm_use - what a device is used for */
@@ -594,17 +606,6 @@ int vfiopm_events_get_fd(const struct vfiopm_events *events);
  */
 int vfiopm_events_next(struct vfiopm_events *events, enum vfiopm_event *event,
 		       struct vfiopm_addr *addr);
-
-/**
- * vfiopm_udev_settle - wait until udev has worked off what has happened so far
- * @ctx: context
- * @timeout_ms: milliseconds
- *
- * Nodes in /dev/vfio are made by the kernel; their owner and mode are udev's.
- * Return: 0, also where no udev runs; -ETIMEDOUT; -EROFS: foreign root; -ENOMEM.
- * Since: 0.1
- */
-int vfiopm_udev_settle(struct vfiopm_ctx *ctx, int64_t timeout_ms);
 
 /* ---- host policy: what may happen to a device --------------------------- */
 

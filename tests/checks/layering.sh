@@ -18,7 +18,10 @@ ends='exit|_exit|_Exit|abort|quick_exit|err|errx|verr|verrx|warn|warnx|error|arg
 for o in build/obj/lib/*.o; do
 	src=lib/$(basename "$o" .o).c
 	for s in $(undefined "$o" "$prints|syslog"); do bad "$src: the library is silent: $s"; done
-	for s in $(undefined "$o" "$ends"); do bad "$src: the library never exits: $s"; done
+	for s in $(undefined "$o" "$ends"); do
+		# It ends a process that it forked itself.
+		[ "$src $s" = "lib/driver.c _exit" ] || bad "$src: the library never exits: $s"
+	done
 done
 
 # only OBJECT-NAME REGEX: nobody else uses it
