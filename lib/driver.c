@@ -492,7 +492,10 @@ int vfiopm_driver_is_loaded(struct vfiopm_ctx *ctx, const char *name)
 
 int vfiopm_device_wait_node(const struct vfiopm_device *dev, int64_t timeout_ms)
 {
-	const char *nodes[] = { dev->group_node, dev->cdev_node };
+	const char *nodes[] = {
+		vfiopm_device_get_group_node(dev),
+		vfiopm_device_get_cdev_node(dev),
+	};
 	const struct timespec pause = { .tv_nsec = 5 * 1000000 };
 	int64_t start = now_ms();
 

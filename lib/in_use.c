@@ -205,7 +205,7 @@ static int in_use_vfs(struct walk *w)
 	char path[SYSFS_PATH_MAX];
 	int r;
 
-	if (w->dev->numvfs <= 0)
+	if (vfiopm_device_get_numvfs(w->dev) <= 0)
 		return 0;
 	device_path(w->dev, "", path, sizeof(path));
 	r = sysfs_foreach(w->dev->ctx, path, visit_vf, w);

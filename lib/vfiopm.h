@@ -352,14 +352,14 @@ enum vfiopm_use {
 	VFIOPM_USE_MOUNT,		/* a mounted filesystem; @what: the mount point */
 	VFIOPM_USE_SWAP,		/* swap; @what: the swap file as the kernel names it */
 	VFIOPM_USE_HOLDER,		/* LVM, RAID, dm-crypt, ZFS ...; @what: the holder */
-	VFIOPM_USE_CLAIMED,		/* a disk opened exclusively, by a program or in the kernel */
+	VFIOPM_USE_CLAIMED,		/* a disk that a program or the kernel has claimed */
 	VFIOPM_USE_DEFAULT_ROUTE,	/* @what: the interface that the route names */
 	VFIOPM_USE_SESSION,		/* the caller's SSH session; @what: its local address */
-	VFIOPM_USE_UPPER,		/* below a bond, bridge or VLAN that is up; @what: its name */
+	VFIOPM_USE_UPPER,		/* below an interface (bond, bridge) that is up; @what: it */
 	VFIOPM_USE_BOOT_DISPLAY,	/* the firmware's display (`boot_vga`) */
 	VFIOPM_USE_CONSOLE,		/* the console is on it; @what: the framebuffer */
 	VFIOPM_USE_MONITOR,		/* shows a picture; @what: the connector */
-	VFIOPM_USE_VF,			/* a PF whose VF is on a driver of the host; @what: the VF */
+	VFIOPM_USE_VF,			/* a PF whose VF has a driver of the host; @what: the VF */
 	VFIOPM_USE_VF_OPEN,		/* a PF whose VF is open through VFIO; @what: the VF */
 };
 
