@@ -77,11 +77,16 @@ bool device_has_below(const struct vfiopm_device *dev, const char *class_dir, co
 {
 	char link[SYSFS_PATH_MAX], real[SYSFS_PATH_MAX];
 	size_t len = strlen(dev->syspath);
+	int dir, r;
 
-	if (snprintf(link, sizeof(link), "%s/%s", class_dir, name) >= (int)sizeof(link) ||
-	    sysfs_real_path(dev->ctx, link, real, sizeof(real)) < 0)
+	if (snprintf(link, sizeof(link), "%s/%s", class_dir, name) >= (int)sizeof(link))
 		return false;
-	return !strncmp(real, dev->syspath, len) && real[len] == '/';
+	dir = sysfs_dir(dev->ctx, link);
+	if (dir < 0)
+		return false;
+	r = sysfs_real_path(dev->ctx, dir, real, sizeof(real));
+	close(dir);
+	return r == 0 && !strncmp(real, dev->syspath, len) && real[len] == '/';
 }
 
 struct walk {

@@ -143,11 +143,14 @@ static int match_swaps(struct block_walk *w, const char *name, unsigned int majo
 static int match_btrfs(const char *uuid, void *data)
 {
 	struct block_walk *w = data;
-	char path[SYSFS_PATH_MAX], real[SYSFS_PATH_MAX];
+	char path[SYSFS_PATH_MAX];
+	int dir;
 
 	snprintf(path, sizeof(path), "sys/fs/btrfs/%s/devices/%s", uuid, w->name);
-	if (sysfs_real_path(w->ctx, path, real, sizeof(real)) < 0)
+	dir = sysfs_dir(w->ctx, path);
+	if (dir < 0)
 		return 0;
+	close(dir);
 	w->found++;
 	snprintf(path, sizeof(path), "btrfs %s", uuid);
 	return uses_add(w->uses, VFIOPM_USE_HOLDER, w->path, path);
@@ -355,12 +358,12 @@ static bool is_claimed(const struct block_walk *w, const char *name)
 static int visit_disk(const char *name, void *data)
 {
 	struct block_walk *w = data;
-	char path[SYSFS_PATH_MAX], real[SYSFS_PATH_MAX];
+	char path[SYSFS_PATH_MAX], number[32];
 	int r;
 
 	snprintf(path, sizeof(path), CLASS_BLOCK "/%s/partition", name);
 	if (!device_has_below(w->dev, CLASS_BLOCK, name) ||
-	    sysfs_read(w->ctx, path, real, sizeof(real)) >= 0)
+	    sysfs_read(w->ctx, path, number, sizeof(number)) >= 0)
 		return 0;
 	w->path = "";
 	w->name = "";

@@ -355,7 +355,7 @@ enum vfiopm_use {
 	VFIOPM_USE_CLAIMED,		/* a disk that a program or the kernel has claimed */
 	VFIOPM_USE_DEFAULT_ROUTE,	/* @what: the interface that the route names */
 	VFIOPM_USE_SESSION,		/* the caller's SSH session; @what: its local address */
-	VFIOPM_USE_UPPER,		/* below an interface (bond, bridge) that is up; @what: it */
+	VFIOPM_USE_UPPER,		/* below a bond, bridge ... that is up; @what: it */
 	VFIOPM_USE_BOOT_DISPLAY,	/* the firmware's display (`boot_vga`) */
 	VFIOPM_USE_CONSOLE,		/* the console is on it; @what: the framebuffer */
 	VFIOPM_USE_MONITOR,		/* shows a picture; @what: the connector */
