@@ -72,6 +72,13 @@ int sysfs_foreach_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name,
 bool sysfs_node_exists(const struct vfiopm_ctx *ctx, const char *path);
 /* Number of a block device's node. -ENOTBLK; -EROFS below a foreign root, which has no nodes. */
 int sysfs_block_number(const struct vfiopm_ctx *ctx, const char *path, dev_t *ret);
+/*
+ * Call @fn for each line of a file that may be longer than an attribute; up to SYSFS_LINES_MAX
+ * bytes are read, what is in a line past SYSFS_PATH_MAX is dropped. As sysfs_foreach() otherwise.
+ */
+#define SYSFS_LINES_MAX (64u << 20)
+int sysfs_foreach_line_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name,
+			  int (*fn)(const char *line, void *data), void *data);
 /* Open a device node "dev/vfio/12" of the running system. -EROFS below a foreign root. */
 int sysfs_open_node(const struct vfiopm_ctx *ctx, const char *path, int flags);
 

@@ -391,6 +391,41 @@ int sysfs_block_number(const struct vfiopm_ctx *ctx, const char *path, dev_t *re
 	return 0;
 }
 
+int sysfs_foreach_line_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name,
+			  int (*fn)(const char *line, void *data), void *data)
+{
+	char buf[16384], line[SYSFS_PATH_MAX];
+	size_t len = 0, total = 0;
+	int fd, r = 0;
+
+	fd = open_regular(ctx, dirfd, name);
+	if (fd < 0)
+		return fd;
+	while (r == 0 && total < SYSFS_LINES_MAX) {
+		ssize_t n = read(fd, buf, sizeof(buf));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			r = -errno;
+		if (n <= 0)
+			break;
+		total += (size_t)n;
+		for (ssize_t i = 0; i < n && r == 0; i++) {
+			if (buf[i] != '\n') {
+				if (len < sizeof(line) - 1)
+					line[len++] = buf[i];
+				continue;
+			}
+			line[len] = '\0';
+			len = 0;
+			r = fn(line, data);
+		}
+	}
+	close(fd);
+	return r;
+}
+
 int sysfs_open_node(const struct vfiopm_ctx *ctx, const char *path, int flags)
 {
 	int fd;
