@@ -65,7 +65,7 @@ static int rule_match(const struct vfiopm_device *dev, char **ret)
 /* The whole file; empty when there is none. */
 static int read_rules(const struct vfiopm_ctx *ctx, char **ret)
 {
-	char *text, *fit;
+	char *text;
 	ssize_t n;
 
 	text = malloc(RULES_MAX);
@@ -79,8 +79,7 @@ static int read_rules(const struct vfiopm_ctx *ctx, char **ret)
 		return n < 0 ? (int)n : -EFBIG;
 	}
 	text[n] = '\0';
-	fit = realloc(text, (size_t)n + 1);
-	*ret = fit ? fit : text;
+	*ret = text;
 	return 0;
 }
 

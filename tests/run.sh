@@ -9,7 +9,7 @@
 #	cli-NAME	tests/cli/NAME.bats, on this machine				fast
 #	NAME		tests/checks/NAME.sh, its exit status is the result		fast
 #	vm-NAME-KERNEL	tests/vm/NAME.bats, in the VM on that kernel			vm, debug
-# Groups other than these (bench, soak) are named in a test's head (tests/README.md).
+# Groups other than these (slow, bench, soak) are named in a test's head (tests/README.md).
 #
 # Each TAP line counts as one test, and so do a check without TAP and a kernel log with a fault in it.
 # The last line is "N passed, N failed"; the status is 0 only when something ran and nothing failed.
@@ -107,7 +107,7 @@ for word in "${wanted[@]}"; do
 			[[ " ${selected[*]-} " == *" $name "* ]] || selected+=("$name")
 		fi
 	done
-	if [ "$found" = 0 ] && [[ " fast vm debug soak bench " != *" $word "* ]]; then
+	if [ "$found" = 0 ] && [[ " fast slow vm debug soak bench " != *" $word "* ]]; then
 		echo "run.sh: no check is called '$word'; tests/run.sh -l lists them" >&2
 		exit 2
 	fi

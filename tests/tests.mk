@@ -27,7 +27,7 @@ define run_tests
 endef
 
 check:
-	$(call run_tests,fast vm)
+	$(call run_tests,fast slow vm)
 check-fast:
 	$(call run_tests,fast)
 check-vm:
@@ -35,7 +35,7 @@ check-vm:
 check-debug:
 	$(call run_tests,debug)
 soak:
-	$(call run_tests,fast soak)
+	$(call run_tests,fast slow soak)
 bench:
 	$(call run_tests,-v bench)
 demo:

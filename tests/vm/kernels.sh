@@ -12,7 +12,6 @@
 
 set -euo pipefail
 
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${VFIO_PM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vfio-pm}
 mirror_deb=http://deb.debian.org/debian
 mirror_security=http://deb.debian.org/debian-security
@@ -121,9 +120,8 @@ get_headers() { # SERIES: the tree that /lib/modules/RELEASE/build would point t
 		# Debian's header packages name each other by absolute path in two places only: the
 		# Makefile that includes the common tree, and the symlinks to the kbuild tools.
 		local src=$tmp/root/usr/src file link to
-		for file in "$src/linux-headers-$release/Makefile"; do
-			[ ! -L "$file" ] && [ -e "$file" ] && sed -i "s,/usr/src/,$target/usr/src/,g" "$file"
-		done
+		file=$src/linux-headers-$release/Makefile
+		[ -L "$file" ] || [ ! -e "$file" ] || sed -i "s,/usr/src/,$target/usr/src/,g" "$file"
 		while IFS= read -r link; do
 			to=$(readlink "$link")
 			case $to in
