@@ -93,7 +93,10 @@ char *format_time(int64_t ms, char *buf, size_t size);
 
 /* One prototype a verb. */
 int cmd_list(struct app *app, int argc, char **argv);
+int cmd_bind(struct app *app, int argc, char **argv);
+int cmd_unbind(struct app *app, int argc, char **argv);
 
 extern const struct argp list_argp;
+extern const struct argp bind_argp, unbind_argp;
 
 #endif /* CMD_H */

@@ -12,6 +12,8 @@ static const struct argp help_argp;
 
 const struct verb verbs[] = {
 	{ "list", "list devices and their power states", &list_argp, cmd_list, 0 },
+	{ "bind", "give devices to a VFIO driver", &bind_argp, cmd_bind, 0 },
+	{ "unbind", "give devices back to the host", &unbind_argp, cmd_unbind, VERB_WRITES },
 	{ "help", "show the help of a verb", &help_argp, cmd_help, 0 },
 	{ NULL },
 };

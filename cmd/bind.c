@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* vfio-pm bind: give devices to a VFIO driver. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rebind.h"
+
+#define NODE_TIMEOUT_MS 5000
+
+struct bind_input {
+	const char *driver;
+	bool group, dry_run, force;
+	int64_t timeout_ms;
+	char **specs;
+	size_t n_specs;
+};
+
+enum { KEY_DRY_RUN = KEY_VERB, KEY_FORCE, KEY_TIMEOUT };
+
+static const struct argp_option bind_options[] = {
+	{ "driver", 'd', "NAME", 0, "Give it to driver NAME (vfio-pci)", 0 },
+	{ "group", 'g', NULL, 0, "All endpoints of its IOMMU group, or none", 0 },
+	{ "dry-run", KEY_DRY_RUN, NULL, 0, "Check and tell, but change nothing", 0 },
+	{ "force", KEY_FORCE, NULL, 0, "Also take what the host uses", 0 },
+	{ "timeout", KEY_TIMEOUT, "TIME", 0, "How long to wait for the kernel (30 s)", 0 },
+	{ 0 }
+};
+
+static error_t bind_parse(int key, char *arg, struct argp_state *state)
+{
+	struct bind_input *in = state->input;
+
+	switch (key) {
+	case 'd':
+		in->driver = arg;
+		return 0;
+	case 'g':
+		in->group = true;
+		return 0;
+	case KEY_DRY_RUN:
+		in->dry_run = true;
+		return 0;
+	case KEY_FORCE:
+		in->force = true;
+		return 0;
+	case KEY_TIMEOUT:
+		if (parse_time(arg, &in->timeout_ms) < 0)
+			argp_error(state, "'%s' is no time", arg);
+		return 0;
+	case ARGP_KEY_ARGS:
+		in->specs = state->argv + state->next;
+		in->n_specs = (size_t)(state->argc - state->next);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which device?");
+		return EINVAL;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+const struct argp bind_argp = {
+	.options = bind_options,
+	.parser = bind_parse,
+	.args_doc = "DEVICE...",
+	.doc = "Take devices from the host's drivers and give them to VFIO."
+	       "\v"
+	       "Refused, and named, is what would hurt: a disk with a mounted filesystem, swap, "
+	       "LVM, RAID, dm-crypt or ZFS on it; a network interface with the default route or "
+	       "your SSH session, or below a bond, bridge or VLAN that is up; the boot display or "
+	       "the console's; a PF whose VFs are in use; a bridge. --force is for those who know. "
+	       "What is open through VFIO is never taken.\n"
+	       "When the driver doesn't take a device, its former driver and override are "
+	       "restored. DEVICE is [DDDD:]BB:DD.F, VENDOR:DEVICE, group:N or a sysfs path.",
+};
+
+/* ---- one device ---- */
+
+static bool is_done(const struct vfiopm_device *dev, const char *driver)
+{
+	const char *now = vfiopm_device_get_driver(dev);
+
+	return now && !strcmp(now, driver);
+}
+
+static int check_uses(struct app *app, const struct bind_input *in, const char *session,
+		      const struct vfiopm_device *dev)
+{
+	const char *name = vfiopm_device_get_name(dev);
+	struct vfiopm_uses *uses;
+	int r, code = EXIT_OK;
+
+	r = vfiopm_uses_new(dev, session, &uses);
+	if (r < 0) {
+		msg_cannot("bind", name, "what it is used for can't be told: %s", strerror(-r));
+		return r == -ENODEV ? EXIT_NODEV : EXIT_FAILED;
+	}
+	for (size_t i = 0; i < vfiopm_uses_count(uses); i++) {
+		char text[1024];
+
+		rebind_describe_use(uses, i, text, sizeof(text));
+		if (in->force && !rebind_use_blocks(uses, i)) {
+			msg_warn("'%s': %s", name, text);
+			continue;
+		}
+		msg_cannot("bind", name, "%s", text);
+		code = EXIT_BUSY;
+	}
+	if (code != EXIT_OK && in->force)
+		msg_hint("the kernel would wait for it to be closed, for ever");
+	else if (code != EXIT_OK)
+		msg_hint("free it first, or, if you know: " PROGRAM " bind --force %s", name);
+	vfiopm_uses_free(uses);
+	return code;
+}
+
+static int check(struct app *app, const struct bind_input *in, const char *session,
+		 const struct vfiopm_device *dev)
+{
+	int code;
+
+	if (is_done(dev, in->driver))
+		return EXIT_OK;
+	code = rebind_check_owner(app, "bind", dev);
+	return code == EXIT_OK ? check_uses(app, in, session, dev) : code;
+}
+
+static void show_plan(const struct bind_input *in, const struct vfiopm_device *dev)
+{
+	const char *now = vfiopm_device_get_driver(dev);
+
+	if (is_done(dev, in->driver))
+		printf("%s: stays on %s\n", vfiopm_device_get_name(dev), now);
+	else
+		printf("%s: would go from %s to %s\n", vfiopm_device_get_name(dev),
+		       now ? now : "no driver", in->driver);
+}
+
+/* The result, when udev has made the node. */
+static int show(const struct vfiopm_device *dev, const struct vfiopm_binding *former)
+{
+	struct vfiopm_device *now;
+	int r;
+
+	r = vfiopm_device_refresh(dev, &now);
+	if (r < 0) {
+		msg_cannot("bind", vfiopm_device_get_name(dev), "the device has gone");
+		return EXIT_NODEV;
+	}
+	r = vfiopm_device_wait_node(now, NODE_TIMEOUT_MS);
+	rebind_print(now, former ? vfiopm_binding_get_driver(former) :
+				   vfiopm_device_get_driver(now));
+	if (r < 0) {
+		const char *node = vfiopm_device_get_group_node(now);
+
+		msg_warn("'%s': '%s' has not appeared", vfiopm_device_get_name(now),
+			 node ? node : "its VFIO node");
+		msg_hint("is /dev a devtmpfs? udevadm trigger --subsystem-match=vfio");
+	}
+	vfiopm_device_unref(now);
+	return EXIT_OK;
+}
+
+static void warn_unless_viable(const struct vfiopm_device *dev)
+{
+	struct vfiopm_device *blocker = NULL, *now;
+
+	if (vfiopm_device_refresh(dev, &now) < 0)
+		return;
+	if (vfiopm_device_is_vfio(now) && vfiopm_group_viable(now, &blocker) == 0 && blocker) {
+		msg_warn("'%s': its group %d can't be opened yet: '%s' is on '%s'",
+			 vfiopm_device_get_name(now), vfiopm_device_get_group(now),
+			 vfiopm_device_get_name(blocker), vfiopm_device_get_driver(blocker));
+		msg_hint(PROGRAM " bind --group %s", vfiopm_device_get_name(now));
+	}
+	vfiopm_device_unref(blocker);
+	vfiopm_device_unref(now);
+}
+
+/* ---- a unit: one device, or the endpoints of a group, all or none ---- */
+
+static void restore(const struct bind_input *in, const struct targets *unit,
+		    struct vfiopm_binding **former, size_t n)
+{
+	while (n-- > 0) {
+		const char *name = vfiopm_device_get_name(unit->dev[n]), *driver;
+		int r;
+
+		if (!former[n])
+			continue;
+		driver = vfiopm_binding_get_driver(former[n]);
+		r = vfiopm_binding_restore(former[n], in->timeout_ms);
+		if (r >= 0)
+			printf("%s: restored to %s\n", name, driver ? driver : "no driver");
+		else
+			msg_cannot("restore", name, "it was on %s: %s",
+				   driver ? driver : "no driver", strerror(-r));
+	}
+}
+
+static int bind_all(struct app *app, const struct bind_input *in, const struct targets *unit,
+		    struct vfiopm_binding **former)
+{
+	for (size_t i = 0; i < unit->count; i++) {
+		int r;
+
+		r = vfiopm_device_bind(unit->dev[i], in->driver, in->timeout_ms, &former[i]);
+		if (r < 0) {
+			int code = rebind_report(app, "bind", unit->dev[i], in->driver,
+						 in->timeout_ms, r);
+
+			restore(in, unit, former, i);
+			return code;
+		}
+	}
+	return EXIT_OK;
+}
+
+static int bind_unit(struct app *app, const struct bind_input *in, const char *session,
+		     const struct targets *unit)
+{
+	struct vfiopm_binding **former;
+	int code = EXIT_OK;
+
+	for (size_t i = 0; i < unit->count; i++)
+		code_merge(&code, check(app, in, session, unit->dev[i]));
+	if (code != EXIT_OK)
+		return code;
+	if (in->dry_run) {
+		for (size_t i = 0; i < unit->count; i++)
+			show_plan(in, unit->dev[i]);
+		return EXIT_OK;
+	}
+	code = rebind_need_driver(app, "bind", unit->dev[0], in->driver);
+	if (code != EXIT_OK)
+		return code;
+	former = calloc(unit->count, sizeof(*former));
+	if (!former) {
+		msg_error("out of memory");
+		return EXIT_FAILED;
+	}
+	code = bind_all(app, in, unit, former);
+	for (size_t i = 0; i < unit->count; i++) {
+		if (code == EXIT_OK)
+			code_merge(&code, show(unit->dev[i], former[i]));
+		vfiopm_binding_free(former[i]);
+	}
+	free(former);
+	if (code == EXIT_OK)
+		warn_unless_viable(unit->dev[0]);
+	return code;
+}
+
+/* ---- the verb ---- */
+
+static int bind_group(struct app *app, const struct bind_input *in, const char *session,
+		      const struct vfiopm_device *dev)
+{
+	int code, group = vfiopm_device_get_group(dev);
+	struct targets unit;
+	char text[32], *spec = text;
+
+	if (group < 0) {
+		msg_cannot("bind", vfiopm_device_get_name(dev), "it is in no IOMMU group");
+		msg_hint("turn the IOMMU on in the firmware and on the kernel's command line "
+			 "(intel_iommu=on, amd_iommu=on)");
+		return EXIT_UNUSABLE;
+	}
+	snprintf(text, sizeof(text), "group:%d", group);
+	code = targets_resolve(app, &spec, 1, &unit);
+	if (code == EXIT_OK)
+		code = bind_unit(app, in, session, &unit);
+	targets_free(&unit);
+	return code;
+}
+
+/* Two devices of one group name one unit. */
+static bool group_was_done(const struct targets *targets, size_t i)
+{
+	int group = vfiopm_device_get_group(targets->dev[i]);
+
+	for (size_t j = 0; group >= 0 && j < i; j++)
+		if (vfiopm_device_get_group(targets->dev[j]) == group)
+			return true;
+	return false;
+}
+
+int cmd_bind(struct app *app, int argc, char **argv)
+{
+	struct bind_input in = { .driver = "vfio-pci", .timeout_ms = REBIND_TIMEOUT_MS };
+	struct targets targets;
+	char *session = NULL;
+	int code;
+
+	verb_parse(app, argc, argv, &in);
+	if (vfiopm_driver_is_loaded(app->ctx, in.driver) == -EINVAL) {
+		msg_error("'%s' is no name of a driver", in.driver);
+		return EXIT_USAGE;
+	}
+	/* Fixtures and reports of other machines can be judged, not changed. */
+	if (vfiopm_ctx_is_foreign(app->ctx) && !in.dry_run) {
+		msg_error("'bind' acts on devices and takes no --sysroot without --dry-run");
+		return EXIT_USAGE;
+	}
+	if (!vfiopm_ctx_is_foreign(app->ctx))
+		vfiopm_session_address(app->ctx, &session);
+	code = targets_resolve(app, in.specs, in.n_specs, &targets);
+	for (size_t i = 0; i < targets.count; i++) {
+		struct targets one = { .count = 1, .dev = &targets.dev[i] };
+
+		if (!in.group)
+			code_merge(&code, bind_unit(app, &in, session, &one));
+		else if (!group_was_done(&targets, i))
+			code_merge(&code, bind_group(app, &in, session, targets.dev[i]));
+	}
+	targets_free(&targets);
+	free(session);
+	return code;
+}

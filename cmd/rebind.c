@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What bind and unbind share: owners, modules, outcomes in words. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rebind.h"
+
+static bool is_enabled(const struct vfiopm_device *dev)
+{
+	struct vfiopm_power *power;
+	int64_t enable = 0;
+
+	if (vfiopm_power_new_parts(dev, VFIOPM_POWER_ENABLE, &power) < 0)
+		return false;
+	vfiopm_power_get_enable(power, &enable);
+	vfiopm_power_free(power);
+	return enable > 0;
+}
+
+/*
+ * A driver on VFIO enables a device for as long as it is open; who has one
+ * member of a group open owns the group.
+ */
+static bool group_is_open(struct app *app, const struct vfiopm_device *dev)
+{
+	struct vfiopm_list *members;
+	struct vfiopm_device *member;
+	bool open = false;
+	size_t i;
+
+	if (vfiopm_list_new_group(app->ctx, vfiopm_device_get_group(dev), &members) < 0)
+		return vfiopm_device_is_vfio(dev) && is_enabled(dev);
+	vfiopm_list_foreach(members, i, member)
+		if (!open && vfiopm_device_is_vfio(member))
+			open = is_enabled(member);
+	vfiopm_list_free(members);
+	return open;
+}
+
+static const struct vfiopm_owner *find_owner(struct vfiopm_owners *owners,
+					     const struct vfiopm_device *dev)
+{
+	const struct vfiopm_owner *owner;
+
+	owner = vfiopm_owners_find(owners, dev, 0);
+	return owner ? owner : vfiopm_owners_find_group(owners, dev, 0);
+}
+
+static int say_owner(struct app *app, const char *what, const struct vfiopm_device *dev,
+		     const struct vfiopm_owner *owner)
+{
+	const char *name = vfiopm_device_get_name(dev);
+	pid_t pid;
+
+	if (!owner) {
+		msg_cannot(what, name, "it is open through VFIO, owner not visible from here");
+		msg_hint("look as root, and outside of this container: " PROGRAM " status %s",
+			 name);
+		return EXIT_BUSY;
+	}
+	pid = vfiopm_owner_get_pid(owner);
+	msg_cannot(what, name, "it is open through VFIO by '%s' (pid %d)",
+		   vfiopm_owner_get_comm(owner), (int)pid);
+	if (vfiopm_process_is_self_exe(app->ctx, pid) == 1)
+		msg_hint(PROGRAM " exit %s", name);
+	else
+		msg_hint("it is free when that process closes it or ends");
+	return EXIT_BUSY;
+}
+
+int rebind_report_owner(struct app *app, const char *what, const struct vfiopm_device *dev)
+{
+	struct vfiopm_owners *owners = NULL;
+	int code;
+
+	if (vfiopm_owners_new(app->ctx, &owners) < 0)
+		owners = NULL;
+	code = say_owner(app, what, dev, owners ? find_owner(owners, dev) : NULL);
+	vfiopm_owners_free(owners);
+	return code;
+}
+
+int rebind_check_owner(struct app *app, const char *what, const struct vfiopm_device *dev)
+{
+	const struct vfiopm_owner *owner = NULL;
+	struct vfiopm_owners *owners = NULL;
+	int code = EXIT_OK;
+
+	if (!vfiopm_device_is_vfio(dev))
+		return EXIT_OK;
+	if (vfiopm_owners_new(app->ctx, &owners) == 0)
+		owner = find_owner(owners, dev);
+	if (owner || group_is_open(app, dev))
+		code = say_owner(app, what, dev, owner);
+	vfiopm_owners_free(owners);
+	return code;
+}
+
+static int say_no_permission(struct app *app, const char *what, const char *name)
+{
+	msg_cannot(what, name, "only root may change its driver");
+	msg_hint("sudo " PROGRAM " %s %s", app->verb->name, name);
+	return EXIT_FAILED;
+}
+
+int rebind_need_driver(struct app *app, const char *what, const struct vfiopm_device *dev,
+		       const char *driver)
+{
+	const char *name = vfiopm_device_get_name(dev);
+
+	if (vfiopm_driver_is_loaded(app->ctx, driver) == 1)
+		return EXIT_OK;
+	if (geteuid() != 0)
+		return say_no_permission(app, what, name);
+	load_module(driver);
+	if (vfiopm_driver_is_loaded(app->ctx, driver) == 1) {
+		printf("%s: module loaded\n", driver);
+		return EXIT_OK;
+	}
+	msg_cannot(what, name, "driver '%s' is not loaded, and no module brings it", driver);
+	msg_hint("is it spelled right, and installed? modprobe %s", driver);
+	return EXIT_UNUSABLE;
+}
+
+int rebind_report(struct app *app, const char *what, const struct vfiopm_device *dev,
+		  const char *driver, int64_t timeout_ms, int r)
+{
+	const char *name = vfiopm_device_get_name(dev);
+	const char *former = vfiopm_device_get_driver(dev);
+	char time[32];
+
+	switch (r) {
+	case -EBUSY:
+		return rebind_report_owner(app, what, dev);
+	case -EACCES:
+	case -EPERM:
+		return say_no_permission(app, what, name);
+	case -ENODEV:
+		msg_cannot(what, name, "the device has gone");
+		return EXIT_NODEV;
+	case -ENOENT:
+		msg_cannot(what, name, "driver '%s' has been unloaded", driver ? driver : "");
+		return EXIT_UNUSABLE;
+	case -EAGAIN:
+		msg_cannot(what, name, "another process is changing its driver");
+		msg_hint("ps -C " PROGRAM " shows it, if it is " PROGRAM);
+		return EXIT_BUSY;
+	case -ETIMEDOUT:
+		msg_cannot(what, name, "the kernel has not answered for %s",
+			   format_time(timeout_ms, time, sizeof(time)));
+		msg_hint("the change goes on in the background; dmesg | grep %s", name);
+		return EXIT_FAILED;
+	case -ENXIO:
+		msg_cannot(what, name, "driver '%s' did not take it; all is as before: %s%s",
+			   driver ? driver : "", former ? "back on " : "no driver",
+			   former ? former : "");
+		msg_hint("the driver's reason is in the kernel's log: dmesg | grep %s", name);
+		return EXIT_FAILED;
+	case -ENOTRECOVERABLE:
+		msg_cannot(what, name, "driver '%s' did not take it, nor did '%s' take it back",
+			   driver ? driver : "", former ? former : "none");
+		msg_hint("the drivers' reasons are in the kernel's log: dmesg | grep %s", name);
+		return EXIT_FAILED;
+	}
+	msg_cannot(what, name, "%s", strerror(-r));
+	msg_hint("the kernel's log may tell more: dmesg | grep %s", name);
+	return EXIT_FAILED;
+}
+
+static void print_node(const char *node)
+{
+	if (node)
+		printf(", %s", node);
+}
+
+void rebind_print(const struct vfiopm_device *dev, const char *former)
+{
+	const char *name = vfiopm_device_get_name(dev), *driver = vfiopm_device_get_driver(dev);
+	const char *control = NULL, *pf = vfiopm_device_get_physfn(dev);
+	struct vfiopm_power *power = NULL;
+	int64_t number;
+
+	printf("%s: ", name);
+	if (former && driver && !strcmp(former, driver))
+		printf("stays on %s", driver);
+	else
+		printf("%s -> %s", former ? former : "no driver", driver ? driver : "no driver");
+	print_node(vfiopm_device_get_group_node(dev));
+	print_node(vfiopm_device_get_cdev_node(dev));
+	if (vfiopm_power_new_parts(dev,
+				   VFIOPM_POWER_CONTROL | VFIOPM_POWER_D3COLD |
+					   VFIOPM_POWER_RUNTIME,
+				   &power) == 0) {
+		control = vfiopm_power_get_control(power);
+		if (control)
+			printf(", control %s", control);
+		if (vfiopm_power_get_d3cold_allowed(power, &number) == 0)
+			printf(", d3cold_allowed %" PRId64, number);
+		if (vfiopm_power_get_autosuspend_delay(power, &number) == 0)
+			printf(", autosuspend_delay %" PRId64 " ms", number);
+	}
+	if (pf)
+		printf(", a VF: its power is that of %s", pf);
+	putchar('\n');
+	if (vfiopm_device_is_vfio(dev) && control && !strcmp(control, "on")) {
+		msg_warn("'%s': power/control is 'on', the host keeps it awake", name);
+		msg_hint(PROGRAM " policy --control=auto %s", name);
+	}
+	vfiopm_power_free(power);
+}
+
+bool rebind_use_blocks(const struct vfiopm_uses *uses, size_t i)
+{
+	return vfiopm_uses_get_kind(uses, i) == VFIOPM_USE_VF_OPEN;
+}
+
+void rebind_describe_use(const struct vfiopm_uses *uses, size_t i, char *buf, size_t size)
+{
+	const char *what = vfiopm_uses_get_what(uses, i), *path = vfiopm_uses_get_path(uses, i);
+
+	switch (vfiopm_uses_get_kind(uses, i)) {
+	case VFIOPM_USE_BRIDGE:
+		snprintf(buf, size, "it is a bridge");
+		return;
+	case VFIOPM_USE_MOUNT:
+		snprintf(buf, size, "'%s' is mounted from %s", what, path);
+		return;
+	case VFIOPM_USE_SWAP:
+		snprintf(buf, size, "swap '%s' is on %s", what, path);
+		return;
+	case VFIOPM_USE_HOLDER:
+		snprintf(buf, size, "%s is on %s", what, path);
+		return;
+	case VFIOPM_USE_CLAIMED:
+		snprintf(buf, size, "%s is claimed by the kernel or by a program", what);
+		return;
+	case VFIOPM_USE_DEFAULT_ROUTE:
+		snprintf(buf, size, "the default route goes through %s", path);
+		return;
+	case VFIOPM_USE_SESSION:
+		snprintf(buf, size, "your SSH session (%s) comes through %s", what, path);
+		return;
+	case VFIOPM_USE_UPPER:
+		snprintf(buf, size, "%s, which is up, is on %s", what, path);
+		return;
+	case VFIOPM_USE_BOOT_DISPLAY:
+		snprintf(buf, size, "it is the boot display");
+		return;
+	case VFIOPM_USE_CONSOLE:
+		snprintf(buf, size, "the console is on it (%s)", what);
+		return;
+	case VFIOPM_USE_MONITOR:
+		snprintf(buf, size, "it shows a picture (%s)", what);
+		return;
+	case VFIOPM_USE_VF:
+		snprintf(buf, size, "its VF %s is in use", what);
+		return;
+	case VFIOPM_USE_VF_OPEN:
+		snprintf(buf, size, "its VF %s is open through VFIO", what);
+		return;
+	}
+	snprintf(buf, size, "it is in use");
+}
