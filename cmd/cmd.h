@@ -91,12 +91,11 @@ int parse_time(const char *text, int64_t *ret_ms);
 /* "38 ms", "4.2 s", "3 min 5 s", "2 d 4 h": for people. */
 char *format_time(int64_t ms, char *buf, size_t size);
 
-/* One prototype a verb. */
-int cmd_list(struct app *app, int argc, char **argv);
-int cmd_bind(struct app *app, int argc, char **argv);
-int cmd_unbind(struct app *app, int argc, char **argv);
-
-extern const struct argp list_argp;
-extern const struct argp bind_argp, unbind_argp;
+/* One function and one command line a verb. */
+#define VERB(verb_name, verb_flags, verb_summary)                     \
+	int cmd_##verb_name(struct app *app, int argc, char **argv); \
+	extern const struct argp verb_name##_argp;
+#include "verbs.h"
+#undef VERB
 
 #endif /* CMD_H */

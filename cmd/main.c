@@ -7,14 +7,11 @@
 
 #include "cmd.h"
 
-static int cmd_help(struct app *app, int argc, char **argv);
-static const struct argp help_argp;
-
 const struct verb verbs[] = {
-	{ "list", "list devices and their power states", &list_argp, cmd_list, 0 },
-	{ "bind", "give devices to a VFIO driver", &bind_argp, cmd_bind, 0 },
-	{ "unbind", "give devices back to the host", &unbind_argp, cmd_unbind, VERB_WRITES },
-	{ "help", "show the help of a verb", &help_argp, cmd_help, 0 },
+#define VERB(verb_name, verb_flags, verb_summary) \
+	{ #verb_name, verb_summary, &verb_name##_argp, cmd_##verb_name, verb_flags },
+#include "verbs.h"
+#undef VERB
 	{ NULL },
 };
 
@@ -117,13 +114,13 @@ static error_t help_parse(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-static const struct argp help_argp = {
+const struct argp help_argp = {
 	.parser = help_parse,
 	.args_doc = "[VERB]",
 	.doc = "Show the help of VERB, or the list of verbs.",
 };
 
-static int cmd_help(struct app *app, int argc, char **argv)
+int cmd_help(struct app *app, int argc, char **argv)
 {
 	char program[64] = PROGRAM;
 	const char *name = NULL;

@@ -4,5 +4,51 @@
 # What `make demo` plays, inside the test VM: disable_idle_d3=1, nothing bound yet.
 
 . "${BASH_SOURCE[0]%/*}/lib.bash"
+PATH=${BASH_SOURCE[0]%/*}/../../build:$PATH
+set -e
 
-echo "Linux $(uname -r) on an emulated machine with an IOMMU."
+bold= dim= plain=
+if [ -n "${DEMO_COLOUR:-}" ]; then
+	bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'
+fi
+
+say() { printf '\n%s# %s%s\n' "$dim" "$*" "$plain"; }
+
+run() { # COMMAND...: as a user would type it
+	printf '%s$ %s%s\n' "$bold" "$*" "$plain"
+	"$@"
+}
+
+printf 'Linux %s on an emulated machine with an IOMMU and ACPI power resources.\n' "$(uname -r)"
+
+bind_vfio "$D3COLD" "$D3HOT" "$NOPM"
+read -r bar offset value <<<"$REG_D3COLD"
+
+say "Who is there? Three devices on vfio-pci, all awake: vfio-pci was loaded with disable_idle_d3=1."
+run vfio-pm list
+
+say "Put the first to sleep."
+run vfio-pm enter "$D3COLD"
+run vfio-pm list "$D3COLD"
+
+looks=1000
+[ -z "${DEMO_LOOKS:-}" ] || looks=$DEMO_LOOKS
+say "$looks looks at its state, power and owner, each by the library's own reader, and not one wake."
+rpm_trace_start "$D3COLD"
+run vfio-pm list -n -o address,status,state,owner --repeat "$looks" "$D3COLD"
+rpm_trace_stop
+printf 'Transitions that the kernel traced meanwhile: %s\n' "$(rpm_count "$D3COLD")"
+
+say "Wake it. It is verified while still open: its config space, and a register that must read $value."
+run vfio-pm exit --read="$bar:$offset" "$D3COLD"
+
+say "A device without power resources goes as deep as it can: D3hot. One without PM capability can't sleep."
+run vfio-pm enter "$D3HOT"
+run vfio-pm enter "$NOPM" || printf '(exit status %d)\n' $?
+run vfio-pm exit "$D3HOT" "$NOPM"
+
+cat <<END
+
+With vfio-pci's default, disable_idle_d3=0, a bound device sleeps by itself until somebody opens it;
+then low power is what lets it sleep again, and after \`exit' it falls back asleep.
+END

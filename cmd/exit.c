@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* vfio-pm exit: the holder leaves low power, verifies, closes. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "holder.h"
+
+/* What follows a close shows within the time in which ports settle. */
+#define AFTERWARDS_MS 1500
+
+struct exit_args {
+	struct reg_spec reg;
+	char **specs;
+	size_t n_specs;
+};
+
+enum { KEY_READ = KEY_VERB };
+
+static const struct argp_option options[] = {
+	{ "read", KEY_READ, "BAR:OFFSET[:WIDTH]", 0,
+	  "Read a register of the device while it is still open, e.g. 0:0x8; WIDTH is 1, 2 or 4 "
+	  "bytes (default 4). Some registers change when they are read",
+	  0 },
+	{ 0 }
+};
+
+static int parse_register(const char *text, struct reg_spec *ret)
+{
+	unsigned long bar, width = 4;
+	unsigned long long offset;
+	char *end;
+
+	if (text[0] < '0' || text[0] > '5' || text[1] != ':')
+		return -EINVAL;
+	bar = (unsigned long)(text[0] - '0');
+	text += 2;
+	if (*text < '0' || *text > '9')
+		return -EINVAL;
+	errno = 0;
+	offset = strtoull(text, &end, 0);
+	if (errno)
+		return -EINVAL;
+	if (*end == ':' && (end[1] == '1' || end[1] == '2' || end[1] == '4') && !end[2])
+		width = (unsigned long)(end[1] - '0');
+	else if (*end)
+		return -EINVAL;
+	*ret = (struct reg_spec){ .bar = (uint32_t)bar, .width = (uint32_t)width,
+				  .offset = offset };
+	return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct exit_args *args = state->input;
+
+	switch (key) {
+	case KEY_READ:
+		if (parse_register(arg, &args->reg) < 0)
+			argp_error(state, "'%s' is no register: BAR:OFFSET[:WIDTH]", arg);
+		return 0;
+	case ARGP_KEY_ARGS:
+		args->specs = state->argv + state->next;
+		args->n_specs = (size_t)(state->argc - state->next);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which device?");
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+const struct argp exit_argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "DEVICE...",
+	.doc = "Leave low power on each DEVICE that a holder keeps, look whether it came back, and "
+	       "close it.\v"
+	       "The last close resets the device. What follows depends on its driver: with idle "
+	       "runtime PM the device falls asleep again by itself, with vfio-pci's "
+	       "disable_idle_d3 it stays in D0; the command tells which.",
+};
+
+/* A usage count that stays tells a driver that pins the device, without a wait for its sleep. */
+static bool is_pinned(const struct vfiopm_device *dev)
+{
+	struct timespec t = { .tv_nsec = 50000000 };
+
+	for (int look = 0; look < 2; look++) {
+		struct vfiopm_power *power;
+		int64_t usage = 0;
+
+		if (vfiopm_power_new(dev, &power) < 0)
+			return true;
+		vfiopm_power_get_usage(power, &usage);
+		vfiopm_power_free(power);
+		if (usage < 1)
+			return false;
+		if (look == 0)
+			nanosleep(&t, NULL);
+	}
+	return true;
+}
+
+static void tell_afterwards(const struct vfiopm_device *dev)
+{
+	const char *name = vfiopm_device_get_name(dev), *control;
+	int64_t usage = 0, enable = 0;
+	struct vfiopm_power *power;
+	int r;
+
+	r = is_pinned(dev) ? vfiopm_power_new(dev, &power) :
+			     vfiopm_power_wait_asleep(dev, VFIOPM_STATE_D3HOT, AFTERWARDS_MS,
+						      &power);
+	if (r < 0 && r != -ETIMEDOUT && r != -EOPNOTSUPP)
+		return;
+	vfiopm_power_get_usage(power, &usage);
+	control = vfiopm_power_get_control(power);
+	vfiopm_power_get_enable(power, &enable);
+	if (vfiopm_power_get_status(power) == VFIOPM_STATUS_SUSPENDED)
+		printf("%s: released; idle runtime PM: suspended, %s\n", name,
+		       vfiopm_state_name(vfiopm_power_get_state(power)));
+	else if (enable > 0)
+		printf("%s: released; another user has it open: %s\n", name,
+		       vfiopm_state_name(vfiopm_power_get_state(power)));
+	else
+		printf("%s: released; it stays in %s: %s\n", name,
+		       vfiopm_state_name(vfiopm_power_get_state(power)),
+		       control && !strcmp(control, "on") ? "power/control is 'on'" :
+		       usage >= 1 ? "disable_idle_d3" : "nothing lets it sleep");
+	vfiopm_power_free(power);
+}
+
+static void tell(const struct vfiopm_device *dev, const struct exit_args *args,
+		 const struct holder_reply *reply)
+{
+	const char *name = vfiopm_device_get_name(dev);
+
+	printf("%s: awake in %s after %.1f ms (was %s in %s); config space reads %04x:%04x\n",
+	       name, vfiopm_state_name((enum vfiopm_state)reply->state),
+	       (double)reply->took_us / 1000,
+	       vfiopm_status_name((enum vfiopm_status)reply->status_before),
+	       vfiopm_state_name((enum vfiopm_state)reply->state_before), reply->vendor,
+	       reply->device);
+	if (args->reg.width && !reply->reg_error)
+		printf("%s: BAR %u offset %#" PRIx64 " reads 0x%0*" PRIx32 "\n", name,
+		       args->reg.bar, args->reg.offset, (int)args->reg.width * 2,
+		       reply->reg_value);
+	tell_afterwards(dev);
+}
+
+static bool somebody_has_it(struct app *app, const struct vfiopm_device *dev)
+{
+	struct vfiopm_owners *owners;
+	struct vfiopm_power *power;
+	int64_t enable = 0;
+	bool found = false;
+
+	if (vfiopm_owners_new(app->ctx, &owners) == 0) {
+		found = vfiopm_owners_find(owners, dev, 0) != NULL;
+		vfiopm_owners_free(owners);
+	}
+	if (!found && vfiopm_power_new(dev, &power) == 0) {
+		vfiopm_power_get_enable(power, &enable);
+		vfiopm_power_free(power);
+	}
+	return found || enable > 0;
+}
+
+static int exit_one(struct app *app, const struct exit_args *args,
+		    const struct vfiopm_device *dev)
+{
+	struct holder_request rq = {
+		.version = HOLDER_VERSION,
+		.op = HOLDER_DROP,
+		.addr = *vfiopm_device_get_addr(dev),
+		.reg = args->reg,
+	};
+	const char *name = vfiopm_device_get_name(dev);
+	struct holder_reply reply;
+	int code, r;
+
+	if (!vfiopm_device_is_vfio(dev)) {
+		printf("%s: nothing to do: on no VFIO driver\n", name);
+		return EXIT_OK;
+	}
+	r = holder_request(app, dev, &rq, &reply);
+	if (r == 0 && !reply.held && reply.stage == STAGE_DONE) {
+		if (somebody_has_it(app, dev))
+			return trouble_busy(app, "leave low power on", dev);
+		printf("%s: nothing to do: not held\n", name);
+		return EXIT_OK;
+	}
+	code = trouble_reply(app, "leave low power on", dev, r, &reply);
+	if (code != EXIT_OK)
+		return code;
+	tell(dev, args, &reply);
+	if (args->reg.width && reply.reg_error) {
+		msg_cannot("read a register of", name, "BAR %u offset %#" PRIx64 ": %s",
+			   args->reg.bar, args->reg.offset, strerror((int)reply.reg_error));
+		return EXIT_FAILED;
+	}
+	return EXIT_OK;
+}
+
+int cmd_exit(struct app *app, int argc, char **argv)
+{
+	struct exit_args args = { 0 };
+	struct targets targets;
+	int code;
+
+	verb_parse(app, argc, argv, &args);
+	code = targets_resolve(app, args.specs, args.n_specs, &targets);
+	for (size_t i = 0; i < targets.count; i++)
+		code_merge(&code, exit_one(app, &args, targets.dev[i]));
+	targets_free(&targets);
+	return code;
+}

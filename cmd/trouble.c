@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What goes wrong with a device that should be opened or put to sleep, in words. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "holder.h"
+
+/* A transition takes milliseconds, 1.5 s on slow platforms; longer is stuck. */
+#define STUCK_MS 2000
+
+static bool between_states(const struct vfiopm_device *dev, enum vfiopm_status *ret)
+{
+	struct vfiopm_power *power;
+
+	if (vfiopm_power_new(dev, &power) < 0)
+		return false;
+	*ret = vfiopm_power_get_status(power);
+	vfiopm_power_free(power);
+	return *ret == VFIOPM_STATUS_RESUMING || *ret == VFIOPM_STATUS_SUSPENDING;
+}
+
+static bool is_stuck(const struct vfiopm_device *dev, enum vfiopm_status *ret)
+{
+	struct timespec t = { .tv_nsec = 20000000 };
+	int64_t start = monotonic_ms();
+
+	while (between_states(dev, ret)) {
+		if (monotonic_ms() - start > STUCK_MS)
+			return true;
+		nanosleep(&t, NULL);
+	}
+	return false;
+}
+
+static int check_group(const char *what, const struct vfiopm_device *dev)
+{
+	const char *name = vfiopm_device_get_name(dev);
+	struct vfiopm_device *blocker;
+
+	if (vfiopm_device_get_group(dev) < 0) {
+		msg_cannot(what, name, "it is in no IOMMU group");
+		msg_hint("turn the IOMMU on in the firmware and on the kernel's command line "
+			 "(intel_iommu=on, amd_iommu=on)");
+		return EXIT_UNUSABLE;
+	}
+	if (vfiopm_group_viable(dev, &blocker) != 0)
+		return EXIT_OK;
+	msg_cannot(what, name, "IOMMU group %d is not viable: '%s' is bound to '%s'",
+		   vfiopm_device_get_group(dev), vfiopm_device_get_name(blocker),
+		   vfiopm_device_get_driver(blocker));
+	msg_hint(PROGRAM " bind %s", vfiopm_device_get_name(blocker));
+	vfiopm_device_unref(blocker);
+	return EXIT_UNUSABLE;
+}
+
+int trouble_check(struct app *app, const char *what, const struct vfiopm_device *dev)
+{
+	const char *name = vfiopm_device_get_name(dev);
+	const char *driver = vfiopm_device_get_driver(dev);
+	enum vfiopm_status status;
+
+	if (!vfiopm_device_is_vfio(dev)) {
+		if (driver)
+			msg_cannot(what, name, "bound to '%s', not to a VFIO driver", driver);
+		else
+			msg_cannot(what, name, "bound to no driver");
+		if (vfiopm_device_is_bridge(dev))
+			msg_hint("a bridge sleeps by itself when all below it sleeps");
+		else
+			msg_hint(PROGRAM " bind %s", name);
+		return EXIT_UNUSABLE;
+	}
+	/*
+	 * Opening a device in the middle of a transition waits for it in the
+	 * kernel, for ever if it never ends.
+	 */
+	if (is_stuck(dev, &status)) {
+		msg_cannot(what, name, "stuck: its runtime status stays '%s'",
+			   vfiopm_status_name(status));
+		msg_hint("the kernel's log tells more: dmesg | grep %s", name);
+		return EXIT_UNUSABLE;
+	}
+	return check_group(what, dev);
+}
+
+int trouble_busy(struct app *app, const char *what, const struct vfiopm_device *dev)
+{
+	const char *name = vfiopm_device_get_name(dev);
+	const struct vfiopm_owner *owner = NULL;
+	struct vfiopm_owners *owners = NULL;
+
+	if (vfiopm_owners_new(app->ctx, &owners) == 0) {
+		owner = vfiopm_owners_find(owners, dev, 0);
+		if (!owner)
+			owner = vfiopm_owners_find_group(owners, dev, 0);
+	}
+	if (owner) {
+		msg_cannot(what, name, "in use by '%s' (pid %d, user %u)",
+			   vfiopm_owner_get_comm(owner), (int)vfiopm_owner_get_pid(owner),
+			   (unsigned int)vfiopm_owner_get_uid(owner));
+		msg_hint("the device is released when that process closes it");
+	} else {
+		msg_cannot(what, name, "in use, owner not visible from here");
+		msg_hint("look as root, and outside of this container: " PROGRAM " status %s",
+			 name);
+	}
+	vfiopm_owners_free(owners);
+	return EXIT_BUSY;
+}
+
+static int report_open(struct app *app, const char *what, const struct vfiopm_device *dev,
+		       int error)
+{
+	const char *name = vfiopm_device_get_name(dev);
+	const char *node = vfiopm_device_get_group_node(dev);
+	struct vfiopm_device *now;
+	int code;
+
+	switch (error) {
+	case EBUSY:
+		return trouble_busy(app, what, dev);
+	case ENODEV:
+		msg_cannot(what, name, "the device has gone");
+		return EXIT_NODEV;
+	case EMEDIUMTYPE:
+	case EPERM:
+		/* What stood in the way may have come since it was looked at. */
+		if (vfiopm_device_refresh(dev, &now) == 0) {
+			code = trouble_check(app, what, now);
+			vfiopm_device_unref(now);
+			if (code != EXIT_OK)
+				return code;
+		}
+		/* fall through */
+	case EACCES:
+		msg_cannot(what, name, "no permission on '%s'", node ? node : "its VFIO node");
+		msg_hint("be root, or let root give you the node: chown \"$USER\" %s",
+			 node ? node : "NODE");
+		return EXIT_FAILED;
+	case EOPNOTSUPP:
+		msg_cannot(what, name, "this way of opening it is not available here");
+		msg_hint("--backend=group works with every kernel");
+		return EXIT_UNUSABLE;
+	case ENOENT:
+		msg_cannot(what, name, "'%s' is missing", node ? node : "its VFIO node");
+		msg_hint("udev makes it when the device is bound: udevadm settle");
+		return EXIT_UNUSABLE;
+	}
+	msg_cannot(what, name, "it can't be opened: %s", strerror(error));
+	msg_hint("the kernel's log tells more: dmesg | grep %s", name);
+	return EXIT_FAILED;
+}
+
+static int report_request(const char *what, const struct vfiopm_device *dev, int error)
+{
+	const char *name = vfiopm_device_get_name(dev);
+
+	switch (error) {
+	case ETIMEDOUT:
+		msg_cannot(what, name, "the kernel has not answered for 30 s");
+		msg_hint("the request goes on in the background; dmesg | grep %s", name);
+		return EXIT_FAILED;
+	case EPERM:
+		msg_cannot(what, name, "another program uses the name of the holder's socket");
+		return EXIT_BUSY;
+	}
+	msg_cannot(what, name, "no holder can be reached: %s", strerror(error));
+	return EXIT_FAILED;
+}
+
+int trouble_reply(struct app *app, const char *what, const struct vfiopm_device *dev, int r,
+		  const struct holder_reply *reply)
+{
+	const char *name = vfiopm_device_get_name(dev);
+
+	if (r < 0)
+		return report_request(what, dev, -r);
+	switch ((enum holder_stage)reply->stage) {
+	case STAGE_DONE:
+		return EXIT_OK;
+	case STAGE_DEVICE:
+	case STAGE_OPEN:
+		return report_open(app, what, dev, reply->error);
+	case STAGE_PROBE:
+		msg_cannot(what, name, "driver '%s' has no low-power features",
+			   vfiopm_device_get_driver(dev));
+		msg_hint("vfio-pci has them since Linux 6.1");
+		return EXIT_UNUSABLE;
+	case STAGE_ENTRY:
+		msg_cannot(what, name, "the kernel refused low power: %s",
+			   strerror(reply->error));
+		return EXIT_FAILED;
+	case STAGE_EXIT:
+		msg_cannot(what, name, "it does not come back: %s", strerror(reply->error));
+		msg_hint("dmesg | grep %s; a bus rescan or a power cycle may help", name);
+		return EXIT_FAILED;
+	case STAGE_ACTIVE:
+		msg_cannot(what, name, "low power is left, but it is %s in %s",
+			   vfiopm_status_name((enum vfiopm_status)reply->status),
+			   vfiopm_state_name((enum vfiopm_state)reply->state));
+		return EXIT_FAILED;
+	case STAGE_VERIFY:
+		msg_cannot(what, name, "its config space does not read as before: %04x:%04x",
+			   reply->vendor, reply->device);
+		msg_hint("dmesg | grep %s; a reset or a power cycle may help", name);
+		return EXIT_FAILED;
+	case STAGE_PROTOCOL:
+		break;
+	}
+	msg_cannot(what, name, "its holder (pid %d) is of another version", (int)reply->pid);
+	msg_hint("kill %d releases the device", (int)reply->pid);
+	return EXIT_FAILED;
+}
+
+/* The likeliest reason why a device in low power stays awake. */
+static const char *awake_reason(const struct vfiopm_power *power, int r)
+{
+	const char *control = vfiopm_power_get_control(power);
+
+	if (r == -EOPNOTSUPP)
+		return "no PM capability: suspended, and nothing to save";
+	if (control && !strcmp(control, "on"))
+		return "power/control is 'on'";
+	if (vfiopm_power_get_status(power) == VFIOPM_STATUS_ACTIVE &&
+	    vfiopm_power_get_state(power) == VFIOPM_STATE_D3HOT)
+		return "its user put it into D3hot by PCI_PM_CTRL, and runtime PM is active";
+	switch (vfiopm_power_get_status(power)) {
+	case VFIOPM_STATUS_ERROR:
+		return "runtime PM is in error";
+	case VFIOPM_STATUS_UNSUPPORTED:
+		return "runtime PM is disabled for it";
+	case VFIOPM_STATUS_SUSPENDED:
+		return "no PM capability, or its state can't be told";
+	default:
+		return "something keeps it busy";
+	}
+}
+
+int trouble_awake(struct app *app, const struct vfiopm_device *dev,
+		  const struct vfiopm_power *power, int r, int64_t waited_ms)
+{
+	const char *name = vfiopm_device_get_name(dev);
+	const char *control = vfiopm_power_get_control(power);
+	char text[32];
+
+	msg_error("'%s' is not asleep after %s: %s in %s: %s", name,
+		  format_time(waited_ms, text, sizeof(text)),
+		  vfiopm_status_name(vfiopm_power_get_status(power)),
+		  vfiopm_state_name(vfiopm_power_get_state(power)), awake_reason(power, r));
+	if (control && !strcmp(control, "on"))
+		msg_hint("echo auto > %s/power/control", vfiopm_device_get_syspath(dev));
+	else
+		msg_hint("it stays held, as asked; " PROGRAM " exit %s releases it", name);
+	return EXIT_STATE;
+}

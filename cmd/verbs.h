@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The verbs, in the order of the help: one row each, from which main.c makes
+ * its table and cmd.h the prototypes. VERB(NAME, FLAGS, SUMMARY) stands for
+ * cmd_NAME() and NAME_argp.
+ */
+VERB(list, 0, "list devices and their power states")
+VERB(enter, VERB_WRITES, "put devices into low power and keep them there")
+VERB(exit, VERB_WRITES, "take devices out of low power and let go of them")
+VERB(hold, VERB_WRITES, "the same as enter, in the foreground")
+VERB(bind, 0, "give devices to a VFIO driver")
+VERB(unbind, VERB_WRITES, "give devices back to the host")
+VERB(help, 0, "show the help of a verb")

@@ -1,0 +1,27 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Running the command in a VM test: `load cmd` after `load lib`.
+
+vfio_pm=$(cd "${BATS_TEST_DIRNAME:-${BASH_SOURCE[0]%/*}}/../../build" && pwd)/vfio-pm
+
+# Sets `code` and `output` (both streams). Unlike bats' run it costs one fork.
+vp() {
+	code=0
+	output=$(timeout 120 "$vfio_pm" "$@" 2>&1) || code=$?
+}
+
+expect_code() {
+	[ "$code" = "$1" ] || fail "exit $code instead of $1: $output"
+}
+
+no_holder() { ! pgrep -x vfio-pm >/dev/null; }
+
+# The deepest state that a role's power resources allow.
+deepest() { # ROLE
+	case $(dev "POWER_$1") in
+	own | shared) echo D3cold ;;
+	# Only when the port itself can be put into D3, which QEMU 7.2's root ports can't.
+	*) echo D3hot ;;
+	esac
+}

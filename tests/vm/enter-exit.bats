@@ -1,0 +1,281 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=900 cost=90
+#
+# enter and exit on real (emulated) devices. With disable_idle_d3=1 a sleep is our doing.
+
+load lib
+load cmd
+
+setup() {
+	mark "test $BATS_TEST_DESCRIPTION"
+	[ -d /sys/module/vfio_pci ] || load_vfio disable_idle_d3=1
+}
+
+teardown() {
+	pkill -KILL -x vfio-pm || true
+	unbind_all
+}
+
+round_trip() { # ROLE STATE
+	local address=${!1} bar offset value
+	bind_vfio "$address"
+	is_state "$address" active D0 || fail "$1: $REPLY before"
+	vp enter "$address"
+	expect_code 0
+	[[ $output == "$address: asleep in $2 after "*"(was active in D0)"* ]] || fail "$1: $output"
+	is_state "$address" suspended "$2" || fail "$1: $REPLY after enter"
+	read -r bar offset value <<<"$(dev "REG_$1")"
+	vp exit "--read=$bar:$offset" "$address"
+	expect_code 0
+	[[ $output == *"awake in D0"*"config space reads"* ]] || fail "$1: $output"
+	[[ $output == *"reads $value"* ]] || fail "$1: register: $output"
+	[[ $output == *"released; it stays in D0: disable_idle_d3"* ]] || fail "$1: $output"
+	is_state "$address" active D0 || fail "$1: $REPLY after exit"
+}
+
+@test "from D0 to D3cold and back, on the root complex and behind a port" {
+	round_trip D3COLD D3cold
+	round_trip D3COLD_PORT D3cold
+}
+
+@test "from D0 to D3cold by the port's power resource" {
+	round_trip D3COLD_VIA "$(deepest D3COLD_VIA)"
+}
+
+@test "from D0 to D3hot and back: root complex, port, nvme" {
+	round_trip D3HOT D3hot
+	round_trip D3HOT_PORT D3hot
+	round_trip NVME D3hot
+}
+
+@test "a device without PM capability: exit 6, and why" {
+	bind_vfio "$NOPM"
+	vp enter "$NOPM"
+	expect_code 6
+	[[ $output == *"suspended in D0: no PM capability"* ]] || fail "$output"
+	is_state "$NOPM" suspended D0
+	vp exit "$NOPM"
+	expect_code 0
+}
+
+@test "power/control=on: exit 6, the mend is printed and works" {
+	bind_vfio "$D3COLD"
+	echo on >"$pci/$D3COLD/power/control"
+	vp enter --timeout=1 "$D3COLD"
+	expect_code 6
+	[[ $output == *"active in D0: power/control is 'on'"* ]] || fail "$output"
+	eval "$(printf '%s\n' "$output" | sed -n 's/^vfio-pm: hint: //p')"
+	wait_state "$D3COLD" suspended D3cold
+	vp exit "$D3COLD"
+	expect_code 0
+}
+
+@test "a device that its user put into D3hot by PCI_PM_CTRL isn't called asleep" {
+	bind_vfio "$D3HOT"
+	echo on >"$pci/$D3HOT/power/control"
+	vp enter --timeout=500ms "$D3HOT"
+	expect_code 6
+	# Byte 4 of the PM capability holds the state; lspci finds the capability.
+	cfg_write "$D3HOT" CAP_PM+4.B 03
+	vp status "$D3HOT"
+	[[ $output == *"active"*"D3hot"*"PCI_PM_CTRL"* ]] || fail "$output"
+	vp status -J "$D3HOT"
+	[ "$(jq -r '.devices[0].asleep' <<<"$output")" = false ]
+	vp exit "$D3HOT"
+	[ "$code" = 0 ] || [ "$code" = 1 ]
+}
+
+@test "kill -9 of a holder: free at once; SIGTERM: low power is left first" {
+	bind_vfio "$D3COLD"
+	vp enter "$D3COLD"
+	expect_code 0
+	pkill -KILL -x vfio-pm
+	wait_state "$D3COLD" active D0
+	vp enter "$D3COLD"
+	expect_code 0
+	pkill -TERM -x vfio-pm
+	wait_for 5 no_holder
+	is_state "$D3COLD" active D0 || fail "$REPLY"
+	vp exit "$D3COLD"
+	expect_code 0
+	[[ $output == *"nothing to do: not held"* ]] || fail "$output"
+}
+
+@test "enter twice: both succeed, one holder" {
+	bind_vfio "$D3COLD"
+	vp enter "$D3COLD"
+	expect_code 0
+	vp enter "$D3COLD"
+	expect_code 0
+	[[ $output == *"it was held already"* ]] || fail "$output"
+	[ "$(pgrep -cx vfio-pm)" = 1 ]
+	vp exit "$D3COLD"
+	expect_code 0
+	wait_for 5 no_holder
+}
+
+@test "two devices of one group, together and apart, dropped in either order" {
+	bind_vfio "$PAIR0" "$PAIR1"
+	vp enter "$PAIR0" "$PAIR1"
+	expect_code 0
+	[ "$(pgrep -cx vfio-pm)" = 1 ]
+	vp exit "$PAIR0"
+	expect_code 0
+	is_state "$PAIR1" suspended D3hot || fail "$REPLY"
+	vp enter "$PAIR0"
+	expect_code 0
+	[ "$(pgrep -cx vfio-pm)" = 1 ]
+	vp exit "$PAIR1"
+	expect_code 0
+	is_state "$PAIR0" suspended D3hot || fail "$REPLY"
+	vp exit "$PAIR0" "$PAIR1"
+	expect_code 0
+	[[ $output == *"$PAIR1: nothing to do: not held"* ]] || fail "$output"
+	wait_for 5 no_holder
+}
+
+@test "enter and exit race each other: no lost holder, no wrong answer" {
+	bind_vfio "$D3COLD"
+	for ((i = $(count 200); i > 0; i--)); do
+		"$vfio_pm" enter "$D3COLD" >"$BATS_TEST_TMPDIR/a" 2>&1 &
+		a=$!
+		"$vfio_pm" exit "$D3COLD" >"$BATS_TEST_TMPDIR/b" 2>&1 &
+		b=$!
+		status_a=0 status_b=0
+		wait $a || status_a=$?
+		wait $b || status_b=$?
+		# An exit that overtakes the sleep makes enter say 6; nothing else may fail.
+		[ $status_b = 0 ] || fail "exit: $status_b: $(<"$BATS_TEST_TMPDIR/b")"
+		[ $status_a = 0 ] || [ $status_a = 6 ] || fail "enter: $status_a: $(<"$BATS_TEST_TMPDIR/a")"
+		vp exit "$D3COLD"
+		expect_code 0
+		wait_for 5 no_holder || fail "a holder is left over"
+		is_state "$D3COLD" active D0 || fail "$REPLY"
+	done
+}
+
+@test "ten devices at once" {
+	all=("$D3COLD" "$D3COLD2" "$D3COLD_PORT" "$D3HOT" "$D3HOT_PORT" "$NVME" "$PF" "$PAIR0" "$PAIR1" "$HOTPLUG")
+	bind_vfio "${all[@]}"
+	vp enter "${all[@]}"
+	expect_code 0
+	for address in "${all[@]}"; do
+		state_of "$address"
+		[[ $REPLY == "suspended D3"* ]] || fail "$address: $REPLY"
+	done
+	vp exit "${all[@]}"
+	expect_code 0
+	for address in "${all[@]}"; do
+		is_state "$address" active D0 || fail "$address: $REPLY"
+	done
+	wait_for 5 no_holder
+}
+
+@test "on-wake: a wake is noticed, and what was asked for follows" {
+	bind_vfio "$D3COLD"
+	vp enter --on-wake "$D3COLD"
+	expect_code 0
+	cfg_read "$D3COLD" 0.L >/dev/null
+	wait_for 5 no_holder || fail "exit: the holder stays"
+	is_state "$D3COLD" active D0 || fail "exit: $REPLY"
+
+	vp enter --on-wake=stay "$D3COLD"
+	expect_code 0
+	cfg_read "$D3COLD" 0.L >/dev/null
+	wait_state "$D3COLD" active D0
+	stays_state "$D3COLD" active D0 2
+	vp exit "$D3COLD"
+	expect_code 0
+
+	vp enter --on-wake=reenter "$D3COLD"
+	expect_code 0
+	cfg_read "$D3COLD" 0.L >/dev/null
+	wait_state "$D3COLD" suspended D3cold
+	cfg_read "$D3COLD" 0.L >/dev/null
+	wait_state "$D3COLD" suspended D3cold
+	vp exit "$D3COLD"
+	expect_code 0
+}
+
+@test "hold: ready when asleep, logs wakes, ends at a signal with low power left" {
+	bind_vfio "$D3COLD"
+	notify=$BATS_TEST_TMPDIR/notify
+	socat -u "UNIX-RECV:$notify" "CREATE:$BATS_TEST_TMPDIR/notified" &
+	socat=$!
+	wait_for 5 test -S "$notify"
+	NOTIFY_SOCKET=$notify "$vfio_pm" hold --on-wake=reenter "$D3COLD" 2>"$BATS_TEST_TMPDIR/log" &
+	holder=$!
+	wait_state "$D3COLD" suspended D3cold
+	wait_for 5 grep -q READY=1 "$BATS_TEST_TMPDIR/notified"
+	grep -q "STATUS=.*suspended in D3cold" "$BATS_TEST_TMPDIR/notified"
+	cfg_read "$D3COLD" 0.L >/dev/null
+	wait_for 5 grep -q "$D3COLD: woken; low power again" "$BATS_TEST_TMPDIR/log"
+	wait_state "$D3COLD" suspended D3cold
+	kill -TERM $holder
+	status=0
+	wait $holder || status=$?
+	[ $status = 0 ] || fail "exit status $status"
+	grep -q STOPPING=1 "$BATS_TEST_TMPDIR/notified"
+	grep -q "$D3COLD: released: Terminated" "$BATS_TEST_TMPDIR/log"
+	is_state "$D3COLD" active D0
+	kill $socat 2>/dev/null || true
+}
+
+@test "unbind of a held device finishes within a second; the holder ends and says why" {
+	bind_vfio "$D3COLD"
+	"$vfio_pm" hold "$D3COLD" 2>"$BATS_TEST_TMPDIR/log" &
+	holder=$!
+	wait_state "$D3COLD" suspended D3cold
+	start=${EPOCHREALTIME/[.,]/}
+	echo "$D3COLD" >"$pci/$D3COLD/driver/unbind"
+	took=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
+	[ $took -lt 1000 ] || fail "unbind took $took ms"
+	wait $holder
+	grep -q "the host asked for it" "$BATS_TEST_TMPDIR/log" || fail "$(<"$BATS_TEST_TMPDIR/log")"
+}
+
+@test "unplug of a held device: it goes, and so does the holder" {
+	bind_vfio "$HOTPLUG"
+	"$vfio_pm" hold "$HOTPLUG" 2>"$BATS_TEST_TMPDIR/log" &
+	holder=$!
+	wait_state "$HOTPLUG" suspended D3hot
+	device_del "$ID_HOTPLUG"
+	wait_for 20 gone "$HOTPLUG"
+	wait_for 5 no_holder
+	wait $holder
+	grep -q "released" "$BATS_TEST_TMPDIR/log" || fail "$(<"$BATS_TEST_TMPDIR/log")"
+	device_add "$KIND_HOTPLUG" "$ID_HOTPLUG" "$HOTPLUG_BUS" \
+		"$([ "$KIND_HOTPLUG" = nvme ] && echo serial=HOTPLUG || echo romfile=)"
+	wait_for 20 there "$HOTPLUG"
+}
+
+@test "s2idle of the host with a live holder: asleep afterwards" {
+	bind_vfio "$D3COLD"
+	vp enter "$D3COLD"
+	expect_code 0
+	echo 0 >/sys/class/rtc/rtc0/wakealarm
+	echo +3 >/sys/class/rtc/rtc0/wakealarm
+	echo freeze >/sys/power/state
+	wait_state "$D3COLD" suspended D3cold
+	vp exit "$D3COLD"
+	expect_code 0
+}
+
+@test "with disable_idle_d3=0: success only after our own entry, and what follows the close" {
+	load_vfio disable_idle_d3=0
+	bind_vfio "$D3COLD"
+	wait_state "$D3COLD" suspended D3cold
+	rpm_trace_start "$D3COLD"
+	vp enter "$D3COLD"
+	expect_code 0
+	[[ $output == *"asleep in D3cold after"*"(was suspended in D3cold)"* ]] || fail "$output"
+	rpm_trace_stop
+	# The open resumed it: the sleep that was told came after that.
+	[ "$(rpm_count "$D3COLD" resume)" -ge 1 ]
+	[ "$(pgrep -cx vfio-pm)" = 1 ]
+	vp exit "$D3COLD"
+	expect_code 0
+	[[ $output == *"released; idle runtime PM: suspended, D3cold"* ]] || fail "$output"
+	is_state "$D3COLD" suspended D3cold || fail "$REPLY"
+}
