@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Reads a kernel log; prints "FILE TEST<tab>LINE" for each fault that the running test didn't announce
-# with allow_kernel_report. The marks are written by tests/vm/lib.bash.
+# faults.awk KNOWN-FAULTS DMESG: prints "FILE TEST<tab>LINE" for each fault in a kernel's log that is
+# not known and that the running test didn't announce with allow_kernel_report. The marks in the log
+# are written by tests/vm/lib.bash. Patterns are matched against the line and the eight after it.
 
 BEGIN {
 	file = "-"
@@ -14,7 +15,26 @@ BEGIN {
 		"|soft lockup|hard LOCKUP|nobody cared|Unable to change power state"
 }
 
+function judge(    i) {
+	if (!left)
+		return
+	left = 0
+	if (allowed_then != "" && block ~ allowed_then)
+		return
+	for (i = 1; i <= patterns; i++)
+		if (block ~ known[i])
+			return
+	print where "\t" line
+}
+
+FNR == NR {
+	if ($0 !~ /^#|^$/)
+		known[++patterns] = $0
+	next
+}
+
 /vfio-pm-test: / {
+	judge()
 	text = $0
 	sub(/.*vfio-pm-test: /, "", text)
 	if (text ~ /^file /) {
@@ -31,7 +51,20 @@ BEGIN {
 	next
 }
 
-$0 ~ fault {
-	if (allowed == "" || $0 !~ allowed)
-		print file " " test "\t" $0
+left {
+	block = block " " $0
+	if (--left == 0) {
+		left = 1
+		judge()
+	}
+	next
 }
+
+$0 ~ fault {
+	line = block = $0
+	where = file " " test
+	allowed_then = allowed
+	left = 8
+}
+
+END { judge() }

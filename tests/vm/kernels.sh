@@ -119,9 +119,8 @@ get_headers() { # SERIES: the tree that /lib/modules/RELEASE/build would point t
 		fetch "$tmp" "linux-headers-$release" "linux-headers-${release%-amd64}-common" "$kbuild"
 		# Debian's header packages name each other by absolute path in two places only: the
 		# Makefile that includes the common tree, and the symlinks to the kbuild tools.
-		local src=$tmp/root/usr/src file link to
-		file=$src/linux-headers-$release/Makefile
-		[ -L "$file" ] || [ ! -e "$file" ] || sed -i "s,/usr/src/,$target/usr/src/,g" "$file"
+		local src=$tmp/root/usr/src link to
+		sed -i "s,/usr/src/,$target/usr/src/,g" "$src/linux-headers-$release/Makefile"
 		while IFS= read -r link; do
 			to=$(readlink "$link")
 			case $to in

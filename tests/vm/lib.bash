@@ -11,7 +11,7 @@
 pci=/sys/bus/pci/devices
 tracing=/sys/kernel/tracing
 # All waits and time limits: an emulated machine is slow, and slower when two run on one host.
-: "${VM_PATIENCE:=10}"
+if [ "$VM_KERNEL" = debug ]; then : "${VM_PATIENCE:=40}"; else : "${VM_PATIENCE:=10}"; fi
 
 # --- small change -----------------------------------------------------------------------------
 
@@ -319,6 +319,6 @@ restore_machine() {
 	if gone "$HOTPLUG"; then
 		device_add "$KIND_HOTPLUG" "$ID_HOTPLUG" "$HOTPLUG_BUS" \
 			"$([ "$KIND_HOTPLUG" = nvme ] && echo serial=HOTPLUG || echo romfile=)" || return
-		wait_for 20 there "$HOTPLUG" || return
+		wait_for "$((VM_PATIENCE * 3))" there "$HOTPLUG" || return
 	fi
 }

@@ -1,20 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# topology.sh SEED FOLDER: turns `topology` into what one VM needs, in FOLDER:
+# topology.sh SEED FOLDER [native]: turns `topology` into what one VM needs, in FOLDER:
 #	qemu.args	arguments for QEMU, one a line
 #	topology.env	shell assignments for the guest (roles as sysfs paths, resolved there)
 #	*.aml		one ACPI table a power resource; a table that names a node which isn't there is
 #			lost as a whole, so they don't share one
 #	disk.img	the disk of the nvme, sparse
 #
-# The same seed gives the same VM.
+# The same seed gives the same VM. "native": bridges are hot-plugged by pciehp, and QEMU's tables then
+# say nothing of what is below them, so that ours have to.
 
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 seed=$1
 out=$2
+native=${3:-}
 list=${VFIO_PM_TOPOLOGY:-$here/topology}
 RANDOM=$seed
 
@@ -61,7 +63,14 @@ acpi_power() { # NAME NODE...: a power resource that these nodes need
 	shift
 	{
 		echo "DefinitionBlock (\"\", \"SSDT\", 2, \"VFIOPM\", \"$name\", 1) {"
-		for node; do echo "External (\\_SB.PCI0.$node, DeviceObj)"; done
+		for node; do
+			if [ "$native" = native ] && [[ $node == *.S00 ]]; then
+				echo "External (\\_SB.PCI0.${node%.S00}, DeviceObj)"
+				echo "Scope (\\_SB.PCI0.${node%.S00}) { Device (S00) { Name (_ADR, Zero) } }"
+			else
+				echo "External (\\_SB.PCI0.$node, DeviceObj)"
+			fi
+		done
 		# Linux turns every resource on once at boot; _STA must tell what _OFF and _ON did, or
 		# the kernel believes that a power down failed.
 		cat <<-ASL

@@ -84,7 +84,13 @@ trap 'exit 143' TERM HUP
 
 say() { [ "$quiet" = 1 ] || echo "# vm: $*" >&2; }
 
-"$here/topology.sh" "$seed" "$work"
+# Debian's kernels have ACPI hotplug, which takes a second; the debug kernel knows only pciehp.
+if [ "$kernel" = debug ]; then
+	qemu_args+=(-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off)
+	"$here/topology.sh" "$seed" "$work" native
+else
+	"$here/topology.sh" "$seed" "$work"
+fi
 mkdir -p "$work/out"
 
 # The archive that all runs on this kernel share, and this run's own behind it.
@@ -110,7 +116,7 @@ cat "$base" "$work/extra.cpio" >"$work/initrd"
 
 case $accel in
 tcg) accelerator=(-accel tcg,thread=single -cpu max) ;;
-kvm) accelerator=(-accel kvm -cpu host,-arch-capabilities) ;;
+kvm) accelerator=(-accel kvm -cpu host) ;;
 *) die "unknown accelerator '$accel'" ;;
 esac
 mapfile -t topology <"$work/qemu.args"
@@ -139,6 +145,7 @@ collect() { # the log in the form of dmesg
 	[ ! -e "$work/out/kmsg" ] || awk '/^[0-9]+,[0-9]+,[0-9]+,/ {
 		text = substr($0, index($0, ";") + 1)
 		split($0, field, ",")
+		gsub(/\\x0a/, "\n", text)
 		printf "[%5d.%06d] %s\n", int(field[3] / 1000000), field[3] % 1000000, text
 	}' "$work/out/kmsg" >"$keep/dmesg"
 	cp -r "$work/out/." "$keep/" 2>/dev/null || true
@@ -185,7 +192,7 @@ if [ "$outcome" = timeout ]; then
 	exit 124
 fi
 found=
-[ ! -e "$keep/dmesg" ] || found=$(awk -f "$here/faults.awk" "$keep/dmesg")
+[ ! -e "$keep/dmesg" ] || found=$(awk -f "$here/faults.awk" "$here/known-faults" "$keep/dmesg")
 if [ -n "$found" ]; then
 	{
 		echo "# vm: the kernel reported a fault, see $keep/dmesg:"
