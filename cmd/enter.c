@@ -214,7 +214,7 @@ static int wait_one(struct app *app, const struct enter_args *args, struct progr
 
 int cmd_enter(struct app *app, int argc, char **argv)
 {
-	struct enter_args args = { .hold = HOLD_OPTIONS_INIT };
+	struct enter_args args = { .hold.timeout_ms = TIMEOUT_DEFAULT_MS };
 	struct progress *all;
 	struct targets targets;
 	int code;

@@ -137,7 +137,7 @@ static int settle(struct app *app, const struct hold_args *args, struct holder *
 
 int cmd_hold(struct app *app, int argc, char **argv)
 {
-	struct hold_args args = { .hold = HOLD_OPTIONS_INIT };
+	struct hold_args args = { .hold.timeout_ms = TIMEOUT_DEFAULT_MS };
 	struct targets targets;
 	struct holder *holder;
 	int code, r;

@@ -12,7 +12,7 @@ struct hold_options {
 	enum vfiopm_backend backend;
 };
 
-#define HOLD_OPTIONS_INIT { .timeout_ms = 10000 }
+#define TIMEOUT_DEFAULT_MS 10000
 
 extern const struct argp hold_options_argp;	/* its input is a struct hold_options */
 

@@ -133,7 +133,7 @@ static int report_open(struct app *app, const char *what, const struct vfiopm_de
 			if (code != EXIT_OK)
 				return code;
 		}
-		/* fall through */
+		__attribute__((fallthrough));
 	case EACCES:
 		msg_cannot(what, name, "no permission on '%s'", node ? node : "its VFIO node");
 		msg_hint("be root, or let root give you the node: chown \"$USER\" %s",
@@ -153,7 +153,8 @@ static int report_open(struct app *app, const char *what, const struct vfiopm_de
 	return EXIT_FAILED;
 }
 
-static int report_request(const char *what, const struct vfiopm_device *dev, int error)
+static int report_request(struct app *app, const char *what, const struct vfiopm_device *dev,
+			  int error)
 {
 	const char *name = vfiopm_device_get_name(dev);
 
@@ -163,8 +164,8 @@ static int report_request(const char *what, const struct vfiopm_device *dev, int
 		msg_hint("the request goes on in the background; dmesg | grep %s", name);
 		return EXIT_FAILED;
 	case EPERM:
-		msg_cannot(what, name, "another program uses the name of the holder's socket");
-		return EXIT_BUSY;
+		/* Somebody else's program has the name of the holder's socket. */
+		return trouble_busy(app, what, dev);
 	}
 	msg_cannot(what, name, "no holder can be reached: %s", strerror(error));
 	return EXIT_FAILED;
@@ -176,7 +177,7 @@ int trouble_reply(struct app *app, const char *what, const struct vfiopm_device 
 	const char *name = vfiopm_device_get_name(dev);
 
 	if (r < 0)
-		return report_request(what, dev, -r);
+		return report_request(app, what, dev, -r);
 	switch ((enum holder_stage)reply->stage) {
 	case STAGE_DONE:
 		return EXIT_OK;
