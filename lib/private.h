@@ -38,6 +38,8 @@ void log_ctx(const struct vfiopm_ctx *ctx, int priority, const char *fmt, ...)
  * Return a descriptor or a negative errno; -EINVAL for a file type other than asked.
  */
 int sysfs_dir(const struct vfiopm_ctx *ctx, const char *path);
+/* Whatever is there, links followed, as an O_PATH descriptor: to see whether something is. */
+int sysfs_path(const struct vfiopm_ctx *ctx, const char *path);
 int sysfs_dir_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name);
 /* Read a small file; @buf is terminated, trailing newlines are cut. Return its length. */
 ssize_t sysfs_read(const struct vfiopm_ctx *ctx, const char *path, char *buf, size_t size);

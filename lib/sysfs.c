@@ -111,6 +111,11 @@ int sysfs_dir(const struct vfiopm_ctx *ctx, const char *path)
 	return open_in_root(ctx, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
 }
 
+int sysfs_path(const struct vfiopm_ctx *ctx, const char *path)
+{
+	return open_in_root(ctx, path, O_PATH);
+}
+
 int sysfs_dir_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name)
 {
 	return open_below(ctx, dirfd, name, O_RDONLY | O_DIRECTORY | O_NONBLOCK);

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the files of the rules share: looks at devices, findings, routes.
+ * blocker_look.c reads, blocker_*.c judge, blocker.c asks and answers.
+ */
+#ifndef VFIOPM_BLOCKER_H
+#define VFIOPM_BLOCKER_H
+
+#include "private.h"
+
+/* ---- blocker_look.c: files, each read once, with the reason when it can't be ---- */
+
+/* What the rules read of a PCI device; the table in blocker_look.c names the files. */
+enum attr {
+	ATTR_STATUS,
+	ATTR_STATE,
+	ATTR_CONTROL,
+	ATTR_USAGE,
+	ATTR_KIDS,
+	ATTR_ENABLED,
+	ATTR_DELAY,
+	ATTR_ACTIVE_TIME,
+	ATTR_SUSPENDED_TIME,
+	ATTR_WAKEUP,
+	ATTR_D3COLD,
+	ATTR_ENABLE,
+	ATTR_RESET,
+	ATTR_NUMVFS,
+	ATTR_DRIVER,
+	ATTR_PHYSFN,
+	ATTR_VFIO_DEV,
+	ATTR_NODE,
+	ATTR_NODE_PATH,
+	ATTR_NODE_STATE,
+	ATTR_NODE_REAL,
+	ATTR_NODE_EJECT,
+	ATTR_NODE_D3HOT,
+	ATTR_ACCOUNT,
+	N_ATTRS
+};
+
+/* @value is NULL exactly when @err is a negative errno. */
+struct fact {
+	bool read;
+	int err;
+	char *value;
+};
+
+struct look {
+	struct vfiopm_device *dev;
+	struct fact facts[N_ATTRS];
+	/* Bridges above, nearest first; devices below. Filled when asked for. */
+	struct look **ports, **children;
+	size_t n_ports, n_children;
+	bool have_ports, have_children, native_hotplug;
+	int children_err;
+};
+
+/* One file of the system, not of a device. */
+enum sysfact {
+	FACT_CMDLINE,
+	FACT_RELEASE,
+	FACT_BIOS_DATE,
+	FACT_ACPI,
+	N_SYSFACTS
+};
+
+/* An ACPI node that uses a power resource in the state that it is in. */
+struct power_user {
+	char *resource;
+	char *node;		/* in /sys/bus/acpi/devices */
+	char *path;		/* its full ACPI name, or NULL */
+	char *physical;		/* address or name of its device, or NULL */
+};
+
+struct vfiopm_survey {
+	unsigned int refs;
+	struct vfiopm_ctx *ctx;
+	struct look **table;	/* open addressing by PCI address */
+	size_t size, count;
+	struct fact facts[N_SYSFACTS];
+	struct power_user *users;
+	size_t n_users;
+	bool have_users, have_owners;
+	struct vfiopm_owners *owners;
+};
+
+struct vfiopm_survey *survey_ref(struct vfiopm_survey *survey);
+/* The look at a device; -ENODEV, -ENOMEM. It belongs to the survey. */
+int survey_look(struct vfiopm_survey *survey, const struct vfiopm_addr *addr, struct look **ret);
+int survey_look_device(struct vfiopm_survey *survey, struct vfiopm_device *dev,
+		       struct look **ret);
+/* Fill ports or children. -ENOMEM only; what can't be listed is in children_err. */
+int survey_ports(struct vfiopm_survey *survey, struct look *look);
+int survey_children(struct vfiopm_survey *survey, struct look *look);
+int survey_users(struct vfiopm_survey *survey);
+const struct fact *survey_fact(struct vfiopm_survey *survey, enum sysfact which);
+const char *sysfact_file(enum sysfact which);
+/* Is "NAME=VALUE" a parameter of the kernel command line? -1: can't be read. */
+int survey_has_parameter(struct vfiopm_survey *survey, const char *parameter);
+
+const struct fact *look_fact(struct look *look, enum attr attr);
+/* Forget a value, to read it again. */
+void look_forget(struct look *look, enum attr attr);
+/* NULL when it can't be read. */
+const char *look_text(struct look *look, enum attr attr);
+bool look_is(struct look *look, enum attr attr, const char *value);
+/* 0, or why not: -EINVAL for something that is no number. */
+int look_number(struct look *look, enum attr attr, int64_t *ret);
+const char *attr_file(enum attr attr);
+bool attr_wakes(enum attr attr);
+/* Why a file can't be read, in words: "no such file". */
+const char *reason_of(int err);
+
+/* ---- blocker.c: asking, and the answer ---- */
+
+/*
+ * A device gets to sleep by one of several routes: D3hot by its own PM
+ * capability; D3cold by the power resources of its own ACPI node; D3cold by
+ * those of a port above, which powers off everything below it. A finding says
+ * which of them it concerns.
+ */
+#define ROUTE_NATIVE	(1u << 0)
+#define ROUTE_OWN	(1u << 1)
+#define ROUTE_PORT(k)	((k) < MAX_PORTS ? 1u << (2 + (k)) : 0)
+#define ROUTES_ALL	(~0u)
+#define ROUTES_PORTS(k)	((k) < MAX_PORTS ? ~0u << (2 + (k)) : 0)	/* port k and those above */
+#define ROUTES_COLD	(~ROUTE_NATIVE)
+#define MAX_PORTS	30u
+
+enum mend_order {
+	ORDER_BOOT,		/* undoes all that follows */
+	ORDER_BIND,		/* a new driver sets control anew */
+	ORDER_DEVICE,
+	ORDER_D3COLD,		/* wakes, so before what lets sleep */
+	ORDER_AUTOSUSPEND,
+	ORDER_CONTROL,
+	ORDER_ENTER,
+	ORDER_LOOK,		/* no cure: where to look next */
+};
+
+struct vfiopm_mend {
+	enum vfiopm_mend_kind kind;
+	enum mend_order order;
+	char *text, *undo;
+	char *path, *value, *old;	/* a knob: relative to the root */
+	bool wakes;
+};
+
+#define EVIDENCE_MAX 8
+
+struct evidence {
+	char *file, *value;
+};
+
+struct scene;
+
+struct rule {
+	const char *id;
+	enum vfiopm_topic topic;
+	const char *source;
+	void (*judge)(struct scene *s);
+};
+
+struct vfiopm_finding {
+	const struct rule *rule;
+	enum vfiopm_verdict verdict;
+	unsigned int routes;
+	bool matters;
+	char subject[VFIOPM_ADDR_LEN];
+	char *text, *reason;
+	struct evidence evidence[EVIDENCE_MAX];
+	size_t n_evidence;
+	struct vfiopm_mend **mends;
+	size_t n_mends;
+};
+
+/* What was seen while the device was watched. */
+struct watch {
+	int64_t ms, suspended_ms;
+	unsigned int changes;	/* of the runtime status, as far as seen */
+	bool done, timed;	/* timed: the kernel's residency could be read */
+	char causes[256];	/* what the module's account says of that time, or "" */
+};
+
+struct vfiopm_explanation {
+	struct vfiopm_survey *survey;
+	struct vfiopm_device *dev;
+	struct vfiopm_finding **findings;
+	size_t n_findings;
+	const struct vfiopm_mend **mends;
+	size_t n_mends;
+	enum vfiopm_outcome outcome;
+	enum vfiopm_state want, reachable, state;
+	enum vfiopm_status status;
+	char *sentence;
+};
+
+/* blocker_watch.c: look at the device for @ms milliseconds. */
+void watch_device(struct scene *s, int64_t ms);
+int explanation_add(struct vfiopm_explanation *e, struct vfiopm_finding *f);
+void finding_free(struct vfiopm_finding *f);
+
+/* What the rules look at, while they do. */
+struct scene {
+	struct vfiopm_survey *survey;
+	struct look *look;
+	struct look **ports;
+	size_t n_ports;
+	enum vfiopm_state want, state;
+	unsigned int flags;
+	bool vfio, suspended, asleep, active, open, foreign;
+	bool usage_known;
+	int64_t pins;		/* runtime_usage less what is accounted for otherwise */
+	bool busy;
+	struct watch watch;
+	const struct rule *rule;	/* the one that judges */
+	struct vfiopm_explanation *out;
+	int err;		/* -ENOMEM: the answer is thrown away */
+};
+
+/*
+ * Add a finding about @subject (NULL: the system). NULL is returned when it
+ * isn't wanted or memory has run out; what follows takes NULL.
+ */
+struct vfiopm_finding *found(struct scene *s, enum vfiopm_verdict verdict, unsigned int routes,
+			     const struct look *subject, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+#define blocks(s, routes, subject, ...) \
+	found((s), VFIOPM_VERDICT_BLOCKS, (routes), (subject), __VA_ARGS__)
+#define passes(s, routes, subject, ...) \
+	found((s), VFIOPM_VERDICT_PASSES, (routes), (subject), __VA_ARGS__)
+/* @err: why it couldn't be measured; quoted with the attribute. */
+struct vfiopm_finding *unmeasured(struct scene *s, unsigned int routes, struct look *subject,
+				  enum attr attr, const char *what);
+/* The same for another reason than a file that can't be read. */
+struct vfiopm_finding *untold(struct scene *s, unsigned int routes, const struct look *subject,
+			      const char *reason, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+void quote(struct scene *s, struct vfiopm_finding *f, struct look *look, enum attr attr);
+/* @file: relative to the root. */
+void quote_file(struct scene *s, struct vfiopm_finding *f, const char *file, const char *value);
+void quote_fact(struct scene *s, struct vfiopm_finding *f, enum sysfact which);
+void mend_knob(struct scene *s, struct vfiopm_finding *f, struct look *look, enum attr attr,
+	       const char *value);
+void mend_command(struct scene *s, struct vfiopm_finding *f, enum mend_order order,
+		  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+void mend_advice(struct scene *s, struct vfiopm_finding *f, enum mend_order order,
+		 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* What lets a device on whatever driver sleep: used for siblings and children. */
+void mend_awake(struct scene *s, struct vfiopm_finding *f, struct look *look);
+/* Usage count of @look that control, VFs and a negative delay don't account for. */
+int look_pins(struct look *look, int64_t *ret);
+bool look_is_vfio(struct look *look);
+
+/* ---- the rules; the table in blocker.c has them in the order of the answer ---- */
+
+void rule_driver(struct scene *s);		/* blocker_device.c */
+void rule_features(struct scene *s);
+void rule_status(struct scene *s);
+void rule_sriov(struct scene *s);
+void rule_vf(struct scene *s);
+void rule_control(struct scene *s);
+void rule_autosuspend(struct scene *s);
+void rule_user_d3hot(struct scene *s);
+void rule_owner(struct scene *s);
+void rule_idle(struct scene *s);
+void rule_usage(struct scene *s);
+void rule_pm_capability(struct scene *s);
+void rule_no_d3(struct scene *s);
+void rule_d3cold_allowed(struct scene *s);
+void rule_wakeup(struct scene *s);
+void rule_busy(struct scene *s);		/* blocker_watch.c */
+void rule_group(struct scene *s);
+void rule_sibling(struct scene *s);		/* blocker_slot.c */
+void rule_sibling_d3cold(struct scene *s);
+void rule_bridge_child(struct scene *s);
+void rule_bridge_status(struct scene *s);	/* blocker_bridge.c */
+void rule_bridge_control(struct scene *s);
+void rule_bridge_d3cold(struct scene *s);
+void rule_bridge_driver(struct scene *s);
+void rule_port_pm(struct scene *s);
+void rule_hotplug(struct scene *s);
+void rule_bios_year(struct scene *s);
+void rule_bridge_refused(struct scene *s);
+void rule_bridge_usage(struct scene *s);
+void rule_config_pm(struct scene *s);		/* blocker_platform.c */
+void rule_acpi(struct scene *s);
+void rule_power_resource(struct scene *s);
+void rule_eject(struct scene *s);
+void rule_shared_resource(struct scene *s);
+void rule_acpi_choice(struct scene *s);
+void rule_aspm(struct scene *s);
+
+/* Does the ACPI node of this device name power resources for D3? */
+bool look_has_resources(struct look *look);
+
+#endif /* VFIOPM_BLOCKER_H */

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Rules about the bridges above the device. Whether the kernel takes a port
+ * into D3 at all is decided when its driver binds; then, and only then, the
+ * port gets an autosuspend delay (drivers/pci/pcie/portdrv.c,
+ * pcie_portdrv_probe()). So that file is the evidence, and what the command
+ * line, the slot and the BIOS say is the reason.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "blocker.h"
+
+#define for_each_awake_port(s, k) \
+	for (size_t k = 0; k < (s)->n_ports; k++) \
+		if (!look_is((s)->ports[k], ATTR_STATUS, "suspended"))
+
+void rule_bridge_status(struct scene *s)
+{
+	for (size_t k = 0; k < s->n_ports; k++) {
+		struct look *port = s->ports[k];
+		struct vfiopm_finding *f;
+
+		if (look_is(port, ATTR_STATUS, "error") ||
+		    look_is(port, ATTR_STATUS, "unsupported")) {
+			f = blocks(s, ROUTES_PORTS(k), port,
+				   "its runtime PM has failed or is disabled");
+			mend_command(s, f, ORDER_BIND, "echo 1 > /sys/bus/pci/devices/%s/remove",
+				     port->dev->name);
+			mend_command(s, f, ORDER_BIND, "echo 1 > /sys/bus/pci/rescan");
+			mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", s->look->dev->name);
+		} else if (look_is(port, ATTR_STATUS, "suspended") ||
+			   look_is(port, ATTR_STATUS, "active")) {
+			f = passes(s, ROUTES_PORTS(k), port, "its runtime PM works, it is %s",
+				   look_text(port, ATTR_STATUS));
+		} else if (look_is(port, ATTR_STATUS, "resuming") ||
+			   look_is(port, ATTR_STATUS, "suspending")) {
+			f = blocks(s, ROUTES_PORTS(k), port, "is stuck in a transition, %s",
+				   look_text(port, ATTR_STATUS));
+			mend_advice(s, f, ORDER_BOOT, "look into the kernel's log for %s",
+				    port->dev->name);
+		} else {
+			unmeasured(s, ROUTES_PORTS(k), port, ATTR_STATUS, "its runtime PM status");
+			continue;
+		}
+		quote(s, f, port, ATTR_STATUS);
+	}
+}
+
+void rule_bridge_control(struct scene *s)
+{
+	for_each_awake_port(s, k) {
+		struct look *port = s->ports[k];
+		struct vfiopm_finding *f;
+
+		if (look_is(port, ATTR_CONTROL, "on")) {
+			/* From the start, on a port that the kernel doesn't take into D3. */
+			if (look_fact(port, ATTR_DELAY)->err == -EIO)
+				continue;
+			f = blocks(s, ROUTES_PORTS(k), port,
+				   "power/control is on, which keeps the bridge awake");
+			quote(s, f, port, ATTR_CONTROL);
+			mend_knob(s, f, port, ATTR_CONTROL, "auto");
+		} else if (look_is(port, ATTR_CONTROL, "auto")) {
+			f = passes(s, ROUTES_PORTS(k), port, "power/control lets the bridge sleep");
+			quote(s, f, port, ATTR_CONTROL);
+		} else {
+			unmeasured(s, ROUTES_PORTS(k), port, ATTR_CONTROL, "power/control");
+		}
+	}
+}
+
+void rule_bridge_d3cold(struct scene *s)
+{
+	for (size_t k = 0; k < s->n_ports; k++) {
+		struct look *port = s->ports[k];
+		struct vfiopm_finding *f;
+
+		if (look_is(port, ATTR_D3COLD, "0")) {
+			/* Powered off with what is above it, whatever it says. */
+			if (look_is(port, ATTR_STATE, "D3cold"))
+				continue;
+			f = blocks(s, ROUTES_PORTS(k), port, "d3cold_allowed is 0");
+			quote(s, f, port, ATTR_D3COLD);
+			mend_knob(s, f, port, ATTR_D3COLD, "1");
+		} else if (look_is(port, ATTR_D3COLD, "1")) {
+			f = passes(s, ROUTES_PORTS(k), port, "may go to D3cold");
+			quote(s, f, port, ATTR_D3COLD);
+		} else {
+			unmeasured(s, ROUTES_PORTS(k), port, ATTR_D3COLD, "d3cold_allowed");
+		}
+	}
+}
+
+static bool is_port(struct look *look)
+{
+	return look_is(look, ATTR_DRIVER, "pcieport");
+}
+
+/* Only PCI Express ports are put into D3, and only by their driver. */
+void rule_bridge_driver(struct scene *s)
+{
+	for_each_awake_port(s, k) {
+		struct look *port = s->ports[k];
+		const struct fact *driver = look_fact(port, ATTR_DRIVER);
+		struct vfiopm_finding *f;
+
+		if (driver->err && driver->err != -ENOENT) {
+			unmeasured(s, ROUTES_PORTS(k), port, ATTR_DRIVER, "its driver");
+			continue;
+		}
+		if (is_port(port)) {
+			f = passes(s, ROUTES_PORTS(k), port, "is a PCI Express port");
+			quote(s, f, port, ATTR_DRIVER);
+			continue;
+		}
+		f = blocks(s, ROUTES_PORTS(k), port,
+			   "is a bridge %s%s, not a PCI Express port: the kernel doesn't put such "
+			   "a bridge into D3",
+			   driver->value ? "on the driver " : "without a driver",
+			   driver->value ? driver->value : "");
+		quote(s, f, port, ATTR_DRIVER);
+		if (survey_has_parameter(s->survey, "pcie_ports=compat") == 1) {
+			quote_fact(s, f, FACT_CMDLINE);
+			mend_advice(s, f, ORDER_BOOT, "boot without pcie_ports=compat");
+		} else {
+			mend_advice(s, f, ORDER_LOOK,
+				    "none: move the device to a PCI Express slot");
+		}
+	}
+}
+
+/* ---- a port that the kernel doesn't take into D3, and why ---- */
+
+static bool refused(struct look *port)
+{
+	return is_port(port) && look_fact(port, ATTR_DELAY)->err == -EIO;
+}
+
+static bool has_slot_below(const char *line, const struct look *port)
+{
+	struct vfiopm_addr addr;
+	char text[24];
+
+	/* The slot's address is that of what is plugged: "0000:02:00". */
+	if (snprintf(text, sizeof(text), "%.16s.0", line) >= (int)sizeof(text) ||
+	    vfiopm_addr_parse(text, &addr) < 0)
+		return false;
+	for (size_t i = 0; i < port->n_children; i++) {
+		const struct vfiopm_addr *child = &port->children[i]->dev->addr;
+
+		if (child->domain == addr.domain && child->bus == addr.bus)
+			return true;
+	}
+	return false;
+}
+
+struct slot_walk {
+	struct vfiopm_survey *survey;
+	const struct look *port;
+	char file[96];
+};
+
+static int find_slot(const char *name, void *data)
+{
+	struct slot_walk *walk = data;
+	char path[SYSFS_PATH_MAX], line[64];
+
+	if (snprintf(path, sizeof(path), "sys/bus/pci/slots/%s/address", name) >=
+		    (int)sizeof(walk->file) - 1 ||
+	    sysfs_read(walk->survey->ctx, path, line, sizeof(line)) <= 0 ||
+	    !has_slot_below(line, walk->port))
+		return 0;
+	snprintf(walk->file, sizeof(walk->file), "%.94s", path);
+	return 1;
+}
+
+/*
+ * A hotplug port: handled by the kernel itself (it has the service), or by
+ * firmware (a slot is registered for what is below it, and no service).
+ */
+static bool is_hotplug(struct scene *s, struct look *port, bool *native, char *file, size_t size)
+{
+	struct slot_walk walk = { .survey = s->survey, .port = port };
+	int r;
+
+	if (survey_children(s->survey, port) < 0) {
+		s->err = -ENOMEM;
+		return false;
+	}
+	*native = port->native_hotplug;
+	if (port->native_hotplug) {
+		snprintf(file, size, "sys/bus/pci/devices/%s/%s:pcie004", port->dev->name,
+			 port->dev->name);
+		return true;
+	}
+	r = sysfs_foreach(s->survey->ctx, "sys/bus/pci/slots", find_slot, &walk);
+	if (r == 1)
+		snprintf(file, size, "%s", walk.file);
+	return r == 1;
+}
+
+void rule_port_pm(struct scene *s)
+{
+	int off = survey_has_parameter(s->survey, "pcie_port_pm=off");
+	struct vfiopm_finding *f;
+
+	if (off == 0 && s->n_ports) {
+		f = passes(s, ROUTES_PORTS(0), NULL,
+			   "the kernel was booted without pcie_port_pm=off");
+		quote_fact(s, f, FACT_CMDLINE);
+	}
+	for_each_awake_port(s, k) {
+		struct look *port = s->ports[k];
+
+		if (!refused(port))
+			continue;
+		if (off < 0) {
+			f = untold(s, ROUTES_PORTS(k), port,
+				   reason_of(survey_fact(s->survey, FACT_CMDLINE)->err),
+				   "whether pcie_port_pm=off is why it isn't put into D3 could not "
+				   "be measured");
+			quote_fact(s, f, FACT_CMDLINE);
+		}
+		if (off <= 0)
+			continue;
+		f = blocks(s, ROUTES_PORTS(k), port,
+			   "the kernel was booted with pcie_port_pm=off: no port is put into D3");
+		quote(s, f, port, ATTR_DELAY);
+		quote_fact(s, f, FACT_CMDLINE);
+		mend_advice(s, f, ORDER_BOOT, "boot without pcie_port_pm=off");
+	}
+}
+
+/* Hotplug that the kernel doesn't get from the firmware stays the firmware's. */
+void rule_aspm(struct scene *s)
+{
+	int off = survey_has_parameter(s->survey, "pcie_aspm=off");
+
+	if (off == 0 || survey_has_parameter(s->survey, "pcie_port_pm=off") == 1)
+		return;
+	for_each_awake_port(s, k) {
+		struct look *port = s->ports[k];
+		struct vfiopm_finding *f;
+		bool native = false;
+		char file[96];
+
+		if (off < 0 || !refused(port) ||
+		    !is_hotplug(s, port, &native, file, sizeof(file)) || native)
+			continue;
+		f = blocks(s, ROUTES_PORTS(k), port,
+			   "the kernel was booted with pcie_aspm=off, so it doesn't take over "
+			   "hotplug from the firmware, and keeps this port out of D3");
+		quote(s, f, port, ATTR_DELAY);
+		quote_fact(s, f, FACT_CMDLINE);
+		quote_file(s, f, file, "there");
+		mend_advice(s, f, ORDER_BOOT, "boot without pcie_aspm=off");
+	}
+}
+
+void rule_hotplug(struct scene *s)
+{
+	if (survey_has_parameter(s->survey, "pcie_port_pm=off") == 1)
+		return;
+	for_each_awake_port(s, k) {
+		struct look *port = s->ports[k];
+		struct vfiopm_finding *f;
+		bool native = false;
+		char file[96];
+
+		if (!refused(port)) {
+			if (is_port(port) && look_text(port, ATTR_DELAY)) {
+				f = passes(s, ROUTES_PORTS(k), port,
+					   "the kernel puts this port into D3");
+				quote(s, f, port, ATTR_DELAY);
+			}
+			continue;
+		}
+		if (!is_hotplug(s, port, &native, file, sizeof(file)))
+			continue;
+		if (native) {
+			f = blocks(s, ROUTES_PORTS(k), port,
+				   "is a hotplug port whose firmware doesn't say that it works in "
+				   "D3 (HotPlugSupportInD3), and no Thunderbolt port");
+			mend_advice(s, f, ORDER_BOOT, "boot with pcie_port_pm=force");
+		} else {
+			if (survey_has_parameter(s->survey, "pcie_aspm=off") == 1)
+				continue;
+			f = blocks(s, ROUTES_PORTS(k), port,
+				   "is a hotplug port that the firmware handles: the kernel keeps "
+				   "it out of D3");
+			mend_advice(s, f, ORDER_BOOT,
+				    "boot with pcie_ports=native, or turn hotplug of this slot off "
+				    "in the firmware");
+		}
+		quote(s, f, port, ATTR_DELAY);
+		quote_file(s, f, file, "there");
+	}
+}
+
+/* "06/18/2021", as DMI has it; 0 when it is something else. */
+static int bios_year(struct scene *s)
+{
+	const struct fact *date = survey_fact(s->survey, FACT_BIOS_DATE);
+	const char *slash = date->value ? strrchr(date->value, '/') : NULL;
+	long year;
+	char *end;
+
+	if (!slash)
+		return 0;
+	year = strtol(slash + 1, &end, 10);
+	/* drivers/firmware/dmi_scan.c, dmi_get_date(): two digits are of 1996 to 2095. */
+	if (end == slash + 3 && year >= 0)
+		year += year < 96 ? 2000 : 1900;
+	return !*end && year > 1900 && year < 10000 ? (int)year : 0;
+}
+
+static bool other_reason(struct scene *s, struct look *port)
+{
+	bool native;
+	char file[96];
+
+	return survey_has_parameter(s->survey, "pcie_port_pm=off") == 1 ||
+	       is_hotplug(s, port, &native, file, sizeof(file));
+}
+
+void rule_bios_year(struct scene *s)
+{
+	for_each_awake_port(s, k) {
+		struct look *port = s->ports[k];
+		struct vfiopm_finding *f;
+		int year;
+
+		if (!refused(port) || other_reason(s, port))
+			continue;
+		year = bios_year(s);
+		if (!year || year >= 2015)
+			continue;
+		f = blocks(s, ROUTES_PORTS(k), port,
+			   "the BIOS is of %d: on x86 only ports of systems from 2015 on are put "
+			   "into D3", year);
+		quote_fact(s, f, FACT_BIOS_DATE);
+		quote(s, f, port, ATTR_DELAY);
+		mend_advice(s, f, ORDER_BOOT, "boot with pcie_port_pm=force");
+	}
+}
+
+/* Refused by a reason that none of the rules above has found. */
+void rule_bridge_refused(struct scene *s)
+{
+	for_each_awake_port(s, k) {
+		struct look *port = s->ports[k];
+		struct vfiopm_finding *f;
+		int year;
+
+		if (is_port(port) && !look_text(port, ATTR_DELAY) && !refused(port)) {
+			unmeasured(s, ROUTES_PORTS(k), port, ATTR_DELAY,
+				   "whether the kernel puts this port into D3");
+			continue;
+		}
+		if (!refused(port) || other_reason(s, port))
+			continue;
+		year = bios_year(s);
+		if (year && year < 2015)
+			continue;
+		if (!year) {
+			f = untold(s, ROUTES_PORTS(k), port,
+				   reason_of(survey_fact(s->survey, FACT_BIOS_DATE)->err),
+				   "whether the BIOS is too old for this port to be put into D3 "
+				   "could not be measured");
+			quote_fact(s, f, FACT_BIOS_DATE);
+		}
+		f = blocks(s, ROUTES_PORTS(k), port,
+			   "the kernel doesn't put this port into D3%s",
+			   year ? ": the machine is on its list of those where that fails" : "");
+		quote(s, f, port, ATTR_DELAY);
+		quote_fact(s, f, FACT_BIOS_DATE);
+		mend_advice(s, f, ORDER_BOOT, "boot with pcie_port_pm=force");
+	}
+}
+
+/* Held by its driver or one of its services, though it might sleep. */
+void rule_bridge_usage(struct scene *s)
+{
+	for_each_awake_port(s, k) {
+		struct look *port = s->ports[k];
+		struct vfiopm_finding *f;
+		int64_t pins;
+
+		if (refused(port) || !is_port(port))
+			continue;
+		if (look_pins(port, &pins) < 0) {
+			/* Its children may well be the reason, and those are seen. */
+			f = unmeasured(s, 0, port, ATTR_USAGE, "whether something holds the port");
+			continue;
+		}
+		if (pins <= 0) {
+			f = passes(s, ROUTES_PORTS(k), port, "nothing else holds the port");
+			quote(s, f, port, ATTR_USAGE);
+			continue;
+		}
+		f = blocks(s, ROUTES_PORTS(k), port,
+			   "something in the kernel holds the port: usage %" PRId64, pins);
+		quote(s, f, port, ATTR_USAGE);
+		mend_command(s, f, ORDER_LOOK, "vfio-pm monitor %s", port->dev->name);
+	}
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Rules about the devices beside this one. A port suspends only when all below
+ * it are suspended, so they decide wherever a port is to cut the power.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "blocker.h"
+
+void mend_awake(struct scene *s, struct vfiopm_finding *f, struct look *look)
+{
+	const char *name = look->dev->name;
+	bool on = look_is(look, ATTR_CONTROL, "on");
+	int64_t pins = 0, enable = 0;
+	bool pins_known = look_pins(look, &pins) == 0;
+
+	if (vfiopm_device_is_bridge(look->dev)) {
+		if (on)
+			mend_knob(s, f, look, ATTR_CONTROL, "auto");
+		else
+			mend_command(s, f, ORDER_LOOK, "vfio-pm explain %s", name);
+		return;
+	}
+	if (!look_is_vfio(look) && look_text(look, ATTR_DRIVER) && (pins > 0 || !on)) {
+		/* Its driver takes no part in runtime PM, or is at work. */
+		mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", name);
+		return;
+	}
+	if (on)
+		mend_knob(s, f, look, ATTR_CONTROL, "auto");
+	if (!look_is_vfio(look))
+		return;
+	if (look_text(look, ATTR_NUMVFS))
+		mend_command(s, f, ORDER_DEVICE, "echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs",
+			     name);
+	look_number(look, ATTR_ENABLE, &enable);
+	if (pins > 0 || (!pins_known && !on))
+		mend_command(s, f, ORDER_ENTER, "vfio-pm enter %s%s", enable > 0 ? "--borrow " : "",
+			     name);
+}
+
+/* "driver e1000e, control auto, usage 1" */
+static void describe(struct look *look, char *buf, size_t size)
+{
+	const char *driver = look_text(look, ATTR_DRIVER);
+	const char *control = look_text(look, ATTR_CONTROL);
+	const char *usage = look_text(look, ATTR_USAGE);
+
+	snprintf(buf, size, "driver %s, control %s, usage %s", driver ? driver : "none",
+		 control ? control : "unknown", usage ? usage : "unknown");
+}
+
+static void quote_awake(struct scene *s, struct vfiopm_finding *f, struct look *look)
+{
+	quote(s, f, look, ATTR_STATUS);
+	quote(s, f, look, ATTR_DRIVER);
+	quote(s, f, look, ATTR_CONTROL);
+	quote(s, f, look, ATTR_USAGE);
+}
+
+/* Judge a device below port @k that isn't on the way from the device to the root. */
+static void judge_child(struct scene *s, struct look *child, size_t k, const char *what)
+{
+	unsigned int routes = ROUTES_PORTS(k);
+	const struct look *port = s->ports[k];
+	struct vfiopm_finding *f;
+	char text[128];
+	int64_t kids;
+
+	if (look_is(child, ATTR_STATUS, "suspended")) {
+		f = passes(s, routes, child, "%s, is suspended", what);
+		quote(s, f, child, ATTR_STATUS);
+		return;
+	}
+	if (look_is(child, ATTR_STATUS, "active") || look_is(child, ATTR_STATUS, "resuming") ||
+	    look_is(child, ATTR_STATUS, "suspending")) {
+		describe(child, text, sizeof(text));
+		f = blocks(s, routes, child, "%s, is awake (%s) and keeps %s awake", what, text,
+			   port->dev->name);
+		quote_awake(s, f, child);
+		mend_awake(s, f, child);
+		return;
+	}
+	/*
+	 * With runtime PM disabled or broken the kernel shows no status; the
+	 * port's count of active children tells it.
+	 */
+	if (look_number(s->ports[k], ATTR_KIDS, &kids) == 0 && !kids) {
+		f = passes(s, routes, child, "%s, doesn't count as awake", what);
+		quote(s, f, s->ports[k], ATTR_KIDS);
+		return;
+	}
+	if (look_text(child, ATTR_STATUS) &&
+	    (look_is(child, ATTR_STATUS, "unsupported") || look_is(child, ATTR_STATUS, "error"))) {
+		f = untold(s, routes, child,
+			   "its runtime PM is disabled or has failed, so its status isn't shown",
+			   "whether it, %s, keeps %s awake could not be measured", what,
+			   port->dev->name);
+		quote(s, f, child, ATTR_STATUS);
+		quote(s, f, s->ports[k], ATTR_KIDS);
+		return;
+	}
+	f = unmeasured(s, routes, child, ATTR_STATUS, "its runtime PM status");
+}
+
+static bool is_sibling(const struct scene *s, const struct look *look)
+{
+	const struct vfiopm_addr *a = &look->dev->addr, *b = &s->look->dev->addr;
+
+	return a->domain == b->domain && a->bus == b->bus && a->device == b->device;
+}
+
+/* A port that is suspended has nothing awake below it. */
+static bool port_sleeps(struct scene *s, size_t k)
+{
+	return look_is(s->ports[k], ATTR_STATUS, "suspended");
+}
+
+static bool list_children(struct scene *s, size_t k)
+{
+	if (survey_children(s->survey, s->ports[k]) < 0) {
+		s->err = -ENOMEM;
+		return false;
+	}
+	return true;
+}
+
+void rule_sibling(struct scene *s)
+{
+	struct look *port;
+
+	if (!s->n_ports || port_sleeps(s, 0) || !list_children(s, 0))
+		return;
+	port = s->ports[0];
+	for (size_t i = 0; i < port->n_children; i++)
+		if (port->children[i] != s->look && is_sibling(s, port->children[i]))
+			judge_child(s, port->children[i], 0, "a function of the same slot");
+}
+
+void rule_bridge_child(struct scene *s)
+{
+	for (size_t k = 0; k < s->n_ports; k++) {
+		struct look *port = s->ports[k];
+		struct vfiopm_finding *f;
+		char what[48];
+
+		if (port_sleeps(s, k)) {
+			f = passes(s, ROUTES_PORTS(k), port, "all below it are suspended");
+			quote(s, f, port, ATTR_STATUS);
+			continue;
+		}
+		if (!list_children(s, k))
+			return;
+		if (port->children_err) {
+			untold(s, ROUTES_PORTS(k), port, reason_of(port->children_err),
+			       "what else is below it could not be measured");
+			continue;
+		}
+		snprintf(what, sizeof(what), "another device below %s", port->dev->name);
+		for (size_t i = 0; i < port->n_children; i++) {
+			struct look *child = port->children[i];
+
+			/* The way itself, and what another rule has judged. */
+			if (child == s->look || (k > 0 && child == s->ports[k - 1]) ||
+			    (k == 0 && is_sibling(s, child)))
+				continue;
+			judge_child(s, child, k, what);
+		}
+	}
+}
+
+/* One device that may not go to D3cold keeps its port out of D3 (pci_bridge_d3_update()). */
+void rule_sibling_d3cold(struct scene *s)
+{
+	for (size_t k = 0; k < s->n_ports; k++) {
+		struct look *port = s->ports[k];
+
+		if (port_sleeps(s, k) || !list_children(s, k))
+			continue;
+		for (size_t i = 0; i < port->n_children; i++) {
+			struct look *child = port->children[i];
+			struct vfiopm_finding *f;
+
+			if (child == s->look || (k > 0 && child == s->ports[k - 1]) ||
+			    !look_is(child, ATTR_D3COLD, "0"))
+				continue;
+			f = blocks(s, ROUTES_PORTS(k), child,
+				   "d3cold_allowed is 0, which keeps %s out of D3",
+				   port->dev->name);
+			quote(s, f, child, ATTR_D3COLD);
+			mend_knob(s, f, child, ATTR_D3COLD, "1");
+		}
+	}
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* A device watched for a while: does its user let it sleep? */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "blocker.h"
+
+/* Finer than the 13 ms that a wake takes, and cheap: one file a look. */
+#define STEP_MS 5
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* ---- the account that vfio-pm-pci keeps: "wakes_config_read 12", a line a counter ---- */
+
+#define ACCOUNT_MAX 2048
+
+static void read_account(const struct look *look, char *buf)
+{
+	char path[SYSFS_PATH_MAX];
+
+	device_path(look->dev, "vfio_pm/account", path, sizeof(path));
+	if (sysfs_read(look->dev->ctx, path, buf, ACCOUNT_MAX) < 0)
+		buf[0] = '\0';
+}
+
+static bool account_get(const char *account, const char *key, size_t len, int64_t *ret)
+{
+	const char *line = account;
+
+	while (*line) {
+		if (!strncmp(line, key, len) && line[len] == ' ') {
+			*ret = strtoll(line + len + 1, NULL, 10);
+			return true;
+		}
+		line = strchrnul(line, '\n');
+		if (*line)
+			line++;
+	}
+	return false;
+}
+
+/* "12 by config_read, 3 by ioctl": what grew among the wakes. */
+static void account_causes(const char *before, const char *after, char *buf, size_t size)
+{
+	const char *line = after;
+	size_t used = 0;
+
+	buf[0] = '\0';
+	while (*line) {
+		const char *end = strchrnul(line, '\n'), *space = strchr(line, ' ');
+		int64_t old = 0, new;
+
+		if (space && space < end && !strncmp(line, "wakes_", 6)) {
+			size_t len = (size_t)(space - line);
+
+			new = strtoll(space + 1, NULL, 10);
+			account_get(before, line, len, &old);
+			if (new > old && used < size)
+				used += (size_t)snprintf(buf + used, size - used,
+							 "%s%" PRId64 " by %.*s", used ? ", " : "",
+							 new - old, (int)len - 6, line + 6);
+		}
+		line = *end ? end + 1 : end;
+	}
+}
+
+void watch_device(struct scene *s, int64_t ms)
+{
+	char before[ACCOUNT_MAX], after[ACCOUNT_MAX], last[32] = "", *status;
+	int64_t start = now_ms(), asleep_before = 0, asleep_after = 0;
+	struct watch *watch = &s->watch;
+	struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
+
+	read_account(s->look, before);
+	watch->timed = look_number(s->look, ATTR_SUSPENDED_TIME, &asleep_before) == 0;
+	while (now_ms() - start < ms) {
+		look_forget(s->look, ATTR_STATUS);
+		status = look_fact(s->look, ATTR_STATUS)->value;
+		if (status && strcmp(status, last) && strlen(status) < sizeof(last)) {
+			watch->changes += last[0] != '\0';
+			strcpy(last, status);
+		}
+		nanosleep(&step, NULL);
+	}
+	look_forget(s->look, ATTR_SUSPENDED_TIME);
+	watch->timed &= look_number(s->look, ATTR_SUSPENDED_TIME, &asleep_after) == 0;
+	watch->ms = now_ms() - start;
+	watch->suspended_ms = asleep_after - asleep_before;
+	watch->done = true;
+	read_account(s->look, after);
+	account_causes(before, after, watch->causes, sizeof(watch->causes));
+}
+
+/*
+ * Only a device that is kept busy is accused: one that sleeps for at least
+ * half of the time isn't, nor one that something else keeps awake all along.
+ */
+void rule_busy(struct scene *s)
+{
+	const struct watch *watch = &s->watch;
+	struct vfiopm_finding *f;
+	char value[64], file[SYSFS_PATH_MAX];
+
+	if (!watch->done)
+		return;
+	device_path(s->look->dev, attr_file(ATTR_SUSPENDED_TIME), file, sizeof(file));
+	if (!watch->timed) {
+		unmeasured(s, ROUTES_ALL, s->look, ATTR_SUSPENDED_TIME, "how long it slept");
+		return;
+	}
+	snprintf(value, sizeof(value), "grew by %" PRId64 " ms in %" PRId64 " ms",
+		 watch->suspended_ms, watch->ms);
+	/* A pin that doesn't come and go is told by its own rule. */
+	if (watch->suspended_ms * 2 >= watch->ms || (watch->changes < 2 && s->pins > 0)) {
+		f = passes(s, ROUTES_ALL, s->look, "nobody keeps it busy");
+		quote_file(s, f, file, value);
+		return;
+	}
+	if (watch->changes < 2 && !(s->active && s->vfio && s->usage_known && s->pins <= 0 &&
+				    look_is(s->look, ATTR_CONTROL, "auto")))
+		return;
+	s->busy = true;
+	f = blocks(s, ROUTES_ALL, s->look,
+		   "is kept busy: asleep for %" PRId64 " %% of %" PRId64 " ms, the status changed "
+		   "%u times%s%s", watch->suspended_ms * 100 / watch->ms, watch->ms, watch->changes,
+		   watch->causes[0] ? ", woken " : "", watch->causes);
+	quote_file(s, f, file, value);
+	if (watch->causes[0]) {
+		device_path(s->look->dev, attr_file(ATTR_ACCOUNT), file, sizeof(file));
+		quote_file(s, f, file, watch->causes);
+	}
+	mend_command(s, f, ORDER_LOOK, "vfio-pm monitor %s", s->look->dev->name);
+}
