@@ -78,6 +78,12 @@ struct targets {
  * the first failure, or EXIT_OK.
  */
 int targets_resolve(struct app *app, char **specs, size_t n, struct targets *ret);
+/* Add what isn't there yet; -ENOMEM. */
+int targets_add(struct targets *targets, struct vfiopm_list *list);
+/* Add every endpoint of the device's IOMMU group. */
+int targets_add_group(struct targets *targets, const struct vfiopm_device *dev);
+/* All that are on a VFIO driver. */
+int targets_vfio(struct app *app, struct targets *ret);
 void targets_free(struct targets *targets);
 /* Keeps the first failure's code: several devices, all are tried. */
 static inline void code_merge(int *code, int next)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* DEVICE arguments: what the user named, as devices. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
 
-static int targets_add(struct targets *targets, struct vfiopm_list *list)
+int targets_add(struct targets *targets, struct vfiopm_list *list)
 {
 	struct vfiopm_device *dev;
 	size_t i;
@@ -64,6 +65,39 @@ int targets_resolve(struct app *app, char **specs, size_t n, struct targets *ret
 	}
 	*ret = targets;
 	return code;
+}
+
+int targets_add_group(struct targets *targets, const struct vfiopm_device *dev)
+{
+	struct vfiopm_list *list;
+	char spec[32];
+	int r;
+
+	snprintf(spec, sizeof(spec), "group:%d", vfiopm_device_get_group(dev));
+	r = vfiopm_list_new_from_spec(vfiopm_device_get_ctx(dev), spec, &list);
+	if (r < 0)
+		return r;
+	r = targets_add(targets, list);
+	vfiopm_list_free(list);
+	return r;
+}
+
+int targets_vfio(struct app *app, struct targets *ret)
+{
+	struct targets targets = { 0 };
+	struct vfiopm_list *list;
+	int r;
+
+	r = vfiopm_list_new(app->ctx, true, &list);
+	if (r == 0) {
+		r = targets_add(&targets, list);
+		vfiopm_list_free(list);
+	}
+	*ret = targets;
+	if (r == 0)
+		return EXIT_OK;
+	msg_error("cannot list the devices: %s", strerror(-r));
+	return EXIT_FAILED;
 }
 
 void targets_free(struct targets *targets)

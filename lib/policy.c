@@ -100,7 +100,8 @@ static void parse_rule(const char *rule, const char *end, int *control_on, int *
 	*control_on = -1;
 	if (control)
 		*control_on = !strncmp(control + strlen(key_control), "on\"", 3);
-	*d3cold_allowed = d3cold == '0' ? 0 : d3cold == '1' ? 1 : -1;
+	*d3cold_allowed = d3cold == '0' ? 0 : d3cold == '1' ? 1 :
+							      -1;
 }
 
 /* Find the line that starts with @match. */

@@ -1,0 +1,180 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: kernels=6.1,6.12 timeout=600
+#
+# monitor, wait and owner: what they tell is what the kernel did, and they do nothing to it.
+
+load lib
+
+vfio_pm=$VM_ROOT/build/vfio-pm
+waker=$VM_ROOT/build/tests/vm/waker
+
+setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+
+teardown() {
+	[ -z "${monitor_pid:-}" ] || kill "$monitor_pid" 2>/dev/null || true
+	unbind_all
+}
+
+asleep() { # ROLE: bound, and asleep by itself
+	load_vfio disable_idle_d3=0
+	bind_vfio "${!1}"
+	wait_state "${!1}" suspended "${2:-D3cold}"
+}
+
+monitor() { # ARGUMENT...: in the background, on $log; returns when it listens
+	log=$BATS_TEST_TMPDIR/log
+	"$vfio_pm" monitor "$@" >"$log" 2>"$log.err" 3>&- &
+	monitor_pid=$!
+	wait_for "$VM_PATIENCE" grep -q present "$log"
+}
+
+stop_monitor() { # [SIGNAL]
+	kill "-${1:-INT}" "$monitor_pid"
+	wait "$monitor_pid"
+}
+
+lines() { grep -c "$1" "$log" || true; }
+has_lines() { [ "$(lines "$2")" -ge "$1" ]; }
+
+instances() { compgen -G "$tracing/instances/vfio-pm-[0-9]*" || true; }
+
+listens() { [ -n "$(instances)" ]; }
+
+@test "monitor tells a wake, who asked for it, and the sleep after it" {
+	asleep D3COLD
+	monitor --json-lines "$D3COLD"
+	"$waker" "$D3COLD" 1
+	wait_for "$VM_PATIENCE" has_lines 2 '"event":"status"'
+	stop_monitor
+	cat "$log"
+	jq -s -e --arg d "$D3COLD" '
+		.[0] == (.[0] | .event = "present" | .device = $d | .status = "suspended" | .state = "D3cold") and
+		([.[] | select(.event == "status") | .status] == ["active", "suspended"]) and
+		([.[] | select(.event == "status" and .status == "active")][0] |
+			.comm == "waker" and .pid > 0 and .took >= 5 and .took < 5000)' "$log"
+	[ "$(instances)" = "" ]
+}
+
+@test "monitor as text; SIGTERM and SIGHUP end it, and its trace instance goes with it" {
+	asleep D3COLD
+	for signal in TERM HUP INT; do
+		monitor "$D3COLD"
+		[ -n "$(instances)" ]
+		"$waker" "$D3COLD" 1
+		wait_for "$VM_PATIENCE" grep -q "$D3COLD status  active in .*, woken by waker ([0-9]*)" "$log"
+		stop_monitor "$signal"
+		[ "$(instances)" = "" ] || fail "after $signal"
+	done
+	cat "$log"
+}
+
+@test "a reader that goes away ends it as well; what kill -9 left is removed by the next" {
+	asleep D3COLD
+	# -n 1: `present` is all that head waits for.
+	timeout 20 "$vfio_pm" monitor "$D3COLD" | head -n 1
+	[ "$(instances)" = "" ]
+	monitor "$D3COLD"
+	kill -KILL "$monitor_pid"
+	wait "$monitor_pid" || true
+	[ -n "$(instances)" ]
+	monitor "$D3COLD"
+	[ "$(instances | wc -l)" = 1 ]
+	stop_monitor
+	[ "$(instances)" = "" ]
+}
+
+@test "an idle monitor wakes nothing and uses no CPU time" {
+	asleep D3COLD
+	rpm_trace_start "$D3COLD"
+	monitor "$D3COLD"
+	sleep 1
+	read -r -a before <"/proc/$monitor_pid/stat"
+	sleep 10
+	read -r -a after <"/proc/$monitor_pid/stat"
+	[ $((after[13] + after[14] - before[13] - before[14])) -le 1 ]
+	stop_monitor
+	rpm_trace_stop
+	[ "$(rpm_count "$D3COLD")" = 0 ]
+}
+
+@test "a storm of transitions: each is told, once, in order" {
+	asleep D3COLD
+	n=$(count 5000)
+	monitor --json-lines "$D3COLD"
+	[ "$("$waker" "$D3COLD" "$n")" = "$n" ]
+	wait_state "$D3COLD" suspended D3cold
+	wait_for "$VM_PATIENCE" has_lines "$n" '"status":"suspended"' || true
+	sleep 0.5
+	stop_monitor
+	jq -s -e --argjson n "$n" '
+		[.[] | select(.event == "status")] as $s |
+		([.[] | select(.event == "lost")] | length) == 0 and
+		($s | length) == 2 * $n and
+		([$s[] | .status] == [range($n) | "active", "suspended"]) and
+		([$s[] | .monotonic_us] | . == sort) and
+		([$s[] | select(.status == "active") | .comm] | unique == ["waker"])' "$log" ||
+		fail "of $n wakes: $(lines '"status":"active"') told, $(lines '"status":"suspended"') sleeps, $(lines '"event":"lost"') losses"
+}
+
+@test "driver, removal and return are told" {
+	unbind_all
+	load_vfio disable_idle_d3=0
+	monitor --json-lines "$D3COLD"
+	bind_vfio "$D3COLD"
+	wait_for "$VM_PATIENCE" grep -q '"event":"driver","old_driver":null,"driver":"vfio-pci"' "$log"
+	unbind "$D3COLD"
+	wait_for "$VM_PATIENCE" grep -q '"event":"driver","old_driver":"vfio-pci","driver":null' "$log"
+	echo 1 >"$pci/$D3COLD/remove"
+	wait_for "$VM_PATIENCE" grep -q '"event":"gone"' "$log"
+	echo 1 >/sys/bus/pci/rescan
+	wait_for "$VM_PATIENCE" test -e "$pci/$D3COLD"
+	stop_monitor
+}
+
+@test "without a device, what is bound later is followed, too" {
+	unbind_all
+	load_vfio disable_idle_d3=0
+	log=$BATS_TEST_TMPDIR/log
+	"$vfio_pm" monitor --json-lines >"$log" 3>&- &
+	monitor_pid=$!
+	sleep 1.5
+	bind_vfio "$D3COLD"
+	wait_for "$VM_PATIENCE" grep -q "\"device\":\"$D3COLD\",\"event\":\"present\"" "$log"
+	wait_state "$D3COLD" suspended D3cold
+	"$waker" "$D3COLD" 1
+	wait_for "$VM_PATIENCE" grep -q '"comm":"waker"' "$log"
+	stop_monitor
+}
+
+@test "wait: reached already, reached later, a short pulse, kept for a time, not in time" {
+	asleep D3COLD
+	"$vfio_pm" wait "$D3COLD" --state=D3cold --timeout=0
+	"$vfio_pm" wait "$D3COLD" --state=suspended --for=300ms
+	run "$vfio_pm" wait "$D3COLD" --state=active --timeout=300ms
+	[ "$status" = 6 ]
+	[[ $output == *"cannot wait for '$D3COLD': not active within 300 ms, it is suspended/D3cold"* ]]
+	# A pulse of one config read, once it listens.
+	(wait_for 20 listens; sleep 0.5; "$waker" "$D3COLD" 1) 3>&- &
+	"$vfio_pm" wait "$D3COLD" --state=active --timeout=20
+	wait
+	# Awake for the time of one config read: told by the kernel, not seen by looking.
+	run "$vfio_pm" wait "$D3COLD" --state=active --for=5 --timeout=6
+	[ "$status" = 6 ]
+	[ "$(instances)" = "" ]
+}
+
+@test "an ordinary user looks from time to time, and is told so" {
+	asleep D3COLD
+	log=$BATS_TEST_TMPDIR/log
+	setpriv --reuid=65534 --regid=65534 --clear-groups \
+		"$vfio_pm" monitor --interval=100ms "$D3COLD" >"$log" 2>"$log.err" 3>&- &
+	monitor_pid=$!
+	wait_for "$VM_PATIENCE" grep -q present "$log"
+	grep -q 'looking every 100 ms' "$log.err"
+	echo on >"$pci/$D3COLD/power/control"
+	wait_for "$VM_PATIENCE" grep -q 'status  active' "$log"
+	stop_monitor
+	setpriv --reuid=65534 --regid=65534 --clear-groups \
+		"$vfio_pm" wait "$D3COLD" --state=active
+}
