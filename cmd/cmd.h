@@ -22,6 +22,13 @@ enum exit_code {
 	EXIT_STATE = 6,		/* wanted state not reached */
 };
 
+/* describe.c: the same, for help and man page. */
+struct exit_meaning {
+	int code;
+	const char *text;
+};
+extern const struct exit_meaning exit_meanings[];	/* ends with a NULL text */
+
 struct verb;
 
 /* Made once in main() and handed down: there is no global state. */
@@ -58,6 +65,9 @@ enum {
  * mistake argp prints and exits with EXIT_USAGE.
  */
 void verb_parse(struct app *app, int argc, char **argv, void *input);
+
+/* describe.c: print verbs, options, columns and exit codes as JSON. */
+int describe(const struct argp *main_argp);
 
 /* messages.c: one format for everything on stderr. */
 void msg_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -22,17 +22,15 @@ static const char main_doc[] =
 static const struct argp_option main_options[] = {
 	{ "sysroot", KEY_SYSROOT, "DIR", 0,
 	  "Read the system below DIR, e.g. a report of another machine", 0 },
+	{ "describe", KEY_DESCRIBE, NULL, OPTION_HIDDEN, NULL, 0 },
 	{ "verbose", 'v', NULL, 0, "Say on standard error what is done; twice: every step", 0 },
 	{ 0 }
 };
 
-static const char exit_codes[] =
-	"Exit status: 0 done, or already so; 1 failed; 2 wrong usage; 3 no such device; "
-	"4 not usable as it is; 5 busy, another owner; 6 the wanted state was not reached.";
-
 struct main_input {
 	struct app *app;
 	int verb_index;		/* in argv; 0: none given */
+	bool describe;
 };
 
 static const struct verb *find_verb(const char *name)
@@ -50,6 +48,9 @@ static error_t main_parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case KEY_SYSROOT:
 		in->app->sysroot = arg;
+		return 0;
+	case KEY_DESCRIBE:
+		in->describe = true;
 		return 0;
 	case 'v':
 		in->app->verbose++;
@@ -78,7 +79,9 @@ static char *main_filter(int key, const char *text, void *input)
 	for (const struct verb *v = verbs; v->name; v++)
 		if (!(v->flags & VERB_HIDDEN))
 			fprintf(f, "  %-10s %s\n", v->name, v->summary);
-	fprintf(f, "\n`" PROGRAM " VERB --help' tells more of each.\n\n%s\n", exit_codes);
+	fputs("\n`" PROGRAM " VERB --help' tells more of each.\n\nExit status:\n", f);
+	for (const struct exit_meaning *m = exit_meanings; m->text; m++)
+		fprintf(f, "  %d  %s\n", m->code, m->text);
 	fclose(f);
 	return out;
 }
@@ -204,6 +207,8 @@ int main(int argc, char **argv)
 	if (argc > 0)
 		argv[0] = program;
 	argp_parse(&main_argp, argc, argv, ARGP_IN_ORDER, NULL, &in);
+	if (in.describe)
+		return finish_stdout(describe(&main_argp));
 	if (!in.verb_index) {
 		msg_error("which verb?");
 		msg_hint(PROGRAM " --help lists them");

@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# check: group=fast timeout=120
+# Completion in a real interactive bash on a pseudo-terminal, under strace: what
+# it offers, that it starts no process, and what it opens of a device. Said as
+# TAP. The other shells' files are parsed by their shells.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+# shellcheck source=tests/cli/fixture.bash
+. tests/cli/fixture.bash
+
+gcc -O1 -Wall -Wextra -Werror -o "$tmp/pty" tests/checks/pty.c -lutil
+
+fixture_new "$tmp/r"
+fx_bridge 0000:00:1c.0
+fx_device 0000:01:00.0 parent=0000:00:1c.0 driver=vfio-pci group=7 vendor=8086 device=10d3
+fx_device 0000:01:00.1 parent=0000:00:1c.0 driver=vfio-pci group=7 vendor=8086 device=10d3
+fx_device 0000:02:00.0 driver=nvme group=8 vendor=1b36 device=0010
+fx_device 0001:02:00.0 driver=vfio-pci group=9 vendor=10de device=2204
+# Whoever opens one of these hangs; on a real device it would have woken it.
+for d in "$FX"/sys/bus/pci/devices/*; do
+	for f in config vpd current_link_speed current_link_width max_link_speed max_link_width; do
+		rm -f "$d/$f"
+		mkfifo "$d/$f"
+	done
+done
+
+cat >"$tmp/rc" <<-EOF2
+	PS1=@@ready@@
+	HISTFILE=
+	. "$PWD/completions/vfio-pm"
+	show() { printf '\n@@%s@@\n' "\$READLINE_LINE"; }
+	bind -x '"\C-x\C-r": show'
+	bind 'set bell-style none'
+	bind 'set completion-query-items 0'
+	bind 'set page-completions off'
+	\${SETTINGS-}
+	cd "$tmp"
+	[[ -e /completion-test-starts-here ]]
+	EOF2
+
+R="--sysroot=$tmp/r"
+n=0
+code=0
+result() { # CODE TEXT
+	n=$((n + 1))
+	[ "$1" = 0 ] && echo "ok $n $2" || { echo "not ok $n $2"; code=1; }
+}
+
+# Keys and the line that they lead to; \e* inserts all that fit.
+cases=(
+	"vfio-pm ent\t" "vfio-pm enter "
+	"vfio-pm li\t-a\t" "vfio-pm list -a "
+	"vfio-pm $R enter 0000:01:\t" "vfio-pm $R enter 0000:01:00."
+	"vfio-pm $R enter 0000:01:00.1\t" "vfio-pm $R enter 0000:01:00.1 "
+	"vfio-pm $R enter \e*" "vfio-pm $R enter 0000:01:00.0 0000:01:00.1 0001:02:00.0 "
+	"vfio-pm $R enter 0000:01:00.0 01\t" "vfio-pm $R enter 0000:01:00.0 01:00.1 "
+	"vfio-pm $R exit 1:02\e*" "vfio-pm $R exit 1:02"
+	"vfio-pm $R bind \e*" "vfio-pm $R bind 0000:02:00.0 "
+	"vfio-pm $R bind 02\t" "vfio-pm $R bind 02:00.0 "
+	"vfio-pm $R status 0000:00\t" "vfio-pm $R status 0000:00:1c.0 "
+	"vfio-pm $R status gr\e*" "vfio-pm $R status group:7 group:8 group:9 "
+	"vfio-pm $R enter group:9\t" "vfio-pm $R enter group:9 "
+	"vfio-pm $R enter 10de:\t" "vfio-pm $R enter 10de:2204 "
+	"vfio-pm $R enter 8086\t" "vfio-pm $R enter 8086:10d3 "
+	"vfio-pm $R bind --driver=vfio-p\t" "vfio-pm $R bind --driver=vfio-pci "
+	"vfio-pm $R unbind --driver=\t" "vfio-pm $R unbind --driver=nvme "
+	"vfio-pm $R enter --timeout=5m\t" "vfio-pm $R enter --timeout=5m"
+	"vfio-pm $R enter --timeout=5\e*" "vfio-pm $R enter --timeout=5h 5m 5ms 5s "
+	"vfio-pm $R enter --on-wake=re\t" "vfio-pm $R enter --on-wake=reenter "
+	"vfio-pm $R enter --no-w\t01:00.0" "vfio-pm $R enter --no-wait 01:00.0"
+	"vfio-pm enter --tim\t" "vfio-pm enter --timeout="
+	"vfio-pm list -o drive\t" "vfio-pm list -o driver"
+	"vfio-pm list -o address,drive\t" "vfio-pm list -o address,driver"
+	"vfio-pm list -o +address,drive\t" "vfio-pm list -o +address,driver"
+	"vfio-pm list -o driver,drive\t" "vfio-pm list -o driver,drive"
+	"vfio-pm list --output=address,drive\t" "vfio-pm list --output=address,driver"
+	"vfio-pm help ente\t" "vfio-pm help enter "
+	"vfio-pm nonsense 0000\t" "vfio-pm nonsense 0000"
+	"vfio-pm --sysroot=$tmp/r\t" "vfio-pm --sysroot=$tmp/r/"
+	"vfio-pm --sysroot $tmp/r enter 0001\t" "vfio-pm --sysroot $tmp/r enter 0001:02:00.0 "
+)
+keys() {
+	local i
+	for ((i = 0; i < ${#cases[@]}; i += 2)); do printf '%s\n' "${cases[i]}"; done
+}
+
+run() { # NAME SETTINGS: type all cases into a bash with these settings
+	local i log=$tmp/$1.strace
+	SETTINGS=$2 strace -f -qq -o "$log" -e trace=process,%file \
+		"$tmp/pty" bash --noprofile --rcfile "$tmp/rc" -i <<<"$(keys)" >"$tmp/out" 2>"$tmp/err" || true
+	mapfile -t got <"$tmp/out"
+	for ((i = 0; i < ${#cases[@]}; i += 2)); do
+		if [ "${got[i / 2]-}" = "${cases[i + 1]}" ]; then
+			result 0 "$1: ${cases[i]}"
+		else
+			result 1 "$1: ${cases[i]}"
+			echo "# got      '${got[i / 2]-}'"
+			echo "# expected '${cases[i + 1]}'"
+		fi
+	done
+	sed 's/^/# /' "$tmp/err"
+	sed -n '/completion-test-starts-here/,$p' "$log" >"$tmp/after"
+	grep -v '+++ exited\|--- SIG\|exit_group\|wait4\|kill(' "$tmp/after" |
+		grep -E '(clone|fork|vfork|execve|clone3)\(' >"$tmp/bad" || true
+	[ -s "$tmp/after" ] && [ ! -s "$tmp/bad" ] && r=0 || r=1
+	result $r "$1: no process is started"
+	sed 's/^/# /' "$tmp/bad"
+	grep -E 'open(at)?\(' "$tmp/after" | grep -E "/sys/(bus|devices)/" |
+		grep -vE 'O_DIRECTORY|/(class|vendor|device)"' >"$tmp/bad" || true
+	[ ! -s "$tmp/bad" ] && r=0 || r=1
+	result $r "$1: of a device only class, vendor and device are opened"
+	sed 's/^/# /' "$tmp/bad"
+}
+
+run plain ''
+run set-u 'set -u'
+run bash-completion '. /usr/share/bash-completion/bash_completion'
+# Those who double-click addresses take the colon out.
+run no-colon 'eval COMP_WORDBREAKS=${COMP_WORDBREAKS//:}'
+
+zsh -n completions/_vfio-pm 2>"$tmp/err" && r=0 || r=1
+result $r "zsh parses _vfio-pm"
+fish -n completions/vfio-pm.fish 2>"$tmp/err" && r=0 || r=1
+result $r "fish parses vfio-pm.fish"
+echo "1..$n"
+exit $code
