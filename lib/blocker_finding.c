@@ -29,7 +29,8 @@ static struct vfiopm_finding *finding_new(struct scene *s, enum vfiopm_verdict v
 	return f;
 }
 
-static char *format(struct scene *s, const char *fmt, va_list args)
+static char *__attribute__((format(printf, 2, 0)))
+format(struct scene *s, const char *fmt, va_list args)
 {
 	char *text;
 

@@ -284,7 +284,7 @@ static int scan_processes(struct vfiopm_owners *owners, int (*fn)(struct look *l
 	scan.dir = sysfs_dir(owners->ctx, "proc");
 	if (scan.dir < 0)
 		return scan.dir;
-	/* With hidepid (proc(5)) processes of others aren't even listed; the first one always is. */
+	/* With hidepid (proc(5)) processes of others aren't even listed; the first always is. */
 	if (!owners->ctx->foreign && !sysfs_exists_at(scan.dir, "1"))
 		owners->partial = true;
 	r = sysfs_foreach_at(owners->ctx, scan.dir, ".", take_process, &scan);
