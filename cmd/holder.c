@@ -295,7 +295,7 @@ static bool peer_is_ours(struct holder *h, int fd)
 static void serve_client(struct holder *h, int listen_fd)
 {
 	struct timeval limit = { .tv_sec = REQUEST_MS / 1000 };
-	struct holder_request rq;
+	struct holder_request rq = { 0 };
 	struct holder_reply reply;
 	int fd;
 
@@ -303,18 +303,12 @@ static void serve_client(struct holder *h, int listen_fd)
 	if (fd < 0)
 		return;
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	if (peer_is_ours(h, fd) && recv(fd, &rq, sizeof(rq), 0) == (ssize_t)sizeof(rq)) {
+	/* A request of another version may have another size: it is answered, and refused. */
+	if (peer_is_ours(h, fd) && recv(fd, &rq, sizeof(rq), 0) >= (ssize_t)sizeof(rq.version)) {
 		holder_handle(h, &rq, &reply);
 		send(fd, &reply, sizeof(reply), MSG_NOSIGNAL);
 	}
 	close(fd);
-}
-
-static bool drain(int fd)
-{
-	uint64_t count;
-
-	return fd >= 0 && read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count);
 }
 
 /*
@@ -353,8 +347,6 @@ static void reenter(struct holder *h, struct held *held)
 	struct holder_reply reply = { 0 };
 
 	held->reenter_at = 0;
-	/* A wake that came before this entry is past. */
-	drain(held->wake_fd);
 	if (held_enter(held, &reply) < 0)
 		holder_say(h, LOG_ERR, "%s: cannot enter low power again: %s",
 			   vfiopm_device_get_name(held->dev), strerror(reply.error));
@@ -369,14 +361,14 @@ static void look_at_devices(struct holder *h)
 		struct held *held = h->held[i];
 		const char *name = vfiopm_device_get_name(held->dev);
 
-		if (drain(held->request_fd)) {
+		if (drain_eventfd(held->request_fd)) {
 			holder_say(h, LOG_NOTICE,
 				   "%s: released: the host asked for it (unbind or unplug)", name);
 			forget(h, held);
-		} else if (drain(held->error_fd)) {
+		} else if (drain_eventfd(held->error_fd)) {
 			holder_say(h, LOG_ERR, "%s: released: the device reported an error", name);
 			forget(h, held);
-		} else if (held->engaged && drain(held->wake_fd)) {
+		} else if (held->engaged && drain_eventfd(held->wake_fd)) {
 			held->engaged = false;
 			after_wake(h, held);
 		} else if (held->reenter_at && held->reenter_at <= now) {

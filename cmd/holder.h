@@ -39,7 +39,7 @@ enum holder_op { HOLDER_ADD = 1, HOLDER_DROP };
 /* Where in its work a request failed. */
 enum holder_stage {
 	STAGE_DONE = 0,
-	STAGE_PROTOCOL,		/* a holder of another version, or none could be started */
+	STAGE_PROTOCOL,		/* a holder of another version */
 	STAGE_DEVICE,		/* the device can't be looked at */
 	STAGE_OPEN,
 	STAGE_PROBE,		/* the driver lacks the feature */
@@ -96,6 +96,8 @@ int held_enter(struct held *held, struct holder_reply *reply);
 /* Leave low power and look whether the device is back; it stays open. */
 int held_leave(struct held *held, const struct reg_spec *reg, struct holder_reply *reply);
 void held_close(struct held *held);
+/* Was it signalled since the last look? -1 never is. */
+bool drain_eventfd(int fd);
 
 /* ---- holder.c ---- */
 
@@ -141,7 +143,7 @@ int trouble_reply(struct app *app, const char *what, const struct vfiopm_device 
 /* Report that @dev is in use, and by whom. Returns EXIT_BUSY. */
 int trouble_busy(struct app *app, const char *what, const struct vfiopm_device *dev);
 /* Report that @dev isn't asleep as wanted. Returns EXIT_STATE. */
-int trouble_awake(struct app *app, const struct vfiopm_device *dev,
-		  const struct vfiopm_power *power, int r, int64_t waited_ms);
+int trouble_awake(struct app *app, struct vfiopm_device *dev, const struct vfiopm_power *power,
+		  int r, int64_t waited_ms);
 
 #endif /* HOLDER_H */

@@ -22,6 +22,13 @@ static int64_t now_us(void)
 	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
 }
 
+bool drain_eventfd(int fd)
+{
+	uint64_t count;
+
+	return fd >= 0 && read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count);
+}
+
 static int fail(struct holder_reply *reply, enum holder_stage stage, int r)
 {
 	reply->stage = stage;
@@ -119,6 +126,8 @@ int held_enter(struct held *held, struct holder_reply *reply)
 		if (held->wake_fd < 0)
 			return fail(reply, STAGE_ENTRY, -errno);
 	}
+	/* An EXIT in this mode signals as well: what came before this entry is past. */
+	drain_eventfd(held->wake_fd);
 	start = now_us();
 	r = held->on_wake == ON_WAKE_SLEEP ?
 		    vfiopm_low_power_enter(held->handle) :

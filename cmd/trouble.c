@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What goes wrong with a device that should be opened or put to sleep, in words. */
 #include <errno.h>
-#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -163,6 +163,10 @@ static int report_request(struct app *app, const char *what, const struct vfiopm
 		msg_cannot(what, name, "the kernel has not answered for 30 s");
 		msg_hint("the request goes on in the background; dmesg | grep %s", name);
 		return EXIT_FAILED;
+	case EPROTO:
+		msg_cannot(what, name, "its holder is another version of this program");
+		msg_hint("end it, which releases the device: pkill -f '" PROGRAM ".*%s'", name);
+		return EXIT_FAILED;
 	case EPERM:
 		/* Somebody else's program has the name of the holder's socket. */
 		return trouble_busy(app, what, dev);
@@ -210,49 +214,30 @@ int trouble_reply(struct app *app, const char *what, const struct vfiopm_device 
 	case STAGE_PROTOCOL:
 		break;
 	}
-	msg_cannot(what, name, "its holder (pid %d) is of another version", (int)reply->pid);
-	msg_hint("kill %d releases the device", (int)reply->pid);
-	return EXIT_FAILED;
+	return report_request(app, what, dev, EPROTO);
 }
 
-/* The likeliest reason why a device in low power stays awake. */
-static const char *awake_reason(const struct vfiopm_power *power, int r)
-{
-	const char *control = vfiopm_power_get_control(power);
-
-	if (r == -EOPNOTSUPP)
-		return "no PM capability: suspended, and nothing to save";
-	if (control && !strcmp(control, "on"))
-		return "power/control is 'on'";
-	if (vfiopm_power_get_status(power) == VFIOPM_STATUS_ACTIVE &&
-	    vfiopm_power_get_state(power) == VFIOPM_STATE_D3HOT)
-		return "its user put it into D3hot by PCI_PM_CTRL, and runtime PM is active";
-	switch (vfiopm_power_get_status(power)) {
-	case VFIOPM_STATUS_ERROR:
-		return "runtime PM is in error";
-	case VFIOPM_STATUS_UNSUPPORTED:
-		return "runtime PM is disabled for it";
-	case VFIOPM_STATUS_SUSPENDED:
-		return "no PM capability, or its state can't be told";
-	default:
-		return "something keeps it busy";
-	}
-}
-
-int trouble_awake(struct app *app, const struct vfiopm_device *dev,
-		  const struct vfiopm_power *power, int r, int64_t waited_ms)
+int trouble_awake(struct app *app, struct vfiopm_device *dev, const struct vfiopm_power *power,
+		  int r, int64_t waited_ms)
 {
 	const char *name = vfiopm_device_get_name(dev);
-	const char *control = vfiopm_power_get_control(power);
-	char text[32];
+	char text[32], *cause = NULL, *mend = NULL;
 
+	/* It was waited for long enough to know: nothing but D0 is what it has. */
+	if (r != -EOPNOTSUPP)
+		vfiopm_explain_likeliest(dev, VFIOPM_STATE_D3HOT, VFIOPM_EXPLAIN_ENGAGED, &cause,
+					 &mend);
 	msg_error("'%s' is not asleep after %s: %s in %s: %s", name,
 		  format_time(waited_ms, text, sizeof(text)),
 		  vfiopm_status_name(vfiopm_power_get_status(power)),
-		  vfiopm_state_name(vfiopm_power_get_state(power)), awake_reason(power, r));
-	if (control && !strcmp(control, "on"))
-		msg_hint("echo auto > %s/power/control", vfiopm_device_get_syspath(dev));
+		  vfiopm_state_name(vfiopm_power_get_state(power)),
+		  r == -EOPNOTSUPP ? "no PM capability, so there is nothing to save" :
+		  cause ? cause : "something keeps it busy");
+	if (mend)
+		msg_hint("%s", mend);
 	else
 		msg_hint("it stays held, as asked; " PROGRAM " exit %s releases it", name);
+	free(cause);
+	free(mend);
 	return EXIT_STATE;
 }

@@ -255,21 +255,6 @@ round_trip() { # ROLE STATE
 	wait_for 20 there "$HOTPLUG"
 }
 
-@test "s2idle of the host with a live holder: asleep afterwards" {
-	bind_vfio "$D3COLD"
-	vp enter "$D3COLD"
-	expect_code 0
-	# QEMU has no event that ends s2idle from outside; this takes every device all the way
-	# down, waits a second, and brings it back (kernel/power/suspend.c, TEST_PLATFORM).
-	echo 1 >/sys/module/suspend/parameters/pm_test_delay
-	echo platform >/sys/power/pm_test
-	echo freeze >/sys/power/state
-	echo none >/sys/power/pm_test
-	wait_state "$D3COLD" suspended D3cold
-	vp exit "$D3COLD"
-	expect_code 0
-}
-
 @test "with disable_idle_d3=0: success only after our own entry, and what follows the close" {
 	load_vfio disable_idle_d3=0
 	bind_vfio "$D3COLD"
