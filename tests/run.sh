@@ -94,18 +94,22 @@ collect() {
 }
 collect
 
+# vm-NAME means all its kernels; the debug kernel only where there is one.
+matches() { # WORD NAME
+	# shellcheck disable=SC2053 # a pattern
+	[ "${group_of[$2]}" = "$1" ] || [[ $2 == $1 ]] || { [ "$1" = soak ] && [ "${group_of[$2]}" = vm ]; } ||
+		[[ $1 == vm-* && ($2 == "$1"-6.* || ($2 == "$1-debug" && -n ${VFIO_PM_DEBUG_KERNEL:-})) ]]
+}
+
 selected=()
 soak=0
 for word in "${wanted[@]}"; do
 	found=0
 	[ "$word" != soak ] || soak=1
 	for name in "${names[@]}"; do
-		# shellcheck disable=SC2053 # a pattern
-		if [ "${group_of[$name]}" = "$word" ] || [[ $name == $word ]] || [[ $name == $word-[0-9d]* && $word == vm-* ]] ||
-			{ [ "$word" = soak ] && [ "${group_of[$name]}" = vm ]; }; then
-			found=1
-			[[ " ${selected[*]-} " == *" $name "* ]] || selected+=("$name")
-		fi
+		matches "$word" "$name" || continue
+		found=1
+		[[ " ${selected[*]-} " == *" $name "* ]] || selected+=("$name")
 	done
 	if [ "$found" = 0 ] && [[ " fast slow vm debug soak bench " != *" $word "* ]]; then
 		echo "run.sh: no check is called '$word'; tests/run.sh -l lists them" >&2
@@ -217,7 +221,10 @@ run_in_vm() { # KERNEL SEED NAME...
 			file=${file_of[$name]##*/}
 			: >"$logs/$name.log"
 			status=$(part "$log" "${file%.bats}" "$logs/$name.log")
-			if [ -z "$status" ] && [ "$first" = 0 ] && ! grep -qxF "# file: ${file%.bats}" "$log"; then
+			if ! grep -q '^# file: ' "$log"; then
+				# No machine at all: another attempt would end the same way.
+				cp "$log" "$logs/$name.log"
+			elif [ -z "$status" ] && [ "$first" = 0 ] && ! grep -qxF "# file: ${file%.bats}" "$log"; then
 				rest+=("$name")
 				continue
 			fi
