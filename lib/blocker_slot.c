@@ -70,14 +70,14 @@ static void judge_child(struct scene *s, struct look *child, size_t k, const cha
 	int64_t kids;
 
 	if (look_is(child, ATTR_STATUS, "suspended")) {
-		f = passes(s, routes, child, "%s, is suspended", what);
+		f = passes(s, routes, child, "%s is suspended", what);
 		quote(s, f, child, ATTR_STATUS);
 		return;
 	}
 	if (look_is(child, ATTR_STATUS, "active") || look_is(child, ATTR_STATUS, "resuming") ||
 	    look_is(child, ATTR_STATUS, "suspending")) {
 		describe(child, text, sizeof(text));
-		f = blocks(s, routes, child, "%s, is awake (%s) and keeps %s awake", what, text,
+		f = blocks(s, routes, child, "%s is awake (%s), which keeps %s awake", what, text,
 			   port->dev->name);
 		quote_awake(s, f, child);
 		mend_awake(s, f, child);
@@ -88,7 +88,7 @@ static void judge_child(struct scene *s, struct look *child, size_t k, const cha
 	 * port's count of active children tells it.
 	 */
 	if (look_number(s->ports[k], ATTR_KIDS, &kids) == 0 && !kids) {
-		f = passes(s, routes, child, "%s, doesn't count as awake", what);
+		f = passes(s, routes, child, "%s doesn't count as awake", what);
 		quote(s, f, s->ports[k], ATTR_KIDS);
 		return;
 	}
@@ -96,7 +96,7 @@ static void judge_child(struct scene *s, struct look *child, size_t k, const cha
 	    (look_is(child, ATTR_STATUS, "unsupported") || look_is(child, ATTR_STATUS, "error"))) {
 		f = untold(s, routes, child,
 			   "its runtime PM is disabled or has failed, so its status isn't shown",
-			   "whether it, %s, keeps %s awake could not be measured", what,
+			   "whether %s keeps %s awake could not be measured", what,
 			   port->dev->name);
 		quote(s, f, child, ATTR_STATUS);
 		quote(s, f, s->ports[k], ATTR_KIDS);
@@ -136,7 +136,7 @@ void rule_sibling(struct scene *s)
 	port = s->ports[0];
 	for (size_t i = 0; i < port->n_children; i++)
 		if (port->children[i] != s->look && is_sibling(s, port->children[i]))
-			judge_child(s, port->children[i], 0, "a function of the same slot");
+			judge_child(s, port->children[i], 0, "this function of the same slot");
 }
 
 void rule_bridge_child(struct scene *s)
@@ -158,7 +158,7 @@ void rule_bridge_child(struct scene *s)
 			       "what else is below it could not be measured");
 			continue;
 		}
-		snprintf(what, sizeof(what), "another device below %s", port->dev->name);
+		snprintf(what, sizeof(what), "this device below %s", port->dev->name);
 		for (size_t i = 0; i < port->n_children; i++) {
 			struct look *child = port->children[i];
 
