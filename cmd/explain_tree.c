@@ -13,12 +13,12 @@
 /* Marks are characters of their own: colour only repeats what they say. */
 struct style {
 	const char *passes, *blocks, *unknown, *aside;
-	const char *branch, *bar;
+	const char *branch;
 	const char *red, *yellow, *green, *dim, *bold, *off;
 };
 
-static const struct style ascii = { "+", "x", "?", "-", "`-", "|", "", "", "", "", "", "" };
-static const struct style utf8 = { "✓", "✗", "?", "·", "└─", "│", "", "", "", "", "", "" };
+static const struct style ascii = { "+", "x", "?", "-", "`-", "", "", "", "", "", "" };
+static const struct style utf8 = { "✓", "✗", "?", "·", "└─", "", "", "", "", "", "" };
 
 struct printer {
 	FILE *out;
