@@ -20,20 +20,23 @@
 #include "compat.h"
 #include "vfio_pm_pci.h"
 
+/* The core's ID of the header, which is in no capability (vfio_pci_priv.h) */
+#define PCI_CAP_ID_BASIC 0
+
 /* A run of constant bytes, at an offset within its capability. */
 struct lp_const {
-	u8 cap;		/* capability ID; 0: the header */
+	u8 cap;		/* capability ID, as in the core's map */
 	u8 offset;
 	u8 len;
 	bool hardware;	/* all bits are the hardware's */
 };
 
 static const struct lp_const lp_consts[] = {
-	{ 0, PCI_VENDOR_ID, 4, false },	/* VFs have none of their own */
-	{ 0, PCI_CLASS_REVISION, 4, true },
-	{ 0, PCI_HEADER_TYPE, 1, true },
-	{ 0, PCI_SUBSYSTEM_VENDOR_ID, 4, true },
-	{ 0, PCI_CAPABILITY_LIST, 1, false },
+	{ PCI_CAP_ID_BASIC, PCI_VENDOR_ID, 4, false },	/* VFs have none of their own */
+	{ PCI_CAP_ID_BASIC, PCI_CLASS_REVISION, 4, true },
+	{ PCI_CAP_ID_BASIC, PCI_HEADER_TYPE, 1, true },
+	{ PCI_CAP_ID_BASIC, PCI_SUBSYSTEM_VENDOR_ID, 4, true },
+	{ PCI_CAP_ID_BASIC, PCI_CAPABILITY_LIST, 1, false },
 	{ PCI_CAP_ID_PM, PCI_PM_PMC, 2, false },
 	{ PCI_CAP_ID_MSIX, PCI_MSIX_TABLE, 8, true },	/* and the PBA */
 	/*
@@ -47,70 +50,89 @@ static const struct lp_const lp_consts[] = {
 	{ PCI_CAP_ID_AF, PCI_AF_LENGTH, 2, true },	/* and the capabilities */
 };
 
-static void lp_mark(struct lp_config *config, unsigned int pos,
+/* The core's own marks in its map of config space: no capability is here. */
+#define LP_MAP_NO_CAP 0xfe
+
+/*
+ * Only what the core takes for part of that capability: elsewhere it reads the
+ * hardware and its virtual config space was never filled. A root complex
+ * integrated endpoint has no link registers, for example.
+ */
+static void lp_mark(struct lp_device *lp, u8 cap, unsigned int pos,
 		    unsigned int len, bool hardware)
 {
-	if (pos + len > PCI_CFG_SPACE_EXP_SIZE)
-		return;
+	const u8 *map = lp->core.pci_config_map;
+	unsigned int i;
 
-	bitmap_set(config->quiet, pos, len);
+	if (pos + len > lp->core.pdev->cfg_size)
+		return;
+	for (i = 0; i < len; i++) {
+		if (map[pos + i] != cap)
+			return;
+	}
+
+	memcpy(&lp->config.bytes[pos], &lp->core.vconfig[pos], len);
+	bitmap_set(lp->config.quiet, pos, len);
 	if (hardware)
-		bitmap_set(config->hardware, pos, len);
+		bitmap_set(lp->config.hardware, pos, len);
 }
 
-static void lp_mark_cap(struct lp_config *config, u8 cap, unsigned int pos)
+static void lp_mark_cap(struct lp_device *lp, u8 cap, unsigned int pos)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(lp_consts); i++) {
 		if (lp_consts[i].cap == cap)
-			lp_mark(config, pos + lp_consts[i].offset,
+			lp_mark(lp, cap, pos + lp_consts[i].offset,
 				lp_consts[i].len, lp_consts[i].hardware);
 	}
 }
 
 /* The chain as the user sees it: the core hides what it doesn't know. */
-static void lp_walk_caps(struct lp_config *config)
+static void lp_walk_caps(struct lp_device *lp)
 {
+	const u8 *vconfig = lp->core.vconfig;
 	unsigned int loops = (PCI_CFG_SPACE_SIZE - PCI_STD_HEADER_SIZEOF) /
 			     PCI_CAP_SIZEOF;
-	u8 pos = config->bytes[PCI_CAPABILITY_LIST];
+	u8 pos = vconfig[PCI_CAPABILITY_LIST];
 
-	if (!(config->bytes[PCI_STATUS] & PCI_STATUS_CAP_LIST))
+	if (!(vconfig[PCI_STATUS] & PCI_STATUS_CAP_LIST))
 		return;
 
-	while (pos >= PCI_STD_HEADER_SIZEOF && loops--) {
-		u8 cap = config->bytes[pos + PCI_CAP_LIST_ID];
+	while (pos >= PCI_STD_HEADER_SIZEOF && !(pos & 3) && loops--) {
+		u8 cap = lp->core.pci_config_map[pos];
 
-		/* Reserved by the specification, and in no capability's place */
-		if (pos & 3)
+		if (cap >= LP_MAP_NO_CAP)
 			break;
 
-		lp_mark(config, pos + PCI_CAP_LIST_ID, 1, true);
-		lp_mark(config, pos + PCI_CAP_LIST_NEXT, 1, false);
-		lp_mark_cap(config, cap, pos);
-		pos = config->bytes[pos + PCI_CAP_LIST_NEXT];
+		lp_mark(lp, cap, pos + PCI_CAP_LIST_ID, 1, true);
+		lp_mark(lp, cap, pos + PCI_CAP_LIST_NEXT, 1, false);
+		lp_mark_cap(lp, cap, pos);
+		pos = vconfig[pos + PCI_CAP_LIST_NEXT];
 	}
 }
 
-static void lp_walk_ext_caps(struct lp_config *config)
+static void lp_walk_ext_caps(struct lp_device *lp)
 {
 	unsigned int loops = (PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) /
 			     PCI_CAP_SIZEOF;
 	unsigned int pos = PCI_CFG_SPACE_SIZE;
 
-	while (pos >= PCI_CFG_SPACE_SIZE && loops--) {
+	while (pos >= PCI_CFG_SPACE_SIZE && !(pos & 3) && loops--) {
+		u8 cap = lp->core.pci_config_map[pos];
 		__le32 raw;
 		u32 header;
 
-		memcpy(&raw, &config->bytes[pos], sizeof(raw));
+		if (cap >= LP_MAP_NO_CAP)
+			break;
+		memcpy(&raw, &lp->core.vconfig[pos], sizeof(raw));
 		header = le32_to_cpu(raw);
 		if (!header)
 			break;
 
-		lp_mark(config, pos, sizeof(header), false);
+		lp_mark(lp, cap, pos, sizeof(header), false);
 		if (PCI_EXT_CAP_ID(header) == PCI_EXT_CAP_ID_DSN)
-			lp_mark(config, pos + sizeof(header), 8, true);
+			lp_mark(lp, cap, pos + sizeof(header), 8, true);
 		pos = PCI_EXT_CAP_NEXT(header);
 	}
 }
@@ -122,21 +144,17 @@ static void lp_walk_ext_caps(struct lp_config *config)
 void lp_config_snapshot(struct lp_device *lp)
 {
 	struct lp_config *config = &lp->config;
-	unsigned int size = min_t(unsigned int, lp->core.pdev->cfg_size,
-				  PCI_CFG_SPACE_EXP_SIZE);
 
 	bitmap_zero(config->quiet, PCI_CFG_SPACE_EXP_SIZE);
 	bitmap_zero(config->hardware, PCI_CFG_SPACE_EXP_SIZE);
 	if (lp->quiet_reads == LP_QUIET_OFF)
 		return;
 
-	memcpy(config->bytes, lp->core.vconfig, size);
-	memset(config->bytes + size, 0, PCI_CFG_SPACE_EXP_SIZE - size);
-
-	lp_mark_cap(config, 0, 0);
-	lp_walk_caps(config);
-	if (lp->core.extended_caps && size == PCI_CFG_SPACE_EXP_SIZE)
-		lp_walk_ext_caps(config);
+	lp_mark_cap(lp, PCI_CAP_ID_BASIC, 0);
+	lp_walk_caps(lp);
+	if (lp->core.extended_caps &&
+	    lp->core.pdev->cfg_size == PCI_CFG_SPACE_EXP_SIZE)
+		lp_walk_ext_caps(lp);
 
 	WRITE_ONCE(config->valid, true);
 }

@@ -148,6 +148,16 @@ static inline int vt_sysfs_write(const char *address, const char *name, const ch
 	return ret;
 }
 
+/*
+ * A wake that isn't the user's. (To read sysfs config would wake a device in
+ * D3cold only: config space can be read in D3hot.)
+ */
+static inline void vt_host_wake(const struct vt_dev *dev)
+{
+	vt_sysfs_write(dev->address, "power/control", "on");
+	vt_sysfs_write(dev->address, "power/control", "auto");
+}
+
 /* A line of vfio_pm/account; -1 when the driver has none. */
 static inline long long vt_account(const struct vt_dev *dev, const char *key)
 {

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * account ADDRESS ROUNDS: every cause of a wake in turn, and the account after
+ * each: that cause one more, no other. Prints "# total SLEEPS WAKES" at the
+ * end, for comparison with the kernel's own trace.
+ */
+#include "common.h"
+
+static const char *const causes[] = { "config_read", "config_write", "region", "ioctl",
+				      "feature", "open", "close", "host" };
+#define CAUSES (sizeof(causes) / sizeof(*causes))
+
+static struct vt_dev dev;
+
+static void counts(long long *into)
+{
+	unsigned int i;
+
+	for (i = 0; i < CAUSES; i++)
+		into[i] = vt_account(&dev, causes[i]);
+}
+
+/* True when CAUSE and only CAUSE has one more than BEFORE. */
+static bool one_more(const long long *before, const char *cause)
+{
+	long long now[CAUSES];
+	bool good = true;
+	unsigned int i;
+
+	counts(now);
+	for (i = 0; i < CAUSES; i++) {
+		long long want = before[i] + !strcmp(causes[i], cause);
+
+		if (now[i] != want) {
+			printf("# %s: %lld, wanted %lld\n", causes[i], now[i], want);
+			good = false;
+		}
+	}
+	return good;
+}
+
+static bool last_wake_has(const char *line)
+{
+	char text[1024], wanted[128];
+
+	snprintf(wanted, sizeof(wanted), "%s\n", line);
+	vt_sysfs(dev.address, "vfio_pm/last_wake", text, sizeof(text) - 1);
+	strcat(text, "\n");
+	if (strstr(text, wanted))
+		return true;
+	printf("# no '%s' in last_wake: %s\n", line, text);
+	return false;
+}
+
+static void do_config_read(void)
+{
+	vt_read16(&dev, PCI_STATUS);
+}
+
+static void do_config_write(void)
+{
+	uint8_t line = 0;
+
+	vt_write(&dev, PCI_CACHE_LINE_SIZE, &line, 1);
+}
+
+static void do_region(void)
+{
+	uint32_t value;
+
+	if (pread(dev.fd, &value, 4, dev.bar[vt_first_bar(&dev)].offset) != 4)
+		vt_die("BAR read");
+}
+
+static void do_ioctl(void)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+
+	if (ioctl(dev.fd, VFIO_DEVICE_GET_INFO, &info))
+		vt_die("GET_INFO");
+}
+
+static void do_feature(void)
+{
+	if (vt_feature(dev.fd, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_LOW_POWER_EXIT,
+		       NULL, 0))
+		vt_die("probe");
+}
+
+/* In this very task, to be confused with an ioctl of it that comes later. */
+static void do_host(void)
+{
+	vt_host_wake(&dev);
+}
+
+struct step {
+	const char *cause;
+	void (*wake)(void);
+	const char *detail;
+};
+
+static const struct step steps[] = {
+	{ "config_read", do_config_read, "offset 0x6" },
+	{ "config_write", do_config_write, "offset 0xc" },
+	{ "region", do_region, "offset 0x0" },
+	{ "ioctl", do_ioctl, "command 0x3b6b" },
+	{ "feature", do_feature, "feature 5" },
+	{ "host", do_host, "cause host" },
+};
+
+static unsigned int rounds_failed;
+
+static void one_round(bool say)
+{
+	char pid[32];
+	unsigned int i;
+
+	snprintf(pid, sizeof(pid), "pid %d", getpid());
+	for (i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		char cause[64];
+		long long before[CAUSES];
+		bool good;
+
+		if (steps[i].wake == do_region && vt_first_bar(&dev) < 0)
+			continue;
+		if (!vt_wait_asleep(&dev, 5000))
+			vt_die("not asleep before %s", steps[i].cause);
+		counts(before);
+		steps[i].wake();
+		/* A second access finds it awake; a later ioctl isn't the host. */
+		do_ioctl();
+		snprintf(cause, sizeof(cause), "cause %s", steps[i].cause);
+		good = one_more(before, steps[i].cause) && last_wake_has(cause) &&
+		       last_wake_has(steps[i].detail) && last_wake_has(pid) &&
+		       last_wake_has("comm account");
+		if (say)
+			vt_ok(good, "%s: one wake, of that cause, by us", steps[i].cause);
+		rounds_failed += !good;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int rounds, i;
+	long long entries, asleep;
+	char text[64];
+	uint64_t start;
+
+	if (argc != 3)
+		return 2;
+	rounds = strtoul(argv[2], NULL, 0);
+	vt_open(&dev, argv[1]);
+	vt_enable_memory(&dev);
+	entries = vt_account(&dev, "entries");
+	vt_is(vt_entry(&dev), 0, "entry");
+	vt_is(vt_account(&dev, "entries"), entries + 1, "counted");
+	vt_is(atoi(vt_sysfs(dev.address, "vfio_pm/engaged", text, sizeof(text))), 1, "engaged");
+	for (i = 0; i < rounds; i++)
+		one_round(i == 0);
+	vt_is(rounds_failed, 0, "%u rounds, all right", rounds);
+
+	/* The time asleep is sysfs's, which counts in milliseconds. */
+	vt_wait_asleep(&dev, 5000);
+	asleep = vt_account(&dev, "asleep_us");
+	start = strtoull(vt_sysfs(dev.address, "power/runtime_suspended_time", text, sizeof(text)),
+			 NULL, 10);
+	vt_sleep_ms(2000);
+	vt_is(vt_exit(&dev), 0, "exit");
+	asleep = vt_account(&dev, "asleep_us") - asleep;
+	start = strtoull(vt_sysfs(dev.address, "power/runtime_suspended_time", text, sizeof(text)),
+			 NULL, 10) -
+		start;
+	printf("# asleep %lld us, sysfs says %llu ms\n", asleep, (unsigned long long)start);
+	vt_ok(llabs(asleep - (long long)start * 1000) <= (long long)start * 10 + 2000,
+	      "time asleep within 1 %% of sysfs");
+	vt_is(vt_account(&dev, "exits"), entries + 1, "exits as many as entries");
+	vt_is(atoi(vt_sysfs(dev.address, "vfio_pm/engaged", text, sizeof(text))), 0, "not engaged");
+
+	vt_is(vt_entry(&dev), 0, "entry");
+	vt_wait_asleep(&dev, 5000);
+	i = vt_account(&dev, "close");
+	vt_close(&dev);
+	vt_is(vt_account(&dev, "close"), i + 1, "a close while asleep is a wake of its own kind");
+	vt_is(vt_account(&dev, "exits"), vt_account(&dev, "entries"), "and an exit");
+	return vt_done();
+}
