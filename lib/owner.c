@@ -337,14 +337,11 @@ bool vfiopm_owners_is_partial(const struct vfiopm_owners *owners)
 
 static bool is_open(const struct vfiopm_device *dev)
 {
-	struct vfiopm_power *power;
-	int64_t enable = 0;
+	char path[SYSFS_PATH_MAX];
+	int64_t enable;
 
-	if (vfiopm_power_new_parts(dev, VFIOPM_POWER_ENABLE, &power) < 0)
-		return false;
-	vfiopm_power_get_enable(power, &enable);
-	vfiopm_power_free(power);
-	return enable > 0;
+	snprintf(path, sizeof(path), "%s/enable", dev->syspath + 1);
+	return sysfs_read_int_at(dev->ctx, dev->ctx->root_fd, path, &enable) == 0 && enable > 0;
 }
 
 static bool has_group(const struct vfiopm_owner *owner, const struct vfiopm_device *dev)

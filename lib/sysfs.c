@@ -54,29 +54,31 @@ static int open_below(const struct vfiopm_ctx *ctx, int dirfd, const char *name,
 
 /*
  * Opening a device node or a FIFO has effects of its own, so below a foreign
- * root the type is looked at before. For a plain name that is one stat; who
- * could exchange the file for a device node meanwhile is root already.
+ * root the type is looked at before. Without links in the path that is one
+ * stat; who could put a device node in the file's place meanwhile is root.
  */
-static int open_plain(const struct vfiopm_ctx *ctx, int dirfd, const char *name, int flags)
+static int open_plain(int dirfd, const char *name, int flags)
 {
+	struct open_how how = {
+		.flags = (uint64_t)flags | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+	};
 	struct stat st;
-	int fd;
+	long fd;
 
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
+	if (S_ISLNK(st.st_mode))
+		return -ELOOP;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	fd = open_below(ctx, dirfd, name, flags | O_NOFOLLOW);
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
-		close(fd);
-		return -EINVAL;
-	}
-	return fd;
+	fd = syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
+	return fd < 0 ? -errno : (int)fd;
 }
 
 /*
- * A path may lead through links, which only openat2(2) keeps inside: the type
- * is told by an O_PATH descriptor, and the file opened by way of that.
+ * Where a path leads through links, which openat2(2) keeps inside, the type is
+ * told by an O_PATH descriptor, and the file opened by way of that.
  */
 static int open_regular(const struct vfiopm_ctx *ctx, int dirfd, const char *path)
 {
@@ -88,8 +90,11 @@ static int open_regular(const struct vfiopm_ctx *ctx, int dirfd, const char *pat
 	if (!ctx->foreign)
 		return dirfd < 0 ? open_in_root(ctx, path, flags) :
 				   open_below(ctx, dirfd, path, flags);
-	if (dirfd >= 0 && !strchr(path, '/'))
-		return open_plain(ctx, dirfd, path, flags);
+	if (dirfd >= 0) {
+		fd = open_plain(dirfd, path, flags);
+		if (fd != -ELOOP)
+			return fd;
+	}
 	path_fd = dirfd < 0 ? open_in_root(ctx, path, O_PATH) :
 			      open_below(ctx, dirfd, path, O_PATH);
 	if (path_fd < 0)
