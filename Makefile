@@ -38,7 +38,7 @@ say = @printf '  %-7s %s\n' '$(1)' '$(2)'
 endif
 
 LIB_PKGS := libudev
-CMD_PKGS := libpci smartcols libsystemd json-c libudev libtracefs
+CMD_PKGS := libpci smartcols json-c libudev libtracefs
 # Only where something is compiled: `make check` on a machine that lacks them
 # installs them first.
 lib_cflags = $(shell $(PKGCONFIG) --cflags $(LIB_PKGS))

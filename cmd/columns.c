@@ -92,7 +92,7 @@ static json *fill_name(const struct row *row)
 
 	if (!row->names)
 		return NULL;
-	return string_or_null(names_lookup(row->names, vfiopm_device_get_vendor(row->dev),
+	return string_or_null(name_db_lookup(row->names, vfiopm_device_get_vendor(row->dev),
 					   vfiopm_device_get_device(row->dev), buf, sizeof(buf)));
 }
 

@@ -13,7 +13,7 @@ struct row {
 	const struct vfiopm_device *dev;
 	const struct vfiopm_power *power;
 	const struct vfiopm_owners *owners;
-	struct names *names;
+	struct name_db *names;
 };
 
 enum column_type {

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cmd.h"
+#include "columns.h"
 
 typedef struct json_object json;
 
@@ -95,6 +95,24 @@ static json *describe_verb(const struct verb *verb)
 	return row;
 }
 
+static json *describe_columns(void)
+{
+	json *list = json_object_new_array();
+
+	for (const struct column *c = columns; c->name; c++) {
+		json *row = json_object_new_object();
+
+		json_object_object_add(row, "name", text_or_null(c->name));
+		json_object_object_add(row, "type", text_or_null(column_type_name(c->type)));
+		json_object_object_add(row, "unit", text_or_null(c->unit));
+		json_object_object_add(row, "default",
+				       json_object_new_boolean(c->flags & COLUMN_DEFAULT));
+		json_object_object_add(row, "help", text_or_null(c->help));
+		json_object_array_add(list, row);
+	}
+	return list;
+}
+
 int describe(const struct argp *main_argp)
 {
 	json *root = json_object_new_object(), *list = json_object_new_array();
@@ -106,6 +124,7 @@ int describe(const struct argp *main_argp)
 		if (!(v->flags & VERB_HIDDEN))
 			json_object_array_add(list, describe_verb(v));
 	json_object_object_add(root, "verbs", list);
+	json_object_object_add(root, "columns", describe_columns());
 	list = json_object_new_array();
 	for (const struct exit_meaning *m = exit_meanings; m->text; m++) {
 		json *row = json_object_new_object();

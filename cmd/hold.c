@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
-#include <systemd/sd-daemon.h>
 
 #include "holder.h"
 #include "options.h"
+#include "service.h"
 
 struct hold_args {
 	struct hold_options hold;
@@ -55,7 +55,7 @@ static void log_to_stderr(void *data, int priority, const char *line)
 /* What the service manager shows beside the unit's name. */
 static void notify_status(const struct targets *targets, const char *first)
 {
-	char line[512] = "";
+	char line[512] = "", state[600];
 	size_t used = 0;
 
 	for (size_t i = 0; i < targets->count && used < sizeof(line) - 64; i++) {
@@ -70,7 +70,8 @@ static void notify_status(const struct targets *targets, const char *first)
 					 vfiopm_state_name(vfiopm_power_get_state(power)));
 		vfiopm_power_free(power);
 	}
-	sd_notifyf(0, "%sSTATUS=%s", first, line);
+	snprintf(state, sizeof(state), "%sSTATUS=%s", first, line);
+	service_notify(state);
 }
 
 static int hold_one(struct app *app, const struct hold_args *args, struct holder *holder,
@@ -164,7 +165,7 @@ int cmd_hold(struct app *app, int argc, char **argv)
 		if (r == 0)
 			notify_status(&targets, "");
 	}
-	sd_notify(0, "STOPPING=1");
+	service_notify("STOPPING=1");
 	if (r > 0)
 		holder_release_all(holder, strsignal(r));
 out:

@@ -27,7 +27,7 @@ struct span {
 	const char *at, *end;
 };
 
-struct names {
+struct name_db {
 	struct pci_access *hwdb;	/* with an empty list; NULL: not asked yet */
 	struct pci_access *list;	/* with the real one, which it loads when asked */
 	const char *text;		/* pci.ids as it is, NULL: not mapped */
@@ -56,7 +56,7 @@ static struct pci_access *access_new(void)
 }
 
 /* Where libpci would look: a compressed list, or else the same name without ".gz". */
-static void map_list(struct names *names)
+static void map_list(struct name_db *names)
 {
 	char path[256];
 	struct stat st;
@@ -85,9 +85,9 @@ static void map_list(struct names *names)
 	close(fd);
 }
 
-struct names *names_new(void)
+struct name_db *name_db_new(void)
 {
-	struct names *names;
+	struct name_db *names;
 
 	names = calloc(1, sizeof(*names));
 	if (!names)
@@ -101,7 +101,7 @@ struct names *names_new(void)
 	return names;
 }
 
-void names_free(struct names *names)
+void name_db_free(struct name_db *names)
 {
 	if (!names)
 		return;
@@ -177,7 +177,7 @@ static const char *lower_bound(struct span text, size_t tabs, long id)
 	return found;
 }
 
-static void find_vendor(struct names *names, unsigned int vendor)
+static void find_vendor(struct name_db *names, unsigned int vendor)
 {
 	struct span all = { names->text, names->text + names->size };
 	const char *line = lower_bound(all, 0, vendor);
@@ -193,7 +193,7 @@ static void find_vendor(struct names *names, unsigned int vendor)
 }
 
 /* 1: found; 0: the vendor is known, the device isn't; -1: neither. */
-static int ask_text(struct names *names, unsigned int vendor, unsigned int device, char *buf,
+static int ask_text(struct name_db *names, unsigned int vendor, unsigned int device, char *buf,
 		    size_t size)
 {
 	const struct span *name = &names->vendor_name, *section = &names->section;
@@ -224,22 +224,21 @@ static bool ask_libpci(struct pci_access *access, unsigned int vendor, unsigned 
 	return pci_lookup_name(access, buf, (int)size, flags, vendor, device);
 }
 
-static bool ask_hwdb(struct names *names, unsigned int vendor, unsigned int device, char *buf,
+static bool ask_hwdb(struct name_db *names, unsigned int vendor, unsigned int device, char *buf,
 		     size_t size)
 {
-	static char no_list[] = "";
-
 	if (!names->hwdb) {
 		names->hwdb = access_new();
 		if (!names->hwdb)
 			return false;
-		pci_set_name_list_path(names->hwdb, no_list, 0);
+		/* libpci frees the copy. */
+		pci_set_name_list_path(names->hwdb, strdup(""), 1);
 	}
 	return ask_libpci(names->hwdb, vendor, device, buf, size);
 }
 
-const char *names_lookup(struct names *names, unsigned int vendor, unsigned int device, char *buf,
-			 size_t size)
+const char *name_db_lookup(struct name_db *names, unsigned int vendor, unsigned int device,
+			   char *buf, size_t size)
 {
 	char other[256];
 	size_t len;

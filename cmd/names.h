@@ -5,12 +5,12 @@
 
 #include <stddef.h>
 
-struct names;
+struct name_db;
 
-struct names *names_new(void);	/* NULL: no memory */
-void names_free(struct names *names);
-/* "Intel Corporation 82574L Gigabit Network Connection", in @buf; NULL: not even the vendor is known. */
-const char *names_lookup(struct names *names, unsigned int vendor, unsigned int device, char *buf,
-			 size_t size);
+struct name_db *name_db_new(void);	/* NULL: no memory */
+void name_db_free(struct name_db *names);
+/* "Intel Corporation 82574L Gigabit Network Connection", in @buf; NULL: the vendor is unknown. */
+const char *name_db_lookup(struct name_db *names, unsigned int vendor, unsigned int device,
+			   char *buf, size_t size);
 
 #endif /* NAMES_H */

@@ -104,7 +104,7 @@ const struct argp output_argp = { .options = output_options, .parser = parse_out
 
 struct source {
 	struct vfiopm_owners *owners;
-	struct names *names;
+	struct name_db *names;
 };
 
 static void source_open(struct source *source, struct app *app, unsigned int needs)
@@ -119,13 +119,13 @@ static void source_open(struct source *source, struct app *app, unsigned int nee
 			msg_warn("cannot look for owners: %s", strerror(-r));
 	}
 	if (needs & NEED_NAMES)
-		source->names = names_new();
+		source->names = name_db_new();
 }
 
 static void source_close(struct source *source)
 {
 	vfiopm_owners_free(source->owners);
-	names_free(source->names);
+	name_db_free(source->names);
 }
 
 /* The row's power side is the caller's; false: the device has gone. */
@@ -159,6 +159,7 @@ static struct json_object *row_object(const struct output *out, const struct row
 static int print_json(const struct output *out, const struct source *source,
 		      struct vfiopm_device **dev, size_t n, unsigned int needs)
 {
+	const int flags = JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE;
 	const char *comma = "";
 
 	printf("{\n   \"devices\": [");
@@ -171,8 +172,7 @@ static int print_json(const struct output *out, const struct source *source,
 			continue;
 		object = row_object(out, &row);
 		printf("%s\n      %s", comma,
-		       json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
-								      JSON_C_TO_STRING_NOSLASHESCAPE));
+		       json_object_to_json_string_ext(object, flags));
 		comma = ",";
 		json_object_put(object);
 		vfiopm_power_free(power);
