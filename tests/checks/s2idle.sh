@@ -9,8 +9,7 @@ cd "$(dirname "$0")/../.."
 code=0
 for kernel in 6.1 6.12; do
 	keep=build/vm/s2idle-$kernel
-	# Without HPET the clock has an interrupt of its own, which wakes.
-	tests/vm/vm.sh run --quiet --kernel=$kernel --keep=$keep --timeout=200 --append=hpet=disable \
+	tests/vm/vm.sh run --quiet --kernel=$kernel --keep=$keep --timeout=200 \
 		--modparam='vfio-pci disable_idle_d3=1' -- bash tests/vm/s2idle.sh >/dev/null 2>&1
 	lines=$(tr -d '\r' <$keep/console.log | grep -o 's2idle: .*')
 	echo "$kernel:"
