@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <systemd/sd-daemon.h>
-
 #include "service.h"
 
 void service_notify(const char *state)

@@ -5,6 +5,7 @@
  * cmd_NAME() and NAME_argp.
  */
 VERB(list, 0, "list devices and their power states")
+VERB(status, 0, "show all that is known of devices")
 VERB(enter, VERB_WRITES, "put devices into low power and keep them there")
 VERB(exit, VERB_WRITES, "take devices out of low power and let go of them")
 VERB(hold, VERB_WRITES, "the same as enter, in the foreground")
