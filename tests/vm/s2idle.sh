@@ -63,6 +63,9 @@ poweroff -f
 END
 
 bind_vfio "$D3COLD"
+# Who would touch the root afterwards would hang there, and not be frozen the second time.
+pkill -x systemd-udevd
+pkill -x cat
 exec env -i PATH=/bin device="$D3COLD" pci=$pci busybox chroot $room /bin/busybox sh -c '
 	/bin/busybox --install -s /bin
 	exec sh /test'
