@@ -228,6 +228,8 @@ static int bind_unit(struct app *app, const struct bind_input *in, const char *s
 	if (code != EXIT_OK)
 		return code;
 	if (in->dry_run) {
+		if (vfiopm_driver_is_loaded(app->ctx, in->driver) == 0)
+			printf("%s: its module would be loaded\n", in->driver);
 		for (size_t i = 0; i < unit->count; i++)
 			show_plan(in, unit->dev[i]);
 		return EXIT_OK;

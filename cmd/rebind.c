@@ -87,13 +87,19 @@ int rebind_check_owner(struct app *app, const char *what, const struct vfiopm_de
 {
 	const struct vfiopm_owner *owner = NULL;
 	struct vfiopm_owners *owners = NULL;
+	bool vfio = vfiopm_device_is_vfio(dev);
 	int code = EXIT_OK;
 
-	if (!vfiopm_device_is_vfio(dev))
+	/*
+	 * While an unbind waits for the owner, the device has neither driver
+	 * nor vfio-dev any more (Linux 6.12), but it is still enabled. So is
+	 * one that a driver left so: there only an owner that is seen counts.
+	 */
+	if (!vfio && (vfiopm_device_get_driver(dev) || !is_enabled(dev)))
 		return EXIT_OK;
 	if (vfiopm_owners_new(app->ctx, &owners) == 0)
 		owner = find_owner(owners, dev);
-	if (owner || group_is_open(app, dev))
+	if (owner || (vfio && group_is_open(app, dev)))
 		code = say_owner(app, what, dev, owner);
 	vfiopm_owners_free(owners);
 	return code;

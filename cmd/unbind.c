@@ -74,7 +74,9 @@ static int check(struct app *app, const struct unbind_input *in, const struct vf
 	int code, r;
 
 	if (!vfiopm_device_is_vfio(dev)) {
-		if (!driver || !in->driver || !strcmp(driver, in->driver))
+		if (!driver)
+			return rebind_check_owner(app, "unbind", dev);
+		if (!in->driver || !strcmp(driver, in->driver))
 			return EXIT_OK;
 		msg_cannot("unbind", name, "it is on '%s', which is no VFIO driver", driver);
 		msg_hint(PROGRAM " bind --driver=%s %s", in->driver, name);

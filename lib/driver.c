@@ -231,14 +231,16 @@ static int transact(const struct rebind *t, struct outcome *was)
 	r = read_driver(t, was->driver, sizeof(was->driver));
 	if (r < 0)
 		return r;
-	/* Before the override is read: that takes the device lock. */
+	/* Both before the override is read: that takes the device lock. */
+	if (t->lenient && is_there(t, was))
+		return 0;
 	if (is_open(t))
 		return -EBUSY;
 	r = read_override(t, was->override, sizeof(was->override));
 	if (r < 0)
 		return r;
 	if (is_there(t, was)) {
-		if (t->lenient || !strcmp(was->override, override))
+		if (!strcmp(was->override, override))
 			return 0;
 		r = write_override(t, override);
 		return r < 0 ? r : 1;

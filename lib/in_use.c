@@ -162,8 +162,8 @@ static int in_use_display(struct walk *w)
 /* ---- virtual functions ---- */
 
 /*
- * Without its PF a VF is gone, or dead. One without a driver, or waiting on a
- * VFIO driver, is nobody's loss; one that a driver of the host has is in use,
+ * Without its PF a VF is gone, or dead. One without a driver, on pci-stub, or
+ * waiting on a VFIO driver, is nobody's loss; one that a driver of the host has is in use,
  * whatever for; one that is open would block the unbind of the PF.
  */
 static int visit_vf(const char *name, void *data)
@@ -197,7 +197,7 @@ static int visit_vf(const char *name, void *data)
 		}
 		if (enable > 0)
 			r = uses_add(w->uses, VFIOPM_USE_VF_OPEN, name, vf->name);
-	} else if (vf->driver) {
+	} else if (vf->driver && strcmp(vf->driver, "pci-stub")) {
 		snprintf(text, sizeof(text), "%s (%s)", vf->name, vf->driver);
 		r = uses_add(w->uses, VFIOPM_USE_VF, name, text);
 	}
@@ -218,6 +218,18 @@ static int in_use_vfs(struct walk *w)
 }
 
 /* ---- the list ---- */
+
+/* Directories have no order; who reads the list twice wants it the same. */
+static int by_kind(const void *a, const void *b)
+{
+	const struct use *x = a, *y = b;
+	int r;
+
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	r = strcmp(x->path, y->path);
+	return r ? r : strcmp(x->what, y->what);
+}
 
 int vfiopm_uses_new(const struct vfiopm_device *dev, const char *session,
 		    struct vfiopm_uses **ret)
@@ -242,6 +254,8 @@ int vfiopm_uses_new(const struct vfiopm_device *dev, const char *session,
 		vfiopm_uses_free(w.uses);
 		return r;
 	}
+	if (w.uses->count)
+		qsort(w.uses->use, w.uses->count, sizeof(w.uses->use[0]), by_kind);
 	*ret = w.uses;
 	return 0;
 }

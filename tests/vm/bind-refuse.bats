@@ -1,0 +1,255 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: kernels=6.1,6.12 timeout=300 cost=60
+#
+# What bind refuses because the host uses it, each for real, and that nothing is changed by a refusal.
+
+load lib
+load bind-lib
+
+setup_file() {
+	load_vfio disable_idle_d3=0
+	load_host_drivers
+	local disk=("$pci/$NVME"/nvme/nvme*/nvme*n*)
+	export DISK=${disk[0]##*/} PORT
+	# Two partitions, of 40 MiB and what is left.
+	printf ',40M\n,\n' | sfdisk --quiet "/dev/$DISK"
+	wait_for "$VM_PATIENCE" test -b "/dev/${DISK}p2"
+	local interface=("$pci/$PAIR0"/net/*)
+	PORT=${interface[0]##*/}
+}
+
+setup() {
+	mark "test $BATS_TEST_DESCRIPTION"
+	snapshot
+	before=$REPLY
+}
+
+# Whatever a test has left when it failed.
+teardown() {
+	close_device
+	[ -z "${claimer:-}" ] || kill -KILL "$claimer" 2>/dev/null || true
+	umount /mnt 2>/dev/null || true
+	swapoff "/dev/${DISK}p2" 2>/dev/null || true
+	vgchange --quiet -an 2>/dev/null || true
+	cryptsetup close secret 2>/dev/null || true
+	mdadm --quiet --stop /dev/md9 2>/dev/null || true
+	ip link del br9 2>/dev/null || true
+	ip link del vlan9 2>/dev/null || true
+	ip link del bond9 2>/dev/null || true
+	ip link set "$PORT" down 2>/dev/null || true
+}
+
+refused() { # ADDRESS TEXT...: exit 5, said why, nothing changed; in a dry run as well
+	local address=$1 dry
+	shift
+	for dry in '' --dry-run; do
+		# shellcheck disable=SC2086 # nothing or a word
+		vp bind $dry "$address"
+		expect 5 "cannot bind '$address': " "$@" "hint: " || return
+		unchanged "$before" || return
+	done
+}
+
+allowed() { # ADDRESS
+	vp bind --dry-run "$1"
+	expect 0 "$1: would go from"
+}
+
+@test "a filesystem on an LVM volume: mounted, not mounted, volume inactive" {
+	pvcreate --quiet "/dev/${DISK}p1"
+	vgcreate --quiet store "/dev/${DISK}p1"
+	lvcreate --quiet --yes -Zn -Wn -L 20M -n data store
+	wait_for "$VM_PATIENCE" test -e /dev/mapper/store-data
+	mkfs.ext4 -q /dev/mapper/store-data
+	mount /dev/mapper/store-data /mnt
+	echo precious >/mnt/file
+	refused "$NVME" "'/mnt' is mounted from $DISK > ${DISK}p1 > store-data (LVM)"
+	[ "$(cat /mnt/file)" = precious ]
+	# The whole group, and together with another device: nothing of it either.
+	vp bind --group "$NVME"
+	expect 5 "'/mnt' is mounted"
+	unchanged "$before"
+	umount /mnt
+	refused "$NVME" "store-data (LVM) is on $DISK > ${DISK}p1"
+	vgchange --quiet -an store
+	allowed "$NVME"
+	vgremove --quiet --force store
+	pvremove --quiet "/dev/${DISK}p1"
+}
+
+@test "a mount point with blanks; a mount in another mount namespace" {
+	mkfs.ext4 -q -F "/dev/${DISK}p1"
+	mkdir -p '/mnt/my disk'
+	mount "/dev/${DISK}p1" '/mnt/my disk'
+	refused "$NVME" "'/mnt/my disk' is mounted from $DISK > ${DISK}p1"
+	umount '/mnt/my disk'
+	allowed "$NVME"
+	unshare --mount --propagation=private sh -c "mount /dev/${DISK}p1 /mnt && echo mounted && exec sleep 1000" \
+		>"$BATS_TEST_TMPDIR/out" 3>&- 4>&- &
+	claimer=$!
+	wait_for "$VM_PATIENCE" test -s "$BATS_TEST_TMPDIR/out"
+	refused "$NVME" "$DISK is claimed by the kernel or by a program"
+	kill "$claimer"
+	wait "$claimer" || true
+	wait_for "$VM_PATIENCE" allowed "$NVME"
+}
+
+@test "swap" {
+	mkswap -q "/dev/${DISK}p2" || mkswap "/dev/${DISK}p2"
+	swapon "/dev/${DISK}p2"
+	refused "$NVME" "swap '/dev/${DISK}p2' is on $DISK > ${DISK}p2"
+	grep -q "${DISK}p2" /proc/swaps
+	swapoff "/dev/${DISK}p2"
+	allowed "$NVME"
+}
+
+@test "dm-crypt, RAID, and a program that claims the disk" {
+	head -c 32 /dev/zero | cryptsetup open --type plain --cipher aes-cbc-essiv:sha256 --key-size 256 \
+		--key-file - "/dev/${DISK}p1" secret
+	refused "$NVME" "secret (dm-crypt) is on $DISK > ${DISK}p1"
+	cryptsetup close secret
+	mdadm --quiet --create /dev/md9 --run --force --level=0 --raid-devices=1 --metadata=1.2 \
+		"/dev/${DISK}p2"
+	refused "$NVME" "md9 (RAID) is on $DISK > ${DISK}p2"
+	mkfs.ext4 -q /dev/md9
+	mount /dev/md9 /mnt
+	refused "$NVME" "'/mnt' is mounted from $DISK > ${DISK}p2 > md9 (RAID)"
+	umount /mnt
+	mdadm --quiet --stop /dev/md9
+	mdadm --quiet --zero-superblock "/dev/${DISK}p2"
+	python3 -c "
+import os, signal
+fd = os.open('/dev/$DISK', os.O_RDONLY | os.O_EXCL)
+print('open', flush=True)
+signal.pause()" >"$BATS_TEST_TMPDIR/out" 3>&- 4>&- &
+	claimer=$!
+	wait_for "$VM_PATIENCE" test -s "$BATS_TEST_TMPDIR/out"
+	refused "$NVME" "$DISK is claimed by the kernel or by a program"
+	kill "$claimer"
+	wait "$claimer" || true
+	allowed "$NVME"
+}
+
+@test "--force takes a mounted disk, with a warning" {
+	mkfs.ext4 -q -F "/dev/${DISK}p1"
+	mount "/dev/${DISK}p1" /mnt
+	# The filesystem loses its disk: what the kernel says about that is its business.
+	allow_kernel_report '.'
+	vp bind --force "$NVME"
+	expect 0 "warning: '$NVME': '/mnt' is mounted from $DISK > ${DISK}p1" "$NVME: nvme -> vfio-pci"
+	umount -l /mnt
+	vp unbind "$NVME"
+	expect 0 "vfio-pci -> nvme"
+	wait_for "$VM_PATIENCE" test -b "/dev/${DISK}p1"
+	disallow_kernel_report
+}
+
+@test "the default route on a bridge over the interface, IPv4 and IPv6; the bridge itself; nothing" {
+	ip link add br9 type bridge
+	ip link set "$PORT" up
+	ip link set "$PORT" master br9
+	ip link set br9 up
+	ip addr add 192.0.2.1/24 dev br9
+	ip route add default via 192.0.2.254 dev br9
+	refused "$PAIR0" "the default route goes through $PORT > br9"
+	[ -n "$(ip route show default)" ]
+	# Its neighbour in the group is free, the group is not.
+	allowed "$PAIR1"
+	vp bind --group "$PAIR1"
+	expect 5 "'$PAIR0': the default route"
+	unchanged "$before"
+	ip route del default
+	refused "$PAIR0" "br9, which is up, is on $PORT"
+	ip -6 addr add 2001:db8::1/64 dev br9 nodad
+	ip -6 route add default via 2001:db8::fe dev br9
+	refused "$PAIR0" "the default route goes through $PORT > br9"
+	ip -6 route del default
+	ip link set br9 down
+	allowed "$PAIR0"
+	ip link del br9
+	ip addr add 192.0.2.1/24 dev "$PORT"
+	ip route add default via 192.0.2.254 dev "$PORT"
+	refused "$PAIR0" "the default route goes through $PORT"
+	ip route del default
+	ip addr flush dev "$PORT"
+}
+
+@test "a VLAN; a bond with two ports" {
+	ip link set "$PORT" up
+	ip link add link "$PORT" name vlan9 type vlan id 9
+	allowed "$PAIR0"
+	ip link set vlan9 up
+	refused "$PAIR0" "vlan9, which is up, is on $PORT"
+	ip link del vlan9
+	ip link set "$PORT" down
+	interface=("$pci/$PAIR1"/net/*)
+	other=${interface[0]##*/}
+	ip link set "$other" down
+	ip link add bond9 type bond mode active-backup
+	ip link set "$PORT" master bond9
+	ip link set "$other" master bond9
+	ip link set bond9 up
+	refused "$PAIR0" "bond9, which is up, is on $PORT"
+	refused "$PAIR1" "bond9, which is up, is on $other"
+	ip addr add 192.0.2.1/24 dev bond9
+	ip route add default via 192.0.2.254 dev bond9
+	vp bind --group "$PAIR0"
+	expect 5 "'$PAIR0': the default route goes through $PORT > bond9" \
+		"'$PAIR1': the default route goes through $other > bond9"
+	unchanged "$before"
+	ip link del bond9
+}
+
+@test "the caller's SSH session, also when sudo has dropped its variable" {
+	ip link set "$PORT" up
+	ip addr add 192.0.2.1/24 dev "$PORT"
+	allowed "$PAIR0"
+	export SSH_CONNECTION="198.51.100.7 50022 192.0.2.1 22"
+	refused "$PAIR0" "your SSH session (192.0.2.1) comes through $PORT"
+	# An ancestor has it still.
+	vp_with env -u SSH_CONNECTION -- bind "$PAIR0"
+	expect 5 "your SSH session (192.0.2.1) comes through $PORT"
+	unchanged "$before"
+	unset SSH_CONNECTION
+	ip addr flush dev "$PORT"
+}
+
+@test "a bridge" {
+	refused "$CONV_BRIDGE" "it is a bridge"
+	refused "$D3HOT_PORT_UP" "it is a bridge"
+}
+
+@test "VFs: one that is open is never taken, with --force or without; one on VFIO is nobody's loss" {
+	echo 0 >"$pci/$PF/sriov_drivers_autoprobe"
+	echo 2 >"$pci/$PF/sriov_numvfs"
+	vf=$(readlink "$pci/$PF/virtfn0")
+	vf=${vf##*/}
+	vp bind "$vf"
+	expect 0 "$vf: no driver -> vfio-pci" "a VF: its power is that of $PF"
+	allowed "$PF"
+	open_device "$vf"
+	snapshot; before=$REPLY
+	refused "$PF" "its VF $vf is open through VFIO"
+	vp bind --force "$PF"
+	expect 5 "its VF $vf is open through VFIO"
+	unchanged "$before"
+	close_device
+	allowed "$PF"
+	vp unbind "$vf"
+	echo 0 >"$pci/$PF/sriov_numvfs"
+}
+
+@test "VFs: one on a driver of the host is in use" {
+	echo 0 >"$pci/$PF/sriov_drivers_autoprobe"
+	echo 1 >"$pci/$PF/sriov_numvfs"
+	vf=$(readlink "$pci/$PF/virtfn0")
+	vf=${vf##*/}
+	modprobe uio_pci_generic
+	bind_to uio_pci_generic "$vf"
+	snapshot; before=$REPLY
+	refused "$PF" "its VF $vf (uio_pci_generic) is in use"
+	unbind "$vf"
+	allowed "$PF"
+	echo 0 >"$pci/$PF/sriov_numvfs"
+}
