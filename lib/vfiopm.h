@@ -564,6 +564,48 @@ int vfiopm_power_wait_asleep(const struct vfiopm_device *dev, enum vfiopm_state 
 int vfiopm_power_wait_active(const struct vfiopm_device *dev, int64_t timeout_ms,
 			     struct vfiopm_power **ret);
 
+/* ---- health: did a device come back? -------------------------------------- */
+
+/**
+ * vfiopm_device_read_config - read the raw configuration space
+ * @dev: device
+ * @buf: for up to @size bytes
+ * @size: bytes; 4096 is all there can be
+ *
+ * The one function here that resumes the device, and its port, by looking. May
+ * block for as long as a resume takes. All ones: the device doesn't answer.
+ * Return: the bytes read, 64 unless privileged (CAP_SYS_ADMIN); -ENODEV;
+ * -EROFS: foreign root; an error of open(2) or read(2).
+ * Since: 0.1
+ */
+ssize_t vfiopm_device_read_config(const struct vfiopm_device *dev, void *buf, size_t size);
+/**
+ * vfiopm_device_get_errors - PCI Express errors (AER) counted so far, of all kinds
+ *
+ * Wakes nothing.
+ * Return: 0; -ENODATA: the kernel counts none for it; -ENODEV. Since: 0.1
+ */
+int vfiopm_device_get_errors(const struct vfiopm_device *dev, uint64_t *ret);
+
+struct vfiopm_klog;
+
+/**
+ * vfiopm_klog_new - read the kernel's log from now on
+ * Return: 0; -EPERM: not permitted (kernel.dmesg_restrict); -EROFS: foreign
+ * root; -ENOMEM; an error of open(2). Since: 0.1
+ */
+int vfiopm_klog_new(struct vfiopm_ctx *ctx, struct vfiopm_klog **ret);
+/** vfiopm_klog_free - release it; NULL is allowed. Since: 0.1 */
+void vfiopm_klog_free(struct vfiopm_klog *klog);
+/**
+ * vfiopm_klog_next - take the next message; doesn't block
+ * @klog: log
+ * @buf: its text, terminated
+ * @size: room in @buf
+ * Return: 1 with a message, 0 when there is none; an error of read(2). Since: 0.1
+ */
+int vfiopm_klog_next(struct vfiopm_klog *klog, char *buf, size_t size);
+
 /* ---- events: devices that come, go and change their driver -------------- */
 
 /** enum vfiopm_event - what happened to a PCI device, as uevents name it */

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* vfio-pm cycle: does a device come back, a thousand times? */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cycle.h"
+
+enum {
+	KEY_COUNT = KEY_VERB, KEY_DURATION, KEY_ASLEEP, KEY_AWAKE, KEY_STATE, KEY_COMMAND,
+	KEY_KEEP_GOING, KEY_TIMEOUT, KEY_REGISTER, KEY_NO_VERIFY, KEY_JSON_LINES, KEY_GROUP,
+};
+
+static const struct argp_option options[] = {
+	{ "count", KEY_COUNT, "N", 0, "This many cycles (10)", 0 },
+	{ "duration", KEY_DURATION, "TIME", 0, "As many cycles as fit in TIME", 0 },
+	{ "asleep", KEY_ASLEEP, "TIME", 0, "Stay asleep for TIME in each cycle (0)", 0 },
+	{ "awake", KEY_AWAKE, "TIME", 0, "Stay awake for TIME after each cycle (0)", 0 },
+	{ "state", KEY_STATE, "D3hot|D3cold", 0,
+	  "The state to reach, at least (D3hot: asleep, as deep as it goes)", 0 },
+	{ "timeout", KEY_TIMEOUT, "TIME", 0, "How long it may take to fall asleep (10s)", 0 },
+	{ "command", KEY_COMMAND, "CMD", 0,
+	  "Run CMD by the shell when asleep and when awake again, with VFIO_PM_DEVICE, "
+	  "VFIO_PM_PHASE (asleep, awake), VFIO_PM_CYCLE and VFIO_PM_STATE in its environment; an "
+	  "exit status other than 0 is a failure", 0 },
+	{ "register", KEY_REGISTER, "BAR:OFFSET=VALUE", 0,
+	  "Write VALUE to a 32-bit register before each sleep, and expect it, or the register's "
+	  "value at the start where the sleep may lose it, afterwards", 0 },
+	{ "no-verify", KEY_NO_VERIFY, NULL, 0, "Only look whether it is active in D0 again", 0 },
+	{ "keep-going", KEY_KEEP_GOING, NULL, 0, "Go on after a failure", 0 },
+	{ "group", KEY_GROUP, NULL, 0, "Every endpoint of the IOMMU groups, too", 0 },
+	{ "json", 'J', NULL, 0, "Print the figures as JSON", 0 },
+	{ "json-lines", KEY_JSON_LINES, NULL, 0,
+	  "One JSON object a cycle as it happens, then one with the figures", 0 },
+	{ 0 }
+};
+
+static void parse_ms(struct argp_state *state, const char *arg, int64_t *ret)
+{
+	if (parse_time(arg, ret) < 0)
+		argp_error(state, "'%s' is no time; give a number with ms, s, m or h", arg);
+}
+
+static void parse_count(struct argp_state *state, const char *arg, int64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoll(arg, &end, 10);
+	if (arg[0] < '0' || arg[0] > '9' || *end || errno || *ret < 1)
+		argp_error(state, "'%s' is no number of cycles", arg);
+}
+
+/* "0:0x24=0x1f001f" */
+static void parse_register(struct argp_state *state, const char *arg, struct cycle_options *o)
+{
+	unsigned long long offset, value;
+	unsigned long bar;
+	char *end = NULL;
+
+	errno = 0;
+	bar = strtoul(arg, &end, 0);
+	if (*end != ':' || end == arg)
+		goto bad;
+	offset = strtoull(end + 1, &end, 0);
+	if (*end != '=')
+		goto bad;
+	value = strtoull(end + 1, &end, 0);
+	if (*end || errno || bar > 5 || offset % 4 || value > UINT32_MAX)
+		goto bad;
+	o->reg.bar = (unsigned int)bar;
+	o->reg.offset = offset;
+	o->reg_value = (uint32_t)value;
+	o->has_reg = true;
+	return;
+bad:
+	argp_error(state, "'%s' is no BAR:OFFSET=VALUE, e.g. 0:0x24=0x1f001f", arg);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct cycle_options *o = state->input;
+
+	switch (key) {
+	case KEY_COUNT:
+		parse_count(state, arg, &o->count);
+		return 0;
+	case KEY_DURATION:
+		parse_ms(state, arg, &o->duration_ms);
+		return 0;
+	case KEY_ASLEEP:
+		parse_ms(state, arg, &o->asleep_ms);
+		return 0;
+	case KEY_AWAKE:
+		parse_ms(state, arg, &o->awake_ms);
+		return 0;
+	case KEY_TIMEOUT:
+		parse_ms(state, arg, &o->timeout_ms);
+		return 0;
+	case KEY_STATE:
+		if (vfiopm_state_parse(arg, &o->state) < 0 || o->state < VFIOPM_STATE_D3HOT)
+			argp_error(state, "--state is D3hot or D3cold, not '%s'", arg);
+		return 0;
+	case KEY_COMMAND:
+		o->command = arg;
+		return 0;
+	case KEY_REGISTER:
+		parse_register(state, arg, o);
+		return 0;
+	case KEY_NO_VERIFY:
+		o->no_verify = true;
+		return 0;
+	case KEY_KEEP_GOING:
+		o->keep_going = true;
+		return 0;
+	case KEY_GROUP:
+		o->group = true;
+		return 0;
+	case 'J':
+		o->json = true;
+		return 0;
+	case KEY_JSON_LINES:
+		o->json_lines = true;
+		return 0;
+	case ARGP_KEY_ARGS:
+		o->specs = state->argv + state->next;
+		o->n_specs = (size_t)(state->argc - state->next);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which device?");
+		return 0;
+	case ARGP_KEY_END:
+		if (o->count && o->duration_ms)
+			argp_error(state, "--count and --duration exclude each other");
+		if (!o->count && !o->duration_ms)
+			o->count = 10;
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+const struct argp cycle_argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "DEVICE...",
+	.doc = "Put devices to sleep and wake them, again and again, and verify each time that "
+	       "they came back."
+	       "\vEach is opened once, which resets it, and so does the close at the end. Verified "
+	       "are the configuration header, BARs and command register, the PM, MSI, MSI-X and "
+	       "PCI Express capabilities with the link's speed and width, a register, and that "
+	       "there are no new PCI Express errors. Exit status 1: it didn't come back as it "
+	       "was; 6: it didn't fall asleep as deep as wanted.",
+};
+
+/* Registers without effect while nothing runs, for kinds of devices that are known. */
+static const struct {
+	uint32_t class;			/* 0: by vendor and device */
+	unsigned int vendor, device;
+	struct worker_register reg;
+	uint32_t value;
+} known_registers[] = {
+	/* NVM Express 1.4, 3.1.8: admin queue attributes, used when the controller is enabled */
+	{ .class = 0x010802, .reg = { 0, 0x24 }, .value = 0x001f001f },
+	/* Intel 82574 datasheet, 10.2.6.2: multicast table, used when the receiver is on */
+	{ .vendor = 0x8086, .device = 0x10d3, .reg = { 0, 0x5200 }, .value = 0x5a5a5a5a },
+};
+
+static void choose_register(const struct cycle_options *o, struct cycled *d)
+{
+	if (o->has_reg) {
+		d->has_reg = true;
+		d->reg = o->reg;
+		d->reg_value = o->reg_value;
+	}
+	for (size_t i = 0; i < sizeof(known_registers) / sizeof(known_registers[0]); i++) {
+		if (d->has_reg || o->no_verify)
+			return;
+		if (known_registers[i].class ?
+			    known_registers[i].class != vfiopm_device_get_class(d->dev) :
+			    known_registers[i].vendor != vfiopm_device_get_vendor(d->dev) ||
+				    known_registers[i].device != vfiopm_device_get_device(d->dev))
+			continue;
+		d->has_reg = true;
+		d->reg = known_registers[i].reg;
+		d->reg_value = known_registers[i].value;
+	}
+}
+
+static bool is_over(const struct cycle *c)
+{
+	const struct cycle_options *o = c->options;
+
+	if (c->interrupted)
+		return true;
+	if (o->count)
+		return c->number >= o->count;
+	return cycle_now_ns() - c->start_ns >= o->duration_ms * 1000000;
+}
+
+/* After these there is nothing to go on with. */
+static bool is_final(enum outcome outcome)
+{
+	return outcome == OUTCOME_ASKED || outcome == OUTCOME_GONE || outcome == OUTCOME_HUNG;
+}
+
+static int run(struct cycle *c)
+{
+	int code = EXIT_OK;
+	bool end = false;
+
+	c->start_ns = cycle_now_ns();
+	while (!end && !is_over(c)) {
+		c->number++;
+		cycle_step(c);
+		for (size_t i = 0; i < c->count; i++) {
+			struct cycled *d = &c->dev[i];
+
+			if (c->interrupted && d->outcome == OUTCOME_OK)
+				continue;
+			report_line(c, d);
+			if (d->outcome == OUTCOME_OK)
+				continue;
+			report_failure(c, d);
+			code_merge(&code, cycle_exit_code(d->outcome));
+			end = end || !c->options->keep_going || is_final(d->outcome);
+		}
+		report_progress(c, false);
+	}
+	return code;
+}
+
+static int cycle_targets(struct cycle *c, const struct targets *targets)
+{
+	int code, r;
+
+	c->dev = calloc(targets->count, sizeof(*c->dev));
+	if (!c->dev)
+		return EXIT_FAILED;
+	for (size_t i = 0; i < targets->count; i++) {
+		c->dev[c->count].dev = vfiopm_device_ref(targets->dev[i]);
+		choose_register(c->options, &c->dev[c->count++]);
+	}
+	/* Before the child is started: it must not be ended by the terminal's ^C. */
+	r = stop_open(&c->stop);
+	if (r == 0)
+		r = worker_new(targets, &c->worker);
+	if (r < 0) {
+		msg_error("cannot start: %s", strerror(-r));
+		return EXIT_FAILED;
+	}
+	if (vfiopm_klog_new(c->app->ctx, &c->klog) < 0)
+		c->klog = NULL;
+	code = cycle_open(c);
+	if (code != EXIT_OK)
+		return code;
+	code = run(c);
+	code_merge(&code, report_summary(c));
+	return code;
+}
+
+static void cycle_clear(struct cycle *c)
+{
+	worker_free(c->worker);
+	vfiopm_klog_free(c->klog);
+	if (c->stop.fd >= 0)
+		stop_close(&c->stop);
+	for (size_t i = 0; i < c->count; i++) {
+		struct cycled *d = &c->dev[i];
+
+		vfiopm_device_unref(d->dev);
+		free(d->log);
+		stats_free(&d->entry);
+		stats_free(&d->fall_asleep);
+		stats_free(&d->wake);
+		stats_free(&d->exit);
+	}
+	free(c->dev);
+}
+
+int cmd_cycle(struct app *app, int argc, char **argv)
+{
+	struct cycle_options o = { .timeout_ms = 10000, .state = VFIOPM_STATE_D3HOT };
+	struct cycle c = { .app = app, .options = &o, .stop.fd = -1 };
+	struct targets targets;
+	int code;
+
+	verb_parse(app, argc, argv, &o);
+	code = targets_resolve(app, o.specs, o.n_specs, &targets);
+	if (o.group)
+		for (size_t i = 0, n = targets.count; i < n; i++)
+			if (targets_add_group(&targets, targets.dev[i]) < 0)
+				code_merge(&code, EXIT_FAILED);
+	/* All or none: a cycle that lacks a device that was asked for proves nothing. */
+	if (code == EXIT_OK)
+		code = cycle_targets(&c, &targets);
+	cycle_clear(&c);
+	targets_free(&targets);
+	return code;
+}

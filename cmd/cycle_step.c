@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One cycle: low power, asleep, awake again, as before? */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cycle.h"
+#include "holder.h"
+
+/*
+ * A wait for sleep is cut into pieces to look at signals and requests; a piece
+ * is longer than what vfiopm_power_wait_asleep() gives the ports to settle.
+ */
+#define PIECE_MS 1500
+/* A host that resumes a device does so in the call; the rest is bookkeeping. */
+#define AWAKE_MS 2000
+
+int64_t cycle_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+int cycle_exit_code(enum outcome outcome)
+{
+	switch (outcome) {
+	case OUTCOME_OK:
+		return EXIT_OK;
+	case OUTCOME_NOT_ASLEEP:
+		return EXIT_STATE;
+	case OUTCOME_ASKED:
+	case OUTCOME_NOT_BACK:
+	case OUTCOME_COMMAND:
+	case OUTCOME_REFUSED:
+	case OUTCOME_HUNG:
+		return EXIT_FAILED;
+	case OUTCOME_GONE:
+		return EXIT_NODEV;
+	}
+	return EXIT_FAILED;
+}
+
+__attribute__((format(printf, 3, 4)))
+static void fail(struct cycled *d, enum outcome outcome, const char *fmt, ...)
+{
+	va_list args;
+
+	/* What failed first is the cause of the rest. */
+	if (d->outcome != OUTCOME_OK)
+		return;
+	d->outcome = outcome;
+	va_start(args, fmt);
+	vsnprintf(d->why, sizeof(d->why), fmt, args);
+	va_end(args);
+}
+
+static const char come_back_hint[] =
+	"try a reset of the slot, a removal and rescan of the bus, or power off and on";
+
+/* What the worker's answer means, if it is a failure. */
+static bool answered(struct cycled *d, const struct cycle *c, const char *what, int r,
+		     enum outcome outcome)
+{
+	struct vfiopm_device *now = NULL;
+
+	if (r == 0)
+		return true;
+	if (r == -ETIME) {
+		fail(d, OUTCOME_HUNG, "%s: the kernel has not answered for %d s", what,
+		     WORKER_LIMIT_MS / 1000);
+		snprintf(d->hint, sizeof(d->hint),
+			 "process %d is stuck in the kernel with it; a reboot may be needed",
+			 (int)worker_get_pid(c->worker));
+	} else if (r == -EPIPE) {
+		fail(d, OUTCOME_GONE, "%s: the process that held the device was killed", what);
+	} else if (vfiopm_device_refresh(d->dev, &now) == -ENODEV) {
+		fail(d, OUTCOME_GONE, "%s: the device was removed", what);
+	} else {
+		fail(d, outcome, "%s: %s", what, strerror(-r));
+		if (outcome == OUTCOME_NOT_BACK)
+			snprintf(d->hint, sizeof(d->hint), "%s", come_back_hint);
+	}
+	vfiopm_device_unref(now);
+	return false;
+}
+
+static bool check_requests(struct cycle *c)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < c->count; i++) {
+		if (worker_is_asked(c->worker, i)) {
+			fail(&c->dev[i], OUTCOME_ASKED,
+			     "the host asked for the device back: it is being unbound or removed");
+			any = true;
+		}
+		if (worker_has_error(c->worker, i)) {
+			fail(&c->dev[i], OUTCOME_NOT_BACK,
+			     "the device reported an uncorrectable error");
+			any = true;
+		}
+	}
+	return any;
+}
+
+void cycle_pause(struct cycle *c, int64_t ms)
+{
+	int64_t end = cycle_now_ns() + ms * 1000000;
+
+	while (!c->interrupted && !check_requests(c)) {
+		struct pollfd pfd = { .fd = c->stop.fd, .events = POLLIN };
+		int64_t left = (end - cycle_now_ns()) / 1000000;
+
+		/* Requests come on descriptors of the worker: looked at often enough. */
+		if (poll(&pfd, 1, left < 0 ? 0 : left > 200 ? 200 : (int)left) > 0 &&
+		    stop_signal(&c->stop))
+			c->interrupted = true;
+		if (cycle_now_ns() >= end)
+			return;
+	}
+}
+
+static bool all_fine(const struct cycle *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->dev[i].outcome != OUTCOME_OK)
+			return false;
+	return true;
+}
+
+/* ---- down ---- */
+
+static void enter(struct cycle *c, size_t i)
+{
+	struct cycled *d = &c->dev[i];
+	struct worker_reply reply;
+	int r;
+
+	r = worker_call(c->worker, WORKER_ENTER, i, NULL, 0, &reply);
+	if (!answered(d, c, "entering low power", r, OUTCOME_REFUSED))
+		return;
+	d->entered = true;
+	d->entry_ns = reply.took_ns;
+}
+
+static void explain(struct cycled *d, const struct vfiopm_power *power, enum vfiopm_state want)
+{
+	char *cause = NULL, *mend = NULL;
+
+	if (vfiopm_explain_likeliest(d->dev, want, VFIOPM_EXPLAIN_ENGAGED, &cause, &mend) != 1)
+		cause = NULL;
+	fail(d, OUTCOME_NOT_ASLEEP, "expected %s, found %s in %s: %s",
+	     want >= VFIOPM_STATE_D3COLD ? "D3cold" : "suspended in D3hot or D3cold",
+	     vfiopm_status_name(vfiopm_power_get_status(power)),
+	     vfiopm_state_name(vfiopm_power_get_state(power)), cause ? cause : "no reason found");
+	if (mend)
+		snprintf(d->hint, sizeof(d->hint), "%s", mend);
+	free(cause);
+	free(mend);
+}
+
+static void fall_asleep(struct cycle *c, struct cycled *d)
+{
+	const struct cycle_options *o = c->options;
+	int64_t start = cycle_now_ns(), left;
+
+	do {
+		struct vfiopm_power *power = NULL;
+		int r;
+
+		left = o->timeout_ms - (cycle_now_ns() - start) / 1000000;
+		/* Negative would be no limit. */
+		left = left < 0 ? 0 : left < PIECE_MS ? left : PIECE_MS;
+		r = vfiopm_power_wait_asleep(d->dev, o->state, left, &power);
+		if (r == -ENODEV)
+			fail(d, OUTCOME_GONE, "the device was removed");
+		if (r == 0) {
+			d->asleep_ns = cycle_now_ns() - start;
+			d->reached = vfiopm_power_get_state(power);
+		}
+		left = o->timeout_ms - (cycle_now_ns() - start) / 1000000;
+		if (r < 0 && power && (r == -EOPNOTSUPP || left <= 0) && !check_requests(c))
+			explain(d, power, o->state);
+		vfiopm_power_free(power);
+		if (r == 0)
+			return;
+		cycle_pause(c, 0);
+	} while (d->outcome == OUTCOME_OK && !c->interrupted);
+}
+
+/* ---- up ---- */
+
+static void check_active(struct cycled *d, int64_t start)
+{
+	struct vfiopm_power *power = NULL;
+	int r;
+
+	r = vfiopm_power_wait_active(d->dev, AWAKE_MS, &power);
+	if (r == 0)
+		d->wake_ns = cycle_now_ns() - start;
+	if (r == -ENODEV) {
+		fail(d, OUTCOME_GONE, "the device was removed");
+	} else if (r < 0 || vfiopm_power_get_state(power) != VFIOPM_STATE_D0) {
+		fail(d, OUTCOME_NOT_BACK, "expected active in D0, found %s in %s",
+		     power ? vfiopm_status_name(vfiopm_power_get_status(power)) : "nothing",
+		     power ? vfiopm_state_name(vfiopm_power_get_state(power)) : "no state");
+		snprintf(d->hint, sizeof(d->hint), "%s", come_back_hint);
+	}
+	vfiopm_power_free(power);
+}
+
+static void leave(struct cycle *c, size_t i)
+{
+	struct cycled *d = &c->dev[i];
+	int64_t start = cycle_now_ns();
+	struct worker_reply reply;
+	int r;
+
+	d->entered = false;
+	r = worker_call(c->worker, WORKER_EXIT, i, NULL, 0, &reply);
+	if (!answered(d, c, "leaving low power", r, OUTCOME_NOT_BACK))
+		return;
+	d->exit_ns = reply.took_ns;
+	check_active(d, start);
+}
+
+static void check_register(struct cycle *c, size_t i)
+{
+	struct cycled *d = &c->dev[i];
+	struct worker_reply reply;
+	bool may_lose;
+	int r;
+
+	if (!d->has_reg || d->outcome != OUTCOME_OK)
+		return;
+	r = worker_call(c->worker, WORKER_REG_READ, i, &d->reg, 0, &reply);
+	if (!answered(d, c, "reading the register", r, OUTCOME_NOT_BACK))
+		return;
+	/* Power that was cut takes the state with it, and so may D3hot (PCI PM 1.2, 5.4.1). */
+	may_lose = d->reached == VFIOPM_STATE_D3COLD ||
+		   config_loses_state(d->config, d->config_len);
+	if (reply.value == d->reg_value || (may_lose && reply.value == d->reg_reset))
+		return;
+	fail(d, OUTCOME_NOT_BACK, "BAR %u at 0x%" PRIx64 ": expected 0x%08x%s, found 0x%08x",
+	     d->reg.bar, d->reg.offset, d->reg_value, may_lose ? " or its reset value" : "",
+	     reply.value);
+}
+
+static void verify(struct cycle *c, size_t i)
+{
+	struct cycled *d = &c->dev[i];
+	struct worker_reply reply;
+	uint64_t errors;
+	char why[256];
+	int r;
+
+	if (c->options->no_verify || d->outcome != OUTCOME_OK)
+		return;
+	r = worker_call(c->worker, WORKER_CONFIG, i, NULL, 0, &reply);
+	if (!answered(d, c, "reading its configuration space", r, OUTCOME_NOT_BACK))
+		return;
+	if (reply.config_len < d->config_len ||
+	    !verify_config(d->config, reply.config, d->config_len, why, sizeof(why))) {
+		fail(d, OUTCOME_NOT_BACK, "%s",
+		     reply.config_len < d->config_len ? "its configuration space ends early" : why);
+		snprintf(d->hint, sizeof(d->hint), "%s", come_back_hint);
+	}
+	check_register(c, i);
+	if (vfiopm_device_get_errors(d->dev, &errors) == 0) {
+		if (errors > d->errors)
+			fail(d, OUTCOME_NOT_BACK, "PCI Express errors: expected none new, found "
+			     "%" PRIu64, errors - d->errors);
+		d->errors = errors;
+	}
+}
+
+/* ---- the user's own check ---- */
+
+static void run_command(struct cycle *c, struct cycled *d, const char *phase)
+{
+	const char *command = c->options->command;
+	char number[32];
+	int status;
+	pid_t pid;
+
+	if (!command || d->outcome != OUTCOME_OK || c->interrupted)
+		return;
+	fflush(stdout);
+	snprintf(number, sizeof(number), "%" PRId64, c->number);
+	pid = fork();
+	if (pid == 0) {
+		stop_restore(&c->stop);
+		setenv("VFIO_PM_DEVICE", vfiopm_device_get_name(d->dev), 1);
+		setenv("VFIO_PM_PHASE", phase, 1);
+		setenv("VFIO_PM_CYCLE", number, 1);
+		setenv("VFIO_PM_STATE", vfiopm_state_name(d->reached), 1);
+		execlp("sh", "sh", "-c", command, (char *)NULL);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (pid < 0)
+		fail(d, OUTCOME_COMMAND, "the command can't be started: %s", strerror(errno));
+	else if (WIFSIGNALED(status))
+		fail(d, OUTCOME_COMMAND, "%s: the command was ended by signal %d", phase,
+		     WTERMSIG(status));
+	else if (WEXITSTATUS(status))
+		fail(d, OUTCOME_COMMAND, "%s: the command's exit status: expected 0, found %d",
+		     phase, WEXITSTATUS(status));
+}
+
+/* ---- all of it ---- */
+
+/* The kernel's words on the device or anything above it, since the last call. */
+static void take_log(struct cycle *c, struct cycled *failed)
+{
+	char line[1024];
+	size_t size, lines = 0;
+	FILE *f = NULL;
+
+	if (!c->klog)
+		return;
+	if (failed)
+		f = open_memstream(&failed->log, &size);
+	while (vfiopm_klog_next(c->klog, line, sizeof(line)) > 0)
+		if (f && lines++ < 20)
+			fprintf(f, "%s\n", line);
+	if (f)
+		fclose(f);
+}
+
+static void begin(struct cycle *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		struct cycled *d = &c->dev[i];
+
+		d->outcome = OUTCOME_OK;
+		d->entered = false;
+		d->reached = VFIOPM_STATE_UNKNOWN;
+		d->entry_ns = d->asleep_ns = d->wake_ns = d->exit_ns = -1;
+		d->why[0] = d->hint[0] = '\0';
+		free(d->log);
+		d->log = NULL;
+	}
+	take_log(c, NULL);
+}
+
+static void finish(struct cycle *c)
+{
+	bool logged = false;
+
+	for (size_t i = 0; i < c->count; i++) {
+		struct cycled *d = &c->dev[i];
+
+		/* An interrupted cycle is none. */
+		if (c->interrupted && d->outcome == OUTCOME_OK)
+			continue;
+		d->cycles++;
+		if (d->entry_ns >= 0)
+			stats_add(&d->entry, d->entry_ns);
+		if (d->asleep_ns >= 0)
+			stats_add(&d->fall_asleep, d->asleep_ns);
+		if (d->wake_ns >= 0)
+			stats_add(&d->wake, d->wake_ns);
+		if (d->exit_ns >= 0)
+			stats_add(&d->exit, d->exit_ns);
+		if (d->outcome == OUTCOME_OK)
+			continue;
+		d->failures++;
+		if (!logged)
+			take_log(c, d);
+		logged = true;
+		if (!d->first_failed) {
+			d->first_failed = c->number;
+			memcpy(d->first_why, d->why, sizeof(d->first_why));
+		}
+	}
+}
+
+void cycle_step(struct cycle *c)
+{
+	const struct cycle_options *o = c->options;
+
+	begin(c);
+	for (size_t i = 0; i < c->count; i++) {
+		const struct cycled *d = &c->dev[i];
+
+		if (d->has_reg)
+			worker_call(c->worker, WORKER_REG_WRITE, i, &d->reg, d->reg_value, NULL);
+	}
+	for (size_t i = 0; i < c->count && all_fine(c); i++)
+		enter(c, i);
+	for (size_t i = 0; i < c->count && all_fine(c) && !c->interrupted; i++)
+		fall_asleep(c, &c->dev[i]);
+	if (all_fine(c) && !c->interrupted) {
+		for (size_t i = 0; i < c->count; i++)
+			run_command(c, &c->dev[i], "asleep");
+		if (o->asleep_ms)
+			cycle_pause(c, o->asleep_ms);
+	}
+	for (size_t i = 0; i < c->count; i++)
+		if (c->dev[i].entered)
+			leave(c, i);
+	if (!c->interrupted) {
+		check_requests(c);
+		for (size_t i = 0; i < c->count; i++)
+			verify(c, i);
+		for (size_t i = 0; i < c->count; i++)
+			run_command(c, &c->dev[i], "awake");
+	}
+	finish(c);
+	if (o->awake_ms && all_fine(c))
+		cycle_pause(c, o->awake_ms);
+	else
+		cycle_pause(c, 0);
+}
+
+static int baseline(struct cycle *c, size_t i)
+{
+	struct cycled *d = &c->dev[i];
+	struct worker_reply reply;
+	int r;
+
+	/* Awake from here: later comparisons are with a device in D0. */
+	r = worker_call(c->worker, WORKER_CONFIG, i, NULL, 0, &reply);
+	if (r < 0)
+		return r;
+	memcpy(d->config, reply.config, reply.config_len);
+	d->config_len = reply.config_len;
+	if (d->has_reg) {
+		r = worker_call(c->worker, WORKER_REG_READ, i, &d->reg, 0, &reply);
+		if (r < 0)
+			return r;
+		d->reg_reset = reply.value;
+		/* Memory decoding was switched on for it. */
+		r = worker_call(c->worker, WORKER_CONFIG, i, NULL, 0, &reply);
+		if (r < 0)
+			return r;
+		memcpy(d->config, reply.config, reply.config_len);
+	}
+	if (vfiopm_device_get_errors(d->dev, &d->errors) < 0)
+		d->errors = 0;
+	return 0;
+}
+
+static int open_one(struct cycle *c, size_t i)
+{
+	const unsigned int needed = VFIOPM_FEATURE_ENTRY | VFIOPM_FEATURE_EXIT;
+	const char *name = vfiopm_device_get_name(c->dev[i].dev);
+	struct worker_reply reply;
+	int code, r;
+
+	code = trouble_check(c->app, "cycle", c->dev[i].dev);
+	if (code != EXIT_OK)
+		return code;
+	r = worker_call(c->worker, WORKER_OPEN, i, NULL, 0, &reply);
+	if (r == 0 && (reply.features & needed) != needed) {
+		msg_cannot("cycle", name, "driver '%s' has no low-power features",
+			   vfiopm_device_get_driver(c->dev[i].dev));
+		msg_hint("vfio-pci has them since Linux 6.1");
+		return EXIT_UNUSABLE;
+	}
+	if (r == 0)
+		r = baseline(c, i);
+	switch (r) {
+	case 0:
+		return EXIT_OK;
+	case -EBUSY:
+		return trouble_busy(c->app, "cycle", c->dev[i].dev);
+	case -ENODEV:
+		msg_cannot("cycle", name, "the device has gone");
+		return EXIT_NODEV;
+	case -ETIME:
+		msg_cannot("cycle", name, "opening it: the kernel has not answered for %d s",
+			   WORKER_LIMIT_MS / 1000);
+		return EXIT_FAILED;
+	case -EACCES:
+		msg_cannot("cycle", name, "no permission on its VFIO node");
+		msg_hint("run it as root, or be given the node by its owner");
+		return EXIT_FAILED;
+	}
+	msg_cannot("cycle", name, "it can't be opened: %s", strerror(-r));
+	return EXIT_FAILED;
+}
+
+int cycle_open(struct cycle *c)
+{
+	int code = EXIT_OK;
+
+	for (size_t i = 0; i < c->count; i++)
+		code_merge(&code, open_one(c, i));
+	return code;
+}

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* vfio-pm run: low power while a command runs. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cycle.h"
+#include "holder.h"
+
+enum { KEY_TIMEOUT = KEY_VERB, KEY_NO_WAIT, KEY_GROUP };
+
+/* Failures of its own, as of env(1); the rest is the command's. */
+#define RUN_FAILED	125
+#define RUN_NO_EXEC	126
+#define RUN_NOT_FOUND	127
+
+struct input {
+	char **specs, **command;
+	size_t n_specs;
+	int64_t timeout_ms;
+	bool no_wait, group;
+};
+
+struct device {
+	struct vfiopm_device *dev;
+	uint8_t config[CONFIG_MAX];
+	size_t config_len;
+	bool open;
+};
+
+struct run {
+	struct app *app;
+	const struct input *in;
+	struct worker *worker;
+	struct device *dev;
+	size_t count;
+	int signal_fd;
+	sigset_t saved;
+};
+
+static const struct argp_option options[] = {
+	{ "timeout", KEY_TIMEOUT, "TIME", 0, "How long it may take to fall asleep (10s)", 0 },
+	{ "no-wait", KEY_NO_WAIT, NULL, 0, "Start COMMAND at once, asleep or not", 0 },
+	{ "group", KEY_GROUP, NULL, 0, "Every endpoint of the IOMMU groups, too", 0 },
+	{ 0 }
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct input *in = state->input;
+
+	switch (key) {
+	case KEY_TIMEOUT:
+		if (parse_time(arg, &in->timeout_ms) < 0)
+			argp_error(state, "'%s' is no time; give a number with ms, s, m or h", arg);
+		return 0;
+	case KEY_NO_WAIT:
+		in->no_wait = true;
+		return 0;
+	case KEY_GROUP:
+		in->group = true;
+		return 0;
+	case ARGP_KEY_ARGS:
+		in->specs = state->argv + state->next;
+		in->n_specs = (size_t)(state->argc - state->next);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which device?");
+		return 0;
+	case ARGP_KEY_END:
+		if (!in->command || !in->command[0])
+			argp_error(state, "which command? give it after --");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+const struct argp run_argp = {
+	.options = options,
+	.parser = parse,
+	.args_doc = "DEVICE... -- COMMAND [ARGUMENT...]",
+	.doc = "Keep devices in low power while COMMAND runs."
+	       "\vThe exit status is the command's; 125 when a device could not be put to sleep or "
+	       "did not come back, 126 when COMMAND can't be executed, 127 when it isn't found. "
+	       "Signals are handed on to COMMAND. Low power is left, and that is verified, before "
+	       "the devices are closed, also when this process is killed.",
+};
+
+/* ---- devices ---- */
+
+static int failed(const struct device *d, const char *text)
+{
+	msg_cannot("run with", vfiopm_device_get_name(d->dev), "%s", text);
+	return RUN_FAILED;
+}
+
+static int put_to_sleep(struct run *run, size_t i)
+{
+	struct device *d = &run->dev[i];
+	struct worker_reply reply;
+	int r;
+
+	if (trouble_check(run->app, "run with", d->dev) != EXIT_OK)
+		return RUN_FAILED;
+	r = worker_call(run->worker, WORKER_OPEN, i, NULL, 0, &reply);
+	if (r == -EBUSY) {
+		trouble_busy(run->app, "run with", d->dev);
+		return RUN_FAILED;
+	}
+	d->open = r == 0;
+	if (r == 0 && !(reply.features & VFIOPM_FEATURE_ENTRY))
+		return failed(d, "its driver has no low-power features");
+	if (r == 0)
+		r = worker_call(run->worker, WORKER_CONFIG, i, NULL, 0, &reply);
+	if (r == 0) {
+		memcpy(d->config, reply.config, reply.config_len);
+		d->config_len = reply.config_len;
+		r = worker_call(run->worker, WORKER_ENTER, i, NULL, 0, NULL);
+	}
+	if (r == -ETIME)
+		return failed(d, "the kernel has not answered for 30 s");
+	return r < 0 ? failed(d, strerror(-r)) : 0;
+}
+
+static int wait_asleep(struct run *run, struct device *d)
+{
+	struct vfiopm_power *power = NULL;
+	int64_t start = monotonic_ms();
+	int r;
+
+	if (run->in->no_wait)
+		return 0;
+	r = vfiopm_power_wait_asleep(d->dev, VFIOPM_STATE_D3HOT, run->in->timeout_ms, &power);
+	if (r < 0 && power)
+		trouble_awake(run->app, d->dev, power, r, monotonic_ms() - start);
+	else if (r < 0)
+		failed(d, strerror(-r));
+	vfiopm_power_free(power);
+	return r < 0 ? RUN_FAILED : 0;
+}
+
+static int wake_up(struct run *run, size_t i)
+{
+	struct device *d = &run->dev[i];
+	struct worker_reply reply;
+	char why[256];
+	int r;
+
+	if (!d->open)
+		return 0;
+	d->open = false;
+	r = worker_call(run->worker, WORKER_EXIT, i, NULL, 0, NULL);
+	if (r == 0)
+		r = worker_call(run->worker, WORKER_CONFIG, i, NULL, 0, &reply);
+	if (r == -EPIPE)
+		return failed(d, "the process that held it was killed");
+	if (r == -ETIME)
+		return failed(d, "it does not come back: the kernel has not answered for 30 s");
+	if (r < 0)
+		return failed(d, strerror(-r));
+	if (d->config_len &&
+	    !verify_config(d->config, reply.config, d->config_len, why, sizeof(why)))
+		return failed(d, why);
+	worker_call(run->worker, WORKER_CLOSE, i, NULL, 0, NULL);
+	return 0;
+}
+
+/* The host wants a device back, or it failed: the command goes on without it. */
+static void give_back(struct run *run)
+{
+	for (size_t i = 0; i < run->count; i++) {
+		struct device *d = &run->dev[i];
+
+		if (!d->open ||
+		    (!worker_is_asked(run->worker, i) && !worker_has_error(run->worker, i)))
+			continue;
+		d->open = false;
+		worker_call(run->worker, WORKER_CLOSE, i, NULL, 0, NULL);
+		msg_warn("'%s' was let go of: the host asked for it, or it failed",
+			 vfiopm_device_get_name(d->dev));
+	}
+}
+
+/* ---- the command ---- */
+
+static int block_signals(struct run *run)
+{
+	static const int handed_on[] = { SIGINT,  SIGTERM, SIGHUP, SIGQUIT,
+					 SIGUSR1, SIGUSR2, SIGCONT, SIGALRM };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	for (size_t i = 0; i < sizeof(handed_on) / sizeof(handed_on[0]); i++)
+		sigaddset(&set, handed_on[i]);
+	if (sigprocmask(SIG_BLOCK, &set, &run->saved) < 0)
+		return -errno;
+	run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return run->signal_fd < 0 ? -errno : 0;
+}
+
+static pid_t start(const struct run *run)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	sigprocmask(SIG_SETMASK, &run->saved, NULL);
+	execvp(run->in->command[0], run->in->command);
+	msg_error("cannot run '%s': %s", run->in->command[0], strerror(errno));
+	_exit(errno == ENOENT ? RUN_NOT_FOUND : RUN_NO_EXEC);
+}
+
+/* One the terminal sent to the whole foreground group has reached the command already. */
+static void hand_on(const struct run *run, pid_t pid)
+{
+	struct signalfd_siginfo info;
+
+	while (read(run->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+		if (info.ssi_signo != SIGCHLD && info.ssi_code != SI_KERNEL)
+			kill(pid, (int)info.ssi_signo);
+}
+
+/* A signal, or a device that is wanted back. */
+static int wait_event(const struct run *run)
+{
+	struct pollfd *fds;
+	nfds_t n = 0;
+
+	fds = calloc(1 + 2 * run->count, sizeof(*fds));
+	if (!fds)
+		return -ENOMEM;
+	fds[n++] = (struct pollfd){ .fd = run->signal_fd, .events = POLLIN };
+	for (size_t i = 0; i < run->count; i++) {
+		if (!run->dev[i].open)
+			continue;
+		fds[n].fd = worker_get_asked_fd(run->worker, i);
+		fds[n++].events = POLLIN;
+		fds[n].fd = worker_get_error_fd(run->worker, i);
+		fds[n++].events = POLLIN;
+	}
+	poll(fds, n, -1);
+	free(fds);
+	return 0;
+}
+
+static int follow(struct run *run, pid_t pid)
+{
+	int status;
+
+	while (wait_event(run) == 0) {
+		hand_on(run, pid);
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+		give_back(run);
+	}
+	waitpid(pid, &status, 0);
+	return RUN_FAILED;
+}
+
+static int run_devices(struct run *run)
+{
+	bool told = false;
+	int code = 0;
+	pid_t pid;
+
+	for (size_t i = 0; i < run->count && code == 0; i++)
+		code = put_to_sleep(run, i);
+	for (size_t i = 0; i < run->count && code == 0; i++)
+		code = wait_asleep(run, &run->dev[i]);
+	if (code == 0) {
+		pid = start(run);
+		if (pid < 0)
+			msg_error("cannot start a process: %s", strerror(errno));
+		code = pid < 0 ? RUN_FAILED : follow(run, pid);
+	}
+	for (size_t i = 0; i < run->count; i++)
+		if (wake_up(run, i) && !told) {
+			told = true;
+			/* A command that failed itself keeps its word. */
+			code = code ? code : RUN_FAILED;
+		}
+	return code;
+}
+
+static int run_targets(struct run *run, const struct targets *targets)
+{
+	int r;
+
+	run->dev = calloc(targets->count, sizeof(*run->dev));
+	if (!run->dev)
+		return RUN_FAILED;
+	for (size_t i = 0; i < targets->count; i++)
+		run->dev[run->count++].dev = targets->dev[i];
+	/* First the signals, which the worker must not be ended by. */
+	r = block_signals(run);
+	if (r == 0)
+		r = worker_new(targets, &run->worker);
+	if (r < 0) {
+		msg_error("cannot start: %s", strerror(-r));
+		return RUN_FAILED;
+	}
+	return run_devices(run);
+}
+
+/* argp would take the command's options for ours: it is cut off first. */
+static char **split(int *argc, char **argv)
+{
+	for (int i = 1; i < *argc; i++) {
+		if (strcmp(argv[i], "--"))
+			continue;
+		argv[i] = NULL;
+		*argc = i;
+		return argv + i + 1;
+	}
+	return NULL;
+}
+
+int cmd_run(struct app *app, int argc, char **argv)
+{
+	struct input in = { .timeout_ms = 10000 };
+	struct run run = { .app = app, .in = &in, .signal_fd = -1 };
+	struct targets targets;
+	int code;
+
+	in.command = split(&argc, argv);
+	verb_parse(app, argc, argv, &in);
+	code = targets_resolve(app, in.specs, in.n_specs, &targets);
+	if (in.group)
+		for (size_t i = 0, n = targets.count; i < n; i++)
+			if (targets_add_group(&targets, targets.dev[i]) < 0)
+				code_merge(&code, EXIT_FAILED);
+	code = code == EXIT_OK ? run_targets(&run, &targets) : RUN_FAILED;
+	if (worker_free(run.worker) < 0)
+		msg_error("the kernel has not answered for 30 s: a process is left with a device");
+	if (run.signal_fd >= 0)
+		close(run.signal_fd);
+	free(run.dev);
+	targets_free(&targets);
+	return code;
+}

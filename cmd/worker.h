@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A child that opens devices and does what can sleep in the kernel: opening,
+ * resuming, resetting take a second on real platforms, for ever on a wedged
+ * one. The caller is never stuck with it.
+ */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include "cmd.h"
+
+/* "The kernel has not answered for 30 s." */
+#define WORKER_LIMIT_MS 30000
+#define WORKER_CONFIG_MAX 4096
+
+struct worker;
+
+/* A register of a BAR, 32 bits wide. */
+struct worker_register {
+	unsigned int bar;
+	uint64_t offset;
+};
+
+struct worker_reply {
+	int64_t took_ns;	/* in the kernel */
+	uint32_t value;		/* of a register */
+	uint32_t features;	/* OP_OPEN: VFIOPM_FEATURE_* */
+	uint32_t config_len;
+	uint8_t config[WORKER_CONFIG_MAX];
+};
+
+enum worker_op {
+	WORKER_OPEN,		/* open, probe, say that we let go when asked */
+	WORKER_ENTER,
+	WORKER_EXIT,
+	WORKER_CONFIG,		/* read the config space: wakes the device */
+	WORKER_REG_READ,
+	WORKER_REG_WRITE,
+	WORKER_CLOSE,		/* leave low power if that is engaged, and close */
+};
+
+/* Start the child; nothing is opened yet. */
+int worker_new(const struct targets *targets, struct worker **ret);
+/*
+ * Have @op done to device @i. 0 or the errno of the operation; -ETIME: the
+ * kernel hasn't answered for WORKER_LIMIT_MS; -EPIPE: the child was killed.
+ */
+int worker_call(struct worker *worker, enum worker_op op, size_t i,
+		const struct worker_register *reg, uint32_t value, struct worker_reply *ret);
+/* Has the host asked for device @i back, or has it reported an error? */
+bool worker_is_asked(const struct worker *worker, size_t i);
+bool worker_has_error(const struct worker *worker, size_t i);
+/* Readable from then on, for poll(2). */
+int worker_get_asked_fd(const struct worker *worker, size_t i);
+int worker_get_error_fd(const struct worker *worker, size_t i);
+pid_t worker_get_pid(const struct worker *worker);
+/*
+ * Leave low power, close all, end the child. -ETIME: it is stuck in the kernel
+ * and was left behind.
+ */
+int worker_free(struct worker *worker);
+
+#endif /* WORKER_H */

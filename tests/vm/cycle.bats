@@ -1,0 +1,215 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: kernels=6.1,6.12 timeout=900 cost=90
+#
+# cycle: figures of devices that come back, and the right words and code for each that doesn't.
+
+load lib
+
+vfio_pm=$VM_ROOT/build/vfio-pm
+
+setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+
+teardown() {
+	[ -z "${cycle_pid:-}" ] || kill -INT "$cycle_pid" 2>/dev/null || true
+	unbind_all
+}
+
+bound() { # ROLE...: on vfio-pci, awake in D0 by themselves
+	local role
+	load_vfio disable_idle_d3=1
+	for role; do bind_vfio "${!role}"; done
+}
+
+worker_of() { pgrep -P "$1" -x vfio-pm-work; }
+
+background() { # ARGUMENT...: cycles without end; returns when some have been done
+	log=$BATS_TEST_TMPDIR/log
+	"$vfio_pm" cycle --duration=10m --json-lines "$@" >"$log" 2>"$log.err" 3>&- &
+	cycle_pid=$!
+	wait_for 30 grep -q '"cycle":3,' "$log"
+}
+
+ended() { ! kill -0 "$cycle_pid" 2>/dev/null; }
+
+ends_with() { # STATUS SECONDS TEXT
+	local status=0
+	wait_for "$2" ended || fail "still there after $2 s"
+	wait "$cycle_pid" || status=$?
+	cycle_pid=
+	cat "$log.err"
+	[ "$status" = "$1" ] || fail "exit status $status, not $1"
+	[ -z "$3" ] || grep -q "$3" "$log.err" || fail "not said: $3"
+}
+
+@test "a thousand cycles of the D3cold endpoint, no failure, no leak" {
+	bound D3COLD
+	n=$(count 1000)
+	"$vfio_pm" cycle "$D3COLD" --count="$n" --state=D3cold --json-lines >"$BATS_TEST_TMPDIR/log" 3>&- &
+	cycle_pid=$!
+	wait_for 30 grep -q '"cycle":5,' "$BATS_TEST_TMPDIR/log"
+	worker=$(worker_of "$cycle_pid")
+	fds() { find "/proc/$1/fd" -type l | wc -l; }
+	rss() { awk '/VmData/ { print $2 }' "/proc/$1/status"; }
+	before="$(fds "$cycle_pid") $(fds "$worker") $(rss "$worker")"
+	wait_for 300 grep -q "\"cycle\":$((n / 2))," "$BATS_TEST_TMPDIR/log"
+	kill -STOP "$cycle_pid"
+	after="$(fds "$cycle_pid") $(fds "$worker") $(rss "$worker")"
+	kill -CONT "$cycle_pid"
+	wait "$cycle_pid"
+	[ "$before" = "$after" ] || fail "descriptors and memory: $before, then $after"
+	tail -n 1 "$BATS_TEST_TMPDIR/log" | jq -e --argjson n "$n" '
+		.devices[0] | .cycles == $n and .failed == 0 and .first_failure == null and
+		([.entry, .fall_asleep, .wake, .exit] | all(.count == $n and
+			.min > 0 and .min <= .median and .median <= .p95 and .p95 <= .p99 and .p99 <= .max))'
+	[ -z "$(pgrep -x vfio-pm-work)" ]
+	is_state "$D3COLD" active D0
+	get enable "$pci/$D3COLD/enable"
+	[ "$enable" = 0 ]
+}
+
+@test "every other kind of device, each by itself" {
+	bound D3COLD_PORT D3COLD_VIA SHARED0 D3HOT D3HOT_PORT NVME PF PAIR0 HOTPLUG
+	bind_vfio "$PAIR1"
+	n=$(count 100)
+	for role in D3COLD_PORT D3COLD_VIA D3HOT D3HOT_PORT NVME PF PAIR0 HOTPLUG; do
+		run "$vfio_pm" cycle "${!role}" --count="$n" --json
+		[ "$status" = 0 ] || fail "$role ($(dev "KIND_$role")): $output"
+		jq -e --argjson n "$n" '.devices[0] | .cycles == $n and .failed == 0' <<<"$output"
+	done
+}
+
+@test "two devices of one group, two of one power resource, and a conventional group, together" {
+	bound PAIR0 PAIR1 SHARED0 SHARED1 CONV0 CONV1
+	n=$(count 100)
+	"$vfio_pm" cycle --group "$PAIR0" --count="$n"
+	"$vfio_pm" cycle "$SHARED0" "$SHARED1" --count="$n" --state=D3cold
+	run "$vfio_pm" cycle "$CONV0" "$CONV1" --count=2
+	echo "$output"
+	# QEMU's conventional cards have no PM capability.
+	[ "$status" = 6 ]
+}
+
+@test "the table, and a user's own check with its environment" {
+	bound D3COLD
+	run "$vfio_pm" cycle "$D3COLD" --count=2 --asleep=50ms --awake=50ms \
+		--command='echo "$VFIO_PM_DEVICE $VFIO_PM_PHASE $VFIO_PM_CYCLE $VFIO_PM_STATE" >>/run/checks'
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ ${lines[0]} =~ ^DEVICE\ +CYCLES\ +FAILED\ +PHASE\ +MIN\ +MEDIAN\ +P95\ +P99\ +MAX$ ]]
+	[[ ${lines[2]} =~ ^$D3COLD\ +2\ +0\ +fall\ asleep\ +[0-9.]+ ]]
+	printf "$D3COLD %s\n" 'asleep 1 D3cold' 'awake 1 D3cold' 'asleep 2 D3cold' 'awake 2 D3cold' |
+		diff - /run/checks
+	run "$vfio_pm" cycle "$D3COLD" --count=5 --command='[ "$VFIO_PM_CYCLE" != 2 ] || exit 3'
+	[ "$status" = 1 ]
+	[[ $output == *"cannot cycle '$D3COLD': cycle 2: asleep: the command's exit status: expected 0, found 3"* ]]
+	run "$vfio_pm" cycle "$D3COLD" --count=5 --keep-going --json --command='[ "$VFIO_PM_CYCLE" != 2 ] || exit 3' 2>/dev/null
+	[ "$status" = 1 ]
+	is_state "$D3COLD" active D0
+}
+
+@test "not asleep: control on, no PM capability, an awake port; exit status 6, and why" {
+	bound D3COLD NOPM
+	echo on >"$pci/$D3COLD/power/control"
+	run "$vfio_pm" cycle "$D3COLD" --timeout=1
+	echo "$output"
+	[ "$status" = 6 ]
+	[[ $output == *"cycle 1: expected suspended in D3hot or D3cold, found active in D0: "*control* ]]
+	run "$vfio_pm" cycle "$NOPM" --timeout=3
+	echo "$output"
+	[ "$status" = 6 ]
+	[[ $output == *"found suspended in D0: "*"PM capability"* ]]
+	# Its port has the power resource, and is kept awake.
+	bind_vfio "$D3COLD_VIA"
+	echo on >"$pci/$D3COLD_VIA_UP/power/control"
+	run "$vfio_pm" cycle "$D3COLD_VIA" --state=D3cold --timeout=3
+	echo "$output"
+	echo auto >"$pci/$D3COLD_VIA_UP/power/control"
+	[ "$status" = 6 ]
+	[[ $output == *"expected D3cold, found suspended in D3hot: "*"$D3COLD_VIA_UP"* ]]
+}
+
+@test "switched to control=on while it cycles" {
+	bound D3COLD
+	background "$D3COLD" --timeout=2
+	echo on >"$pci/$D3COLD/power/control"
+	ends_with 6 20 "found active in D0: .*control"
+	echo auto >"$pci/$D3COLD/power/control"
+	jq -s -e '.[-1].devices[0].failed == 1' "$log"
+}
+
+@test "unbound from outside while it cycles: let go of at once, and said" {
+	bound D3COLD
+	background "$D3COLD"
+	timeout 10 sh -c "echo $D3COLD >$pci/$D3COLD/driver/unbind"
+	ends_with 1 10 "the host asked for the device back"
+}
+
+@test "removed and unplugged while it cycles" {
+	bound D3COLD HOTPLUG
+	background "$D3COLD"
+	timeout 10 sh -c "echo 1 >$pci/$D3COLD/remove"
+	ends_with 1 10 "the host asked for the device back"
+	echo 1 >/sys/bus/pci/rescan
+	wait_for 10 test -e "$pci/$D3COLD"
+	background "$HOTPLUG" --asleep=100ms
+	device_del "$ID_HOTPLUG"
+	ends_with 1 30 "the host asked for the device back"
+	wait_for 20 gone "$HOTPLUG"
+	device_add e1000e fresh "$HOTPLUG_BUS" romfile=
+	wait_for 20 test -e "$pci/$HOTPLUG/iommu_group"
+}
+
+@test "the process that holds the device is killed: said, and the device is free" {
+	bound D3COLD
+	background "$D3COLD"
+	kill -KILL "$(worker_of "$cycle_pid")"
+	ends_with 3 10 "the process that held the device was killed"
+	wait_state "$D3COLD" active D0
+	"$vfio_pm" cycle "$D3COLD" --count=1
+}
+
+@test "killed itself, nothing stays behind" {
+	bound D3COLD
+	background "$D3COLD"
+	worker=$(worker_of "$cycle_pid")
+	kill -KILL "$cycle_pid"
+	wait "$cycle_pid" || true
+	cycle_pid=
+	no_worker() { ! kill -0 "$worker" 2>/dev/null; }
+	wait_for 10 no_worker
+	wait_state "$D3COLD" active D0
+}
+
+@test "^C ends it with the figures so far, and with the device awake" {
+	bound D3COLD
+	background "$D3COLD" --asleep=200ms
+	kill -INT "$cycle_pid"
+	ends_with 0 10 ""
+	jq -s -e '.[-1] | .interrupted and .devices[0].cycles >= 3 and .devices[0].failed == 0' "$log"
+	wait_state "$D3COLD" active D0
+}
+
+@test "the kernel doesn't answer: said after 30 s, and not waited for any longer" {
+	bound D3COLD
+	background "$D3COLD"
+	worker=$(worker_of "$cycle_pid")
+	kill -STOP "$worker"
+	ends_with 1 60 "the kernel has not answered for 30 s"
+	run kill -0 "$worker"
+	[ "$status" != 0 ]
+}
+
+@test "owned by somebody else, not bound, no such device" {
+	bound D3COLD
+	"$vfio_pm" enter "$D3COLD"
+	run "$vfio_pm" cycle "$D3COLD"
+	[ "$status" = 5 ]
+	[[ $output == *"cannot cycle '$D3COLD': in use by 'vfio-pm"* ]]
+	"$vfio_pm" exit "$D3COLD"
+	unbind "$D3COLD"
+	run "$vfio_pm" cycle "$D3COLD"
+	[ "$status" = 4 ]
+	run "$vfio_pm" cycle ffff:00:00.0
+	[ "$status" = 3 ]
+}

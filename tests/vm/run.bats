@@ -1,0 +1,87 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: kernels=6.1,6.12
+#
+# run: asleep while the command runs, awake and free afterwards, whatever happens.
+
+load lib
+
+vfio_pm=$VM_ROOT/build/vfio-pm
+
+setup() {
+	mark "test $BATS_TEST_DESCRIPTION"
+	load_vfio disable_idle_d3=1
+	bind_vfio "$D3COLD"
+}
+
+teardown() { unbind_all; }
+
+@test "asleep while it runs, awake afterwards, status handed on" {
+	bind_vfio "$D3HOT"
+	run "$vfio_pm" run "$D3COLD" "$D3HOT" -- sh -c \
+		"cat $pci/$D3COLD/power_state $pci/$D3HOT/power_state $pci/$D3COLD/power/runtime_status; exit 42"
+	echo "$output"
+	[ "$status" = 42 ]
+	[ "$output" = $'D3cold\nD3hot\nsuspended' ]
+	is_state "$D3COLD" active D0
+	get enable "$pci/$D3COLD/enable"
+	[ "$enable" = 0 ]
+	"$vfio_pm" run "$D3COLD" -- true
+}
+
+@test "its own failures: 125, 126, 127, and the command isn't run" {
+	run "$vfio_pm" run "$D3COLD" -- /nonexistent/command
+	[ "$status" = 127 ]
+	run "$vfio_pm" run "$D3COLD" -- /etc/passwd
+	[ "$status" = 126 ]
+	is_state "$D3COLD" active D0
+	echo on >"$pci/$D3COLD/power/control"
+	run "$vfio_pm" run "$D3COLD" --timeout=500ms -- touch /run/was-run
+	echo "$output"
+	[ "$status" = 125 ]
+	[ ! -e /run/was-run ]
+	[[ $output == *"'$D3COLD' is not asleep after"* ]]
+	echo auto >"$pci/$D3COLD/power/control"
+	run "$vfio_pm" run ffff:00:00.0 -- true
+	[ "$status" = 125 ]
+	run "$vfio_pm" run "$D3COLD"
+	[ "$status" = 2 ]
+}
+
+@test "signals reach the command; one that ends it is told as the shell does" {
+	"$vfio_pm" run "$D3COLD" -- sh -c 'trap "echo got >/run/got; exit 7" TERM; echo up >/run/up; while :; do sleep 0.1; done' 3>&- &
+	pid=$!
+	wait_for 20 test -e /run/up
+	is_state "$D3COLD" suspended D3cold
+	kill -TERM "$pid"
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" = 7 ]
+	[ "$(cat /run/got)" = got ]
+	is_state "$D3COLD" active D0
+	run "$vfio_pm" run "$D3COLD" -- sh -c 'kill -KILL $$'
+	[ "$status" = 137 ]
+}
+
+@test "killed: low power is left all the same" {
+	"$vfio_pm" run "$D3COLD" -- sleep 30 3>&- &
+	pid=$!
+	wait_state "$D3COLD" suspended D3cold
+	kill -KILL "$pid"
+	wait "$pid" || true
+	wait_state "$D3COLD" active D0
+	get enable "$pci/$D3COLD/enable"
+	[ "$enable" = 0 ]
+	pkill -x -P 1 sleep || true
+}
+
+@test "unbound meanwhile: let go of at once, the command goes on" {
+	"$vfio_pm" run "$D3COLD" -- sh -c 'sleep 5; exit 9' 2>/run/err 3>&- &
+	pid=$!
+	wait_state "$D3COLD" suspended D3cold
+	timeout 5 sh -c "echo $D3COLD >$pci/$D3COLD/driver/unbind"
+	status=0
+	wait "$pid" || status=$?
+	[ "$status" = 9 ]
+	grep -q "'$D3COLD' was let go of" /run/err
+}
