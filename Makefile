@@ -130,6 +130,12 @@ uninstall:
 	for u in $(notdir $(UNITS)); do rm -f $(DESTDIR)$(UNITDIR)/$$u; done
 	for m in $(MANS); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m#man/}; done
 
+# What the binary says of itself goes into completions, vfio-pm.8 and README.md;
+# the check "describe" tells when it has to.
+generate: all
+	completions/generate.sh
+	man/generate.sh
+
 clean:
 	rm -rf $(BUILD)
 
@@ -138,4 +144,4 @@ clean:
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d)
 
 .DELETE_ON_ERROR:
-.PHONY: all install uninstall clean FORCE
+.PHONY: all install uninstall generate clean FORCE

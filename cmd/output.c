@@ -185,7 +185,7 @@ static void heading(const char *name, char *buf, size_t size)
 {
 	size_t i;
 
-	for (i = 0; name[i] && i < size - 1; i++)
+	for (i = 0; i < size - 1 && name[i]; i++)
 		buf[i] = (char)toupper((unsigned char)name[i]);
 	buf[i] = '\0';
 }

@@ -14,7 +14,11 @@ trap 'rm -rf "$tmp"' EXIT
 		if .name == "driver" then .arg = "DRIVER"
 		elif .arg | test("LIST") then .arg = "LIST"
 		else . end
-	else . end)' >"$tmp/json"
+	else . end)
+	| .columns as $columns
+	| .verbs[] |= (.args = ((.args // "") | split("\n")[0])
+		| .columns = if any(.options[]; .arg == "LIST" or .arg == "COLUMN")
+			then $columns else null end)' >"$tmp/json"
 
 fill() { # TEMPLATE FILE: the template with @DATA@ replaced by standard input
 	cat >"$tmp/data"
@@ -44,7 +48,7 @@ jq -r --arg header "$header" '
 	(.verbs[] | "\t\(.name))",
 		"\t\toptions=(\(.options | words))",
 		"\t\targs=\(.args // "" | @sh)",
-		(if .columns then "\t\tcolumns=(\([ .columns[].key ] | join(" ")))" else empty end),
+		(if .columns then "\t\tcolumns=(\([ .columns[].name ] | join(" ")))" else empty end),
 		"\t\t;;"),
 	"\tesac",
 	"}",
@@ -71,7 +75,7 @@ jq -r --arg header "$header" '
 	"\tcolumns=()",
 	"\tcase $1 in",
 	(.verbs[] | "\t\(.name))",
-		(if .columns then "\t\tcolumns=(\([ .columns[].key ] | join(" ")))" else empty end),
+		(if .columns then "\t\tcolumns=(\([ .columns[].name ] | join(" ")))" else empty end),
 		"\t\tspecs=(", (.options | specs | "\t\t\t" + .),
 		(if (.args // "") == "" then empty else
 			(if .args | test("\\.\\.\\.") then "\t\t\t\u0027*:" else "\t\t\t\u0027:" end) +
@@ -89,7 +93,7 @@ jq -r --arg header "$header" '
 	def flags: "\(if .name then " -l " + .name else "" end)\(if .short then " -s " + .short else "" end) -d \(.help // "" | q)\(value)";
 	"\($header)",
 	"set -g __vfio_pm_verbs \([ .verbs[].name ] | join(" "))",
-	"set -g __vfio_pm_columns \([ .verbs[].columns // [] | .[].key ] | unique | join(" "))",
+	"set -g __vfio_pm_columns \([ .verbs[].columns // [] | .[].name ] | unique | join(" "))",
 	"complete -c vfio-pm -f",
 	(.options[] | "complete -c vfio-pm -n __fish_use_subcommand\(flags)"),
 	(.verbs[] | . as $v |

@@ -16,7 +16,7 @@ rm "$tmp/log"
 
 cd "$tmp/opt/v"
 bin/vfio-pm --version >/dev/null
-for page in $(cd - >/dev/null && ls man); do
+for page in $(cd - >/dev/null && cd man && echo *.[1-9]); do
 	[ -f "share/man/man${page##*.}/$page" ] || fail "$page isn't installed"
 done
 for f in share/bash-completion/completions/vfio-pm share/zsh/site-functions/_vfio-pm \

@@ -4,7 +4,7 @@
 # s2idle of the host with a live holder: afterwards the state is what was asked for, or told.
 # The VM ends by itself (tests/vm/s2idle.sh), so its console is the witness.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 
 code=0
 for kernel in 6.1 6.12; do

@@ -23,8 +23,12 @@ int __real_vfiopm_ctx_new(const char *root, struct vfiopm_ctx **ret);
 int __wrap_vfiopm_ctx_new(const char *root, struct vfiopm_ctx **ret);
 
 static jmp_buf out;
-static bool running;
 static struct vfiopm_ctx *held;
+
+void leave(void)
+{
+	longjmp(out, 1);
+}
 
 /* argp would end the process on a mistake; after --help it goes on here. */
 error_t __wrap_argp_parse(const struct argp *argp, int argc, char **argv, unsigned int flags,
@@ -33,15 +37,15 @@ error_t __wrap_argp_parse(const struct argp *argp, int argc, char **argv, unsign
 	error_t r = __real_argp_parse(argp, argc, argv, flags | ARGP_NO_EXIT, index, input);
 
 	if (r)
-		longjmp(out, 1);
+		leave();
 	return r;
 }
 
 void __wrap_exit(int code)
 {
-	if (!running)
+	if (!clock_running)
 		__real_exit(code);
-	longjmp(out, 1);
+	leave();
 }
 
 int __wrap_fclose(FILE *stream)
@@ -66,6 +70,15 @@ static const char *const words[] = {
 
 #define N_WORDS (sizeof(words) / sizeof(words[0]))
 
+/* The lowest free number stays the same when each descriptor is closed. */
+static int next_fd(void)
+{
+	int fd = dup(STDERR_FILENO);
+
+	close(fd);
+	return fd;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char program[] = "vfio-pm", sysroot[] = "--sysroot=/nonexistent";
@@ -73,7 +86,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char room[8][64], *argv[12] = { program, sysroot };
 	unsigned int verb = input_byte(&in), n = input_byte(&in) % 8;
 	int argc = 2;
-	static int lowest_fd;
 	size_t known = 0;
 	int fd;
 
@@ -92,20 +104,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		argv[argc++] = room[i];
 	}
 	tree_build(&in);
-	running = true;
-	if (setjmp(out) == 0)
-		vfio_pm_main(argc, argv);
-	else
-		vfiopm_ctx_unref(held);
+	fd = next_fd();
 	held = NULL;
-	running = false;
-	/* The lowest free number stays the same as long as each descriptor is closed. */
-	fd = dup(STDERR_FILENO);
-	close(fd);
-	if (lowest_fd && fd != lowest_fd) {
-		fprintf(stderr, "descriptors left open: %d is the next, was %d\n", fd, lowest_fd);
-		abort();
+	clock_start();
+	if (setjmp(out) == 0) {
+		vfio_pm_main(argc, argv);
+		if (next_fd() != fd) {
+			fprintf(stderr, "descriptors left open from %d on\n", fd);
+			abort();
+		}
+	} else {
+		vfiopm_ctx_unref(held);
+		close_range((unsigned int)fd, ~0U, 0);
 	}
-	lowest_fd = fd;
+	clock_running = false;
 	return 0;
 }

@@ -3,6 +3,7 @@
 #ifndef FUZZ_H
 #define FUZZ_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,5 +26,11 @@ size_t input_text(struct input *in, char *buf, size_t max);
  */
 const char *tree_root(void);
 void tree_build(struct input *in);
+
+/* clock.c: from here to the end of the run sleeps take no time. */
+void clock_start(void);
+extern bool clock_running;
+/* cli.c: leave the run as if the process had ended. */
+void leave(void) __attribute__((noreturn));
 
 #endif

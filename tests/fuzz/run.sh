@@ -24,7 +24,8 @@ case $target in
 address) sources=(lib/*.c cmd/units.c) ;;
 sysfs) sources=(lib/*.c "${guard[@]}") ;;
 cli)
-	sources=(lib/*.c cmd/*.c "${guard[@]}" -Dmain=vfio_pm_main
+	sources=(lib/*.c cmd/*.c "${guard[@]}" -Dmain=vfio_pm_main tests/fuzz/clock.c
+		-Wl,--wrap=poll -Wl,--wrap=nanosleep -Wl,--wrap=clock_gettime
 		-Wl,--wrap=argp_parse -Wl,--wrap=exit -Wl,--wrap=fclose -Wl,--wrap=vfiopm_ctx_new)
 	# What a verb holds is lost when its parser is left.
 	leaks=0
@@ -43,7 +44,7 @@ fi
 # left out of the log; what the sanitizers say stays.
 export ASAN_OPTIONS=detect_leaks=$leaks
 "$out/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -malloc_limit_mb=256 \
-	-max_len=1024 -close_fd_mask=1 -print_final_stats=1 \
+	-max_len=1024 -print_funcs=0 -close_fd_mask=1 -print_final_stats=1 \
 	-artifact_prefix="$out/$target-" "$out/$target.corpus" 2>&1 </dev/null |
 	grep -avE '^ *(vfio-pm|Usage|or:|Try)' >"$out/$target.log" || {
 	tail -n 60 "$out/$target.log"

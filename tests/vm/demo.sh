@@ -33,9 +33,9 @@ run vfio-pm list "$D3COLD"
 
 say "A thousand looks at it. Looking must not wake: the kernel's trace of runtime PM is the witness."
 rpm_trace_start "$D3COLD"
-printf '%s$ for i in {1..1000}; do vfio-pm list -n -o status,state,owner %s; done | sort | uniq -c%s\n' \
+printf '%s$ for _ in {1..1000}; do vfio-pm list -n -o status,state,owner %s; done | sort | uniq -c%s\n' \
 	"$bold" "$D3COLD" "$plain"
-for i in {1..1000}; do vfio-pm list -n -o status,state,owner "$D3COLD"; done | sort | uniq -c
+for _ in {1..1000}; do vfio-pm list -n -o status,state,owner "$D3COLD"; done | sort | uniq -c
 rpm_trace_stop
 printf 'Transitions that the kernel saw meanwhile: %s\n' "$(rpm_count "$D3COLD")"
 

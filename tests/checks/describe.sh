@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# check: group=fast
+# One source: what the binary says of itself (--describe) against help, man
+# pages, completions and README: verbs, options, columns, exit codes. What is
+# generated is generated again and compared; what is written by hand may name
+# no option that doesn't exist, and must name each that does.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+code=0
+bad() { echo "$*"; code=1; }
+
+make -s all
+build/vfio-pm --describe >"$tmp/json"
+mapfile -t verbs < <(jq -r '.verbs[].name' "$tmp/json")
+
+completions/generate.sh "$tmp"
+for f in vfio-pm _vfio-pm vfio-pm.fish; do
+	diff -u --label "completions/$f" "completions/$f" --label "from --describe" "$tmp/$f" || code=1
+done
+man/generate.sh --check || code=1
+[ $code = 0 ] || echo "'make generate' writes it"
+
+options_of() { # VERB, or nothing for those before the verb
+	jq -r --arg verb "$1" '(if $verb == "" then .options else .verbs[] | select(.name == $verb) | .options end)
+		| .[].name | select(. != null)' "$tmp/json" | sort -u
+}
+common='help|usage|version'
+
+# Long options in text: as written for mdoc, and as rendered.
+named() { sed -e 's/\\&//g; s/\\//g' | grep -oE '(--|Fl -)[a-z][a-z0-9-]*' | sed -E 's/^(--|Fl -)//' | sort -u; }
+
+# The source of a verb's description: its own page, or its part of vfio-pm.8.
+source_of() { # VERB
+	local page
+	page=$(grep -lE "^\.Nm vfio-pm-$1( ,)?\$" man/vfio-pm-*.8 2>/dev/null | head -n 1) || true
+	if [ -n "$page" ]; then
+		cat "$page"
+	else
+		awk -v verb="$1" '/^\.S[sh] /{ on = $0 == ".Ss " verb } on' man/vfio-pm.8
+	fi
+}
+
+for verb in "${verbs[@]}"; do
+	build/vfio-pm "$verb" --help >"$tmp/help" || bad "vfio-pm $verb --help fails"
+	# argp leaves its own three options out of what another command prints.
+	plain() { sed -E -e '/^ +(-\?, |-V, |    )--(help|usage|version) /d' -e 's/ \[OPTION\.\.\.\]//' -e '/^ *$/d' "$@"; }
+	cmp -s <(plain "$tmp/help") <(build/vfio-pm help "$verb" | plain) ||
+		bad "vfio-pm help $verb says something else than vfio-pm $verb --help"
+	source_of "$verb" >"$tmp/man"
+	[ -s "$tmp/man" ] || { bad "no page and no part of vfio-pm.8 tells about '$verb'"; continue; }
+	options_of "$verb" | grep -vxE "$common" >"$tmp/have" || true
+	named <"$tmp/help" | grep -vxE "$common" >"$tmp/told" || true
+	comm -23 "$tmp/have" "$tmp/told" | sed "s/^/vfio-pm $verb --help doesn't name --/" >"$tmp/bad"
+	named <"$tmp/man" | grep -vxE "$common" >"$tmp/told" || true
+	comm -23 "$tmp/have" "$tmp/told" | sed "s/^/the man page of $verb doesn't name --/" >>"$tmp/bad"
+	[ ! -s "$tmp/bad" ] || { cat "$tmp/bad"; code=1; }
+done
+
+# Nothing written by hand names an option or a verb that isn't there.
+jq -r '[.options[], .verbs[].options[]] | .[].name | select(. != null)' "$tmp/json" | sort -u >"$tmp/have"
+# Those of other programs, where they are shown.
+printf '%s\n' enable now disable user unit pkg-config cflags libs write property >>"$tmp/have"
+sort -u -o "$tmp/have" "$tmp/have"
+for f in man/vfio-pm*.8 README.md; do
+	named <"$f" | comm -13 "$tmp/have" - | sed "s,^,$f names an unknown option --," >"$tmp/bad"
+	[ ! -s "$tmp/bad" ] || { cat "$tmp/bad"; code=1; }
+	sed -nE 's/^(\.Dl )?[#$] (sudo )?vfio-pm ([a-z]+).*/\3/p' "$f" | sort -u |
+		comm -23 - <(printf '%s\n' "${verbs[@]}" | sort) | sed "s,^,$f shows an unknown verb: ," >"$tmp/bad"
+	[ ! -s "$tmp/bad" ] || { cat "$tmp/bad"; code=1; }
+done
+
+# Each function of the library has its place in libvfiopm(3), and no other has.
+grep -oE '\bvfiopm_[a-z0-9_]+;' lib/libvfiopm.sym | tr -d ';' | sort -u >"$tmp/have"
+grep -oE '\bvfiopm_[a-z0-9_]+' man/libvfiopm.3 | grep -vxE 'vfiopm_(ctx|device|list|power|owners?|handle|log_fn|state|status|via|backend|addr|list_foreach|[a-z_]*_foreach)' |
+	sort -u >"$tmp/told"
+comm -23 "$tmp/have" "$tmp/told" | sed "s/^/libvfiopm.3 doesn't name /" >"$tmp/bad"
+comm -13 "$tmp/have" "$tmp/told" | while read -r name; do
+	# Types and macros of the header may be named, too.
+	grep -qE "(struct|enum|typedef|define) .*\b$name\b|\b$name\)" lib/vfiopm.h || echo "libvfiopm.3 names $name, which isn't there"
+done >>"$tmp/bad"
+[ ! -s "$tmp/bad" ] || { cat "$tmp/bad"; code=1; }
+exit $code
