@@ -35,7 +35,7 @@ function __vfio_pm_value --description 'candidates for what the help calls NAME'
 end
 
 # The following is made by completions/generate.sh from `vfio-pm --describe`.
-set -g __vfio_pm_verbs list status enter exit hold wait monitor owner policy bind unbind explain help
+set -g __vfio_pm_verbs list status enter exit hold cycle run wait monitor owner policy bind unbind explain help
 set -g __vfio_pm_columns acpi acpi_real_state acpi_state active_time address asleep autosuspend bridges cdev class control d3cold driver enable group id kids members name node numvfs override owner physfn port port_state reset_method residency resources runtime_enabled siblings sriov state status subsystem suspended_time usage vfio viable wakeup
 complete -c vfio-pm -f
 complete -c vfio-pm -n __fish_use_subcommand -l sysroot -d 'Read the system below DIR, e.g. a report of another machine' -r -f -a '(__vfio_pm_value DIR)'
@@ -95,6 +95,32 @@ complete -c vfio-pm -n '__fish_seen_subcommand_from hold' -l help -s ? -d 'Give 
 complete -c vfio-pm -n '__fish_seen_subcommand_from hold' -l usage -d 'Give a short usage message'
 complete -c vfio-pm -n '__fish_seen_subcommand_from hold' -l version -s V -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from hold' -a '(__vfio_pm_value DEVICE)'
+complete -c vfio-pm -n __fish_use_subcommand -a cycle -d 'sleep and wake again and again, verified each time'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l count -d 'This many cycles (10)' -r -f -a '(__vfio_pm_value N)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l duration -d 'As many cycles as fit in TIME' -r -f -a '(__vfio_pm_value TIME)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l asleep -d 'Stay asleep for TIME in each cycle (0)' -r -f -a '(__vfio_pm_value TIME)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l awake -d 'Stay awake for TIME after each cycle (0)' -r -f -a '(__vfio_pm_value TIME)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l state -d 'The state to reach, at least (D3hot: asleep, as deep as it goes)' -r -f -a '(__vfio_pm_value choice D3hot D3cold)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l timeout -d 'How long it may take to fall asleep (10s)' -r -f -a '(__vfio_pm_value TIME)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l command -d 'Run CMD by the shell when asleep and when awake again, with VFIO_PM_DEVICE, VFIO_PM_PHASE (asleep, awake), VFIO_PM_CYCLE and VFIO_PM_STATE in its environment; an exit status other than 0 is a failure' -r -f -a '(__vfio_pm_value CMD)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l register -d 'Write VALUE to a 32-bit register before each sleep, and expect it, or the register\'s value at the start where the sleep may lose it, afterwards' -r -f -a '(__vfio_pm_value BAR:OFFSET=VALUE)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l no-verify -d 'Only look whether it is active in D0 again'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l keep-going -d 'Go on after a failure'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l group -d 'Every endpoint of the IOMMU groups, too'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l json -s J -d 'Print the figures as JSON'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l json-lines -d 'One JSON object a cycle as it happens, then one with the figures'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l usage -d 'Give a short usage message'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -a '(__vfio_pm_value DEVICE)'
+complete -c vfio-pm -n __fish_use_subcommand -a run -d 'keep devices in low power while a command runs'
+complete -c vfio-pm -n '__fish_seen_subcommand_from run' -l timeout -d 'How long it may take to fall asleep (10s)' -r -f -a '(__vfio_pm_value TIME)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from run' -l no-wait -d 'Start COMMAND at once, asleep or not'
+complete -c vfio-pm -n '__fish_seen_subcommand_from run' -l group -d 'Every endpoint of the IOMMU groups, too'
+complete -c vfio-pm -n '__fish_seen_subcommand_from run' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from run' -l usage -d 'Give a short usage message'
+complete -c vfio-pm -n '__fish_seen_subcommand_from run' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from run' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a wait -d 'wait until a device is in a state'
 complete -c vfio-pm -n '__fish_seen_subcommand_from wait' -l state -d 'suspended or active, the runtime status; D3cold or D3hot: asleep at least that deep; D0: awake in D0' -r -f -a '(__vfio_pm_value STATE)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from wait' -l timeout -d 'Give up after TIME (10s); 0: only look' -r -f -a '(__vfio_pm_value TIME)'
