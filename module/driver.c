@@ -118,6 +118,7 @@ static int lp_init_dev(struct vfio_device *core_vdev)
 		return ret;
 
 	mutex_init(&lp->vm_lock);
+	INIT_LIST_HEAD(&lp->opened);
 	lp->disable_idle_d3 = READ_ONCE(disable_idle_d3);
 	lp_set_disable_idle_d3(&lp->core, lp->disable_idle_d3);
 	lp->quiet_reads = READ_ONCE(quiet_reads);

@@ -95,8 +95,8 @@ struct lp_syscall {
 /**
  * struct lp_account - what vfio_pm/account shows
  * @lock: protects all of it
- * @entries: times low power was engaged
- * @exits: times it was left; @entries - @exits is 1 while engaged, else 0
+ * @entries: reasons added, of enum lp_reason
+ * @exits: reasons taken away; @entries - @exits is how many there are now
  * @sleeps: runtime suspends, engaged or idle
  * @wakes: runtime resumes by cause
  * @quiet_reads: config reads answered from the snapshot
@@ -153,6 +153,8 @@ struct lp_config {
  * @vm_lock: protects the first fill of @vm_ops
  * @core_vm_ops: the core's VMA operations
  * @vm_ops: those, with the faults seen by us
+ * @opened: VMAs that fork() or mremap() has made, where the core keeps a list
+ *	and misses those. Under core.vma_lock
  * @config: constant config space
  * @account: who woke the device
  * @disable_idle_d3: parameter, latched at probe
@@ -176,6 +178,7 @@ struct lp_device {
 	struct mutex vm_lock;
 	const struct vm_operations_struct *core_vm_ops;
 	struct vm_operations_struct vm_ops;
+	struct list_head opened;
 
 	struct lp_config config;
 	struct lp_account account;

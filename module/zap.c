@@ -10,16 +10,97 @@
 #include "compat.h"
 #include "vfio_pm_pci.h"
 
+static struct lp_device *lp_from_vma(struct vm_area_struct *vma)
+{
+	return container_of((struct vfio_pci_core_device *)vma->vm_private_data,
+			    struct lp_device, core);
+}
+
 #if defined(LP_HAVE_VMA_LIST) && !LP_CORE_ENTRY
 /*
  * An entry of core.vma_list. The core defines it in its own source file
  * (struct vfio_pci_mmap_vma in vfio_pci_core.c); it allocates them by
  * kmalloc() and takes a VMA that is listed for mapped.
+ *
+ * The core lists a VMA when it fills it in a fault. Pages also come with
+ * fork(), which copies them after it has called .open (dup_mmap()), and with
+ * mremap(), which moves them after that (move_vma()): the core zaps in .open,
+ * too early, and never lists those. They are in lp->opened, of the same form.
  */
 struct lp_core_vma {
 	struct vm_area_struct *vma;
 	struct list_head vma_next;
 };
+
+static void lp_vm_open(struct vm_area_struct *vma)
+{
+	struct lp_device *lp = lp_from_vma(vma);
+	struct lp_core_vma *entry;
+
+	if (lp->core_vm_ops->open)
+		lp->core_vm_ops->open(vma);
+
+	/* Nobody to report a failure to, and a few bytes only */
+	entry = kmalloc(sizeof(*entry), GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+	entry->vma = vma;
+	mutex_lock(&lp->core.vma_lock);
+	list_add(&entry->vma_next, &lp->opened);
+	mutex_unlock(&lp->core.vma_lock);
+}
+
+static void lp_vm_close(struct vm_area_struct *vma)
+{
+	struct lp_device *lp = lp_from_vma(vma);
+	struct lp_core_vma *entry;
+
+	if (lp->core_vm_ops->close)
+		lp->core_vm_ops->close(vma);
+
+	mutex_lock(&lp->core.vma_lock);
+	list_for_each_entry(entry, &lp->opened, vma_next) {
+		if (entry->vma == vma) {
+			list_del(&entry->vma_next);
+			kfree(entry);
+			break;
+		}
+	}
+	mutex_unlock(&lp->core.vma_lock);
+}
+
+static void lp_wrap_vm_open(struct vm_operations_struct *ops)
+{
+	ops->open = lp_vm_open;
+	ops->close = lp_vm_close;
+}
+
+/* The first mm on the list that isn't being torn down, with a reference. */
+static struct mm_struct *lp_first_mm(struct list_head *list)
+{
+	struct lp_core_vma *entry, *next;
+
+	list_for_each_entry_safe(entry, next, list, vma_next) {
+		if (mmget_not_zero(entry->vma->vm_mm))
+			return entry->vma->vm_mm;
+		list_del(&entry->vma_next);
+		kfree(entry);
+	}
+	return NULL;
+}
+
+static void lp_zap_mm(struct list_head *list, struct mm_struct *mm)
+{
+	struct lp_core_vma *entry, *next;
+
+	list_for_each_entry_safe(entry, next, list, vma_next) {
+		struct vm_area_struct *vma = entry->vma;
+
+		if (vma->vm_mm != mm)
+			continue;
+		list_del(&entry->vma_next);
+		kfree(entry);
+		zap_vma_ptes(vma, vma->vm_start, vma->vm_end - vma->vm_start);
+	}
+}
 
 /*
  * The lock order is mmap_lock, vma_lock, memory_lock: the fault handler takes
@@ -33,39 +114,21 @@ struct lp_core_vma {
 void lp_zap_and_lock(struct lp_device *lp)
 {
 	struct vfio_pci_core_device *core = &lp->core;
-	struct lp_core_vma *entry, *next;
 	struct mm_struct *mm;
 
 	for (;;) {
-		mm = NULL;
 		mutex_lock(&core->vma_lock);
-		while (!list_empty(&core->vma_list)) {
-			entry = list_first_entry(&core->vma_list,
-						 struct lp_core_vma, vma_next);
-			if (mmget_not_zero(entry->vma->vm_mm)) {
-				mm = entry->vma->vm_mm;
-				break;
-			}
-			/* That mm is being torn down, mappings and all */
-			list_del(&entry->vma_next);
-			kfree(entry);
-		}
+		mm = lp_first_mm(&core->vma_list);
+		if (!mm)
+			mm = lp_first_mm(&lp->opened);
 		if (!mm)
 			break;
 		mutex_unlock(&core->vma_lock);
 
 		mmap_write_lock(mm);
 		mutex_lock(&core->vma_lock);
-		list_for_each_entry_safe(entry, next, &core->vma_list, vma_next) {
-			struct vm_area_struct *vma = entry->vma;
-
-			if (vma->vm_mm != mm)
-				continue;
-			list_del(&entry->vma_next);
-			kfree(entry);
-			zap_vma_ptes(vma, vma->vm_start,
-				     vma->vm_end - vma->vm_start);
-		}
+		lp_zap_mm(&core->vma_list, mm);
+		lp_zap_mm(&lp->opened, mm);
 		mutex_unlock(&core->vma_lock);
 		mmap_write_unlock(mm);
 		mmput(mm);
@@ -76,6 +139,10 @@ void lp_zap_and_lock(struct lp_device *lp)
 	mutex_unlock(&core->vma_lock);
 }
 #else
+static void lp_wrap_vm_open(struct vm_operations_struct *ops)
+{
+}
+
 /**
  * lp_zap_and_lock() - takes memory_lock for writing with no BAR page mapped
  * @lp: the device
@@ -95,12 +162,6 @@ void lp_zap_and_lock(struct lp_device *lp)
 		unmap_mapping_range(mapping, start, end - start, true);
 }
 #endif
-
-static struct lp_device *lp_from_vma(struct vm_area_struct *vma)
-{
-	return container_of((struct vfio_pci_core_device *)vma->vm_private_data,
-			    struct lp_device, core);
-}
 
 static vm_fault_t lp_fault(struct vm_fault *vmf)
 {
@@ -154,6 +215,7 @@ int lp_mmap(struct vfio_device *core_vdev, struct vm_area_struct *vma)
 		if (lp->vm_ops.huge_fault)
 			lp->vm_ops.huge_fault = lp_huge_fault;
 #endif
+		lp_wrap_vm_open(&lp->vm_ops);
 		lp->core_vm_ops = vma->vm_ops;
 	}
 	if (vma->vm_ops == lp->core_vm_ops)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * hold ADDRESS none|entry|wakeup [SECONDS]: opens a device, puts it into that
+ * hold ADDRESS none|entry|wakeup|d3hot [SECONDS]: opens a device, puts it into that
  * state with a mapped BAR, prints "ready", and stays until killed or for
  * SECONDS.
  */
@@ -26,6 +26,8 @@ int main(int argc, char **argv)
 		ret = vt_entry(&dev);
 	else if (!strcmp(argv[2], "wakeup"))
 		ret = vt_entry_wakeup(&dev, eventfd(0, EFD_CLOEXEC));
+	else if (!strcmp(argv[2], "d3hot"))
+		vt_write16(&dev, vt_cap(&dev, PCI_CAP_ID_PM) + PCI_PM_CTRL, 3);
 	if (ret)
 		vt_die("%s: %d", argv[2], ret);
 	printf("ready\n");

@@ -34,8 +34,11 @@ accounted() { # ROLE ROUNDS
 	wakes "$address"
 	resumes=$((REPLY - resumes))
 	echo "account: $sleeps sleeps, $resumes wakes"
-	[ "$(rpm_count "$address" suspend)" = "$sleeps" ]
 	[ "$(rpm_count "$address" resume)" = "$resumes" ]
+	# It slept before and sleeps now: as many of these. (6.1 traces no suspend that can be told from
+	# the start of the autosuspend timer.)
+	[ "$sleeps" = "$resumes" ]
+	[ ! -d "$tracing/events/rpm/rpm_status" ] || [ "$(rpm_count "$address" suspend)" = "$sleeps" ]
 }
 
 @test "every cause, D3cold" { accounted D3COLD "$(count 40)"; }

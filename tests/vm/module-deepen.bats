@@ -1,0 +1,46 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: kernels=6.1,6.12,debug timeout=300
+#
+# vfio_pm/deepen: the user's write of D3hot becomes D3cold, a program in the place of the VMM.
+
+load lib
+load module-lib
+
+setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+teardown_file() { module_teardown; }
+
+deepens() { # ROLE
+	bind_to vfio-pm-pci "${!1}"
+	program deepen "${!1}" "$(count 1000)"
+}
+
+@test "D3cold by its own power resource" { load_driver vfio-pm-pci; deepens D3COLD; }
+@test "D3cold by the port's" { deepens D3COLD_VIA; }
+@test "nvme, which keeps its state in D3hot" { deepens NVME; }
+@test "e1000e, which doesn't" { bind_to vfio-pm-pci "$PAIR1"; deepens PAIR0; }
+
+@test "in D3cold on the host, for real" {
+	unbind "$D3COLD"
+	bind_to vfio-pm-pci "$D3COLD"
+	[ "$(cat "$pci/$D3COLD/vfio_pm/deepen")" = 0 ]
+	echo 1 >"$pci/$D3COLD/vfio_pm/deepen"
+	echo 1 >"$pci/$D3COLD/vfio_pm/deepen_state_loss_ok"
+	"$programs/hold" "$D3COLD" d3hot >"$BATS_TEST_TMPDIR/hold" 3>&- &
+	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/hold"
+	wait_state "$D3COLD" suspended D3cold
+	stays_state "$D3COLD" suspended D3cold 2
+	# A stray wake, and back again.
+	setpci -s "$D3COLD" STATUS
+	wait_state "$D3COLD" suspended D3cold
+	kill -KILL $!
+	wait_for 5 grep -q 0 "$pci/$D3COLD/vfio_pm/engaged"
+}
+
+@test "the parameter is the default of devices bound later" {
+	unbind_all
+	load_driver vfio-pm-pci deepen=1
+	bind_to vfio-pm-pci "$D3COLD"
+	[ "$(cat "$pci/$D3COLD/vfio_pm/deepen")" = 1 ]
+	[ "$(cat "$pci/$D3COLD/vfio_pm/deepen_state_loss_ok")" = 0 ]
+}
