@@ -3,6 +3,7 @@
 #
 # kernels.sh get 6.1|6.12|debug	print the folder of that kernel, fetching it when it isn't there
 # kernels.sh headers 6.1|6.12|debug	print a build tree (KDIR) for modules of that very kernel
+# kernels.sh checkpatch		print the path of the kernel's checkpatch.pl
 # kernels.sh release 6.1|6.12|debug	print its release (uname -r)
 #
 # The folder holds `vmlinuz`, `config`, `release`, and `lib/modules/RELEASE` with `modules` as its
@@ -181,6 +182,25 @@ get_debug_headers() {
 	echo "$target"
 }
 
+# No package but the whole source has it: 140 MB, of which three files are kept.
+get_checkpatch() {
+	local target=$cache/checkpatch tmp
+	if [ ! -e "$target/checkpatch.pl" ]; then
+		echo "kernels.sh: fetching the kernel's source for its checkpatch.pl" >&2
+		tmp=$(mktemp -d "$cache/tmp.XXXXXX")
+		# shellcheck disable=SC2064 # the name as it is now
+		trap "rm -rf '$tmp'" EXIT
+		fetch "$tmp" linux-source-6.12
+		mkdir "$tmp/out"
+		tar -C "$tmp/out" --strip-components=2 --wildcards -xf "$tmp/root/usr/src/linux-source-6.12.tar.xz" \
+			'*/scripts/checkpatch.pl' '*/scripts/spelling.txt' '*/scripts/const_structs.checkpatch'
+		mv -T "$tmp/out" "$target"
+		rm -rf "$tmp"
+		trap - EXIT
+	fi
+	echo "$target/checkpatch.pl"
+}
+
 [ $# -ge 1 ] || die "usage: kernels.sh get|headers|release|update [6.1|6.12|debug]"
 mkdir -p "$cache"
 # Two checks that start at the same time must not both download.
@@ -199,6 +219,7 @@ headers)
 	*) get_headers "${2:-6.12}" ;;
 	esac
 	;;
+checkpatch) get_checkpatch ;;
 release)
 	case ${2:-} in
 	debug) cat "$(get_debug)/release" ;;
