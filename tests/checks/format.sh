@@ -9,8 +9,22 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-loose() {
-	awk '
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+mkdir "$tmp/formatted" "$tmp/a" "$tmp/b"
+
+git ls-files -z -co --exclude-standard '*.c' '*.h' '*.clang-format' | tar -c --null -T - --ignore-failed-read 2>/dev/null |
+	tar -x -C "$tmp/formatted"
+cd "$tmp/formatted"
+mapfile -t files < <(find . -name '*.[ch]' | sort)
+cd - >/dev/null
+
+# loose DIR OUT: every file of DIR below OUT, with what is the writer's taken out.
+loose() (
+	cd "$1"
+	find . -type d -exec mkdir -p "$2/{}" \;
+	awk -v out="$2" '
+	FNR == 1 { if (on) print line >to; close(to); on = 0; to = out "/" FILENAME }
 	{
 		indent = $0
 		sub(/[^\t ].*/, "", indent)
@@ -18,21 +32,27 @@ loose() {
 		gsub(/[ \t]+/, " ", text)
 		line = on ? line " " text : indent text
 		on = text !~ /([;{}]|\*\/)$/ && text !~ /^(#|\/\*|\*([ \/]|$)|$|(case .*|[a-z_]+):$)/
-		if (!on) print line
 	}
-	END { if (on) print line }'
-}
+	!on { print line >to }
+	END { if (on) print line >to }' "${files[@]}"
+)
 
 code=0
-while read -r f; do
-	[ -f "$f" ] || continue
-	clang-format "$f" | loose | diff -u --label "$f" <(loose <"$f") --label formatted - || code=1
-	expand "$f" | awk -v f="$f" \
-		'length > 100 { print f ":" FNR ": " length " columns"; bad = 1 } END { exit bad }' ||
-		code=1
-	if grep -nE '[ 	]$' "$f"; then
-		echo "$f: blanks at the end of a line"
-		code=1
-	fi
-done < <(git ls-files -co --exclude-standard '*.c' '*.h')
+loose "$tmp/formatted" "$tmp/a"
+(cd "$tmp/formatted" && awk '
+	length > 12 {
+		n = split($0, part, "\t")
+		columns = 0
+		for (i = 1; i < n; i++) columns += length(part[i]) - length(part[i]) % 8 + 8
+		columns += length(part[n])
+		if (columns > 100) { print FILENAME ":" FNR ": " columns " columns"; bad = 1 }
+	}
+	END { exit bad }' "${files[@]}") || code=1
+if (cd "$tmp/formatted" && grep -nE '[ 	]$' "${files[@]}"); then
+	echo "blanks at the end of a line"
+	code=1
+fi
+(cd "$tmp/formatted" && printf '%s\0' "${files[@]}" | xargs -0 -n 30 -P 2 clang-format -i)
+loose "$tmp/formatted" "$tmp/b"
+(cd "$tmp" && diff -ru a b) || code=1
 exit $code
