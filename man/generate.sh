@@ -51,9 +51,8 @@ exits() {
 pages() {
 	local page
 	for page in vfio-pm-*.8; do
-		[ -f "$page" ] || continue
-		echo ".Xr ${page%.8} 8 ,"
-	done
+		[ -f "$page" ] && echo ".Xr ${page%.8} 8 ,"
+	done | sed '$s/ ,$//'
 }
 
 functions() { perl kerneldoc.pl ../lib/vfiopm.h; }
