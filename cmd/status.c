@@ -223,6 +223,19 @@ static void show_policy(const struct view *v)
 
 /* ---- platform ---- */
 
+/* Where a device has no power resource of its own. */
+static const char *without_resources(const struct view *v)
+{
+	struct vfiopm_list *ports;
+	size_t n = 0;
+
+	if (vfiopm_list_new_upstream(v->dev, &ports) == 0) {
+		n = vfiopm_list_count(ports);
+		vfiopm_list_free(ports);
+	}
+	return n ? "only an upstream port can take it to D3cold" : "D3hot is the deepest";
+}
+
 static void show_platform(const struct view *v)
 {
 	const char *path = vfiopm_power_get_acpi_path(v->power);
@@ -232,7 +245,7 @@ static void show_platform(const struct view *v)
 
 	section("Platform");
 	if (!path && !state) {
-		field("ACPI", "no node: only an upstream port can take it to D3cold");
+		field("ACPI", "no node: %s", without_resources(v));
 		return;
 	}
 	field("ACPI", "%s", or_unknown(path));
@@ -240,7 +253,7 @@ static void show_platform(const struct view *v)
 		field("state", "%s%s%s", state, real && strcmp(real, state) ? ", but really " : "",
 		      real && strcmp(real, state) ? real : "");
 	if (!vfiopm_power_has_d3cold_resources(v->power)) {
-		field("resources", "none of its own: only an upstream port can take it to D3cold");
+		field("resources", "none of its own: %s", without_resources(v));
 		return;
 	}
 	printf("    %-12s", "resources");

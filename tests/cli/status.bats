@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# vfio-pm status on mocked systems.
+
+load fixture
+load systems
+load cli
+
+setup() {
+	system_workstation "$BATS_TEST_TMPDIR/root"
+}
+
+@test "status: several devices, byte for byte" {
+	vp status 01:00.0 02:00.0 00:10.0 00:11.0 00:11.1 00:12.0 00:1f.6
+	expect_code 0
+	expect_golden status.txt
+	[ "$err" = "" ]
+}
+
+@test "status -J: one object a device, the keys of list" {
+	vp status -J 01:00.0 00:12.0
+	expect_code 0
+	expect_golden status.json
+	jq -e '.devices | length == 2' <<<"$out" >/dev/null
+	local keys
+	keys=$(jq -c '.devices[0]|keys' <<<"$out")
+	vp list -J -o all 01:00.0
+	[ "$(jq -c '.devices[0]|keys' <<<"$out")" = "$keys" ]
+}
+
+@test "status -o: the same as list prints" {
+	vp status -rn -o address,state 01:00.0 01:00.1
+	expect_out "0000:01:00.0 D3cold" "0000:01:00.1 D3cold"
+}
+
+@test "asleep is suspended and D3hot or D3cold; each other case is told as what it is" {
+	told() { # STATUS STATE WORDS
+		fx_set 0000:00:12.0 power/runtime_status "$1"
+		fx_set 0000:00:12.0 power_state "$2"
+		vp status 00:12.0
+		expect_code 0
+		expect_in "$out" "asleep      $3"
+	}
+	told suspended D3cold 'yes: suspended, in D3cold'
+	told suspended D3hot 'yes: suspended, in D3hot'
+	told suspended D0 'no: suspended by runtime PM, but in D0: no PM capability'
+	told active D3hot 'no: its user put it into D3hot by PCI_PM_CTRL, runtime PM is active'
+	told active D0 'no: active, in D0'
+	told resuming D3cold 'no: resuming, in D3cold'
+	told suspending D0 'no: suspending, in D0'
+	told error D0 'no: error, in D0'
+	told unsupported D0 'no: unsupported, in D0'
+	told - - 'unknown: neither runtime status nor power state can be read'
+}
+
+@test "a VF has no power management of its own" {
+	vp status 00:11.1
+	expect_in "$out" "a VF has no power management of its own, see 0000:00:11.0" "a VF of 0000:00:11.0"
+	vp status 00:11.0
+	expect_in "$out" "a PF with 1 VF enabled"
+}
+
+@test "what keeps an unopened device awake" {
+	vp status 00:11.0
+	expect_in "$out" "unopened    kept in D0 (disable_idle_d3)"
+	vp status 00:10.0
+	expect_in "$out" "unopened    may sleep (idle runtime PM)" "D3cold      not allowed: d3cold_allowed is 0"
+}
+
+@test "power/control on, runtime PM disabled" {
+	fx_set 0000:00:12.0 power/control on
+	fx_set 0000:00:12.0 power/runtime_enabled forbidden
+	vp status 00:12.0
+	expect_in "$out" "control     on: runtime PM may not suspend it" "runtime PM  forbidden"
+}
+
+@test "platform: the ACPI node, its real state, and its power resources" {
+	vp status 01:00.0
+	expect_in "$out" 'ACPI        \_SB_.PCI0.PEG0.PEGP' 'resources   LNXPOWER:00: can be cut for D3cold'
+	fx_file sys/devices/LNXSYSTM:00/LNXSYBUS:00/PNP0A08:00/device:01/real_power_state D0
+	vp status 01:00.0
+	expect_in "$out" "state       D3cold, but really D0"
+	vp status 02:00.0
+	expect_in "$out" "no node: only an upstream port can take it to D3cold"
+}
+
+@test "the member that keeps a group from being viable" {
+	vp status 00:12.0
+	expect_in "$out" "group       16, not viable: 0000:00:12.1 is on snd_hda_intel"
+}
+
+@test "an unbind that waits for the owner" {
+	# What sysfs shows then: no driver, no vfio-dev, still enabled, still in its group.
+	fx_path 0000:01:00.0
+	rm -r "$FX/$FX_RET/driver" "$FX/$FX_RET/vfio-dev"
+	fx_set 0000:01:00.0 driver_override vfio-pci
+	vp status 01:00.0
+	expect_in "$out" "driver      none: its unbind waits until its owner closes it" \
+		"open        by qemu-system-x86, process 4711"
+	# Shown under the device's lock, which that unbind holds.
+	vp status -J 01:00.0
+	[ "$(jq -c '.devices[0]|[.override,.owner[0].pid]' <<<"$out")" = '[null,4711]' ]
+}
+
+@test "no device, none such, malformed" {
+	vp status
+	expect_code 2
+	expect_in "$err" "which device?"
+	vp status 77:00.0
+	expect_code 3
+	vp status zz:00.0
+	expect_code 2
+	vp status 01:00.0 77:00.0 zz
+	expect_code 3
+	expect_in "$out" "0000:01:00.0"
+	expect_in "$err" "'77:00.0'" "'zz'"
+}
+
+@test "nothing that wakes a device is opened" {
+	never_wakes --sysroot="$FX" status 01:00.0 02:00.0 00:11.0 00:11.1 00:1c.0
+	never_wakes --sysroot="$FX" status -J 01:00.0 00:11.0
+	local first
+	first=$("$vfio_pm" list -a -rn -o address | head -n 1)
+	if [ -n "$first" ]; then
+		never_wakes status "$first"
+	fi
+}
+
+@test "an output that can't be written is a failure" {
+	code=0
+	"$vfio_pm" --sysroot="$FX" status 01:00.0 >/dev/full 2>"$BATS_TEST_TMPDIR/err" || code=$?
+	[ "$code" = 1 ]
+	expect_in "$(<"$BATS_TEST_TMPDIR/err")" "cannot write to standard output"
+}
+
+@test "a hostile tree: loops, FIFOs, device nodes, binary, endless" {
+	fx_path 0000:02:00.0
+	local dir=$FX/$FX_RET
+	rm "$dir/power_state" && ln -s power_state "$dir/power_state"
+	rm -f "$dir/vendor" && mkfifo "$dir/vendor"
+	head -c 1000000 /dev/urandom >"$dir/reset_method"
+	rm -f "$dir/enable" && ln -s /etc/passwd "$dir/enable"
+	rm -rf "$FX/sys/devices/LNXSYSTM:00/LNXSYBUS:00/PNP0A08:00/device:00"
+	ln -s ../../../../../../../../../../etc "$FX/sys/devices/LNXSYSTM:00/LNXSYBUS:00/PNP0A08:00/device:00"
+	vp status 02:00.0
+	expect_code 0
+	vp status -J 02:00.0 00:01.0
+	expect_code 0
+	jq -e '.devices[0] | .state == null and .enable == null' <<<"$out"
+}

@@ -1,0 +1,162 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: kernels=6.1,6.12,debug timeout=900 cost=90
+#
+# Looking changes nothing, and what is told is true.
+
+load lib
+load cmd
+
+user=${vfio_pm%/*}/tests/vm/user
+
+setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+
+teardown() {
+	end_user
+	pkill -KILL -x vfio-pm || true
+	unbind_all
+}
+
+# Another program that has the device open; it ends with its input.
+start_user() { # ADDRESS [HOW]
+	local line=
+	mkfifo "$BATS_TEST_TMPDIR/in"
+	"$user" "$@" <"$BATS_TEST_TMPDIR/in" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	user_pid=$!
+	exec 9>"$BATS_TEST_TMPDIR/in"
+	wait_for 20 grep -q . "$BATS_TEST_TMPDIR/out"
+	read -r line <"$BATS_TEST_TMPDIR/out"
+	[ "$line" = ready ] || fail "user $*: $line"
+}
+
+end_user() {
+	[ -n "${user_pid:-}" ] || return 0
+	exec 9>&-
+	wait "$user_pid"
+	user_pid=
+	rm -f "$BATS_TEST_TMPDIR/in"
+}
+
+json() { # ADDRESS FILTER: of the device's object
+	"$vfio_pm" list -J -o all "$1" | jq -c ".devices[0]|$2"
+}
+
+quiet() { "$vfio_pm" "$@" >/dev/null; }
+
+# All ways to look at devices, COUNT times each; none of DEVICES nor their ports has a transition.
+look_at() { # COUNT ADDRESS...
+	local n=$1 address
+	shift
+	local watched=("$@")
+	for address; do
+		mapfile -t -O ${#watched[@]} watched < <(upstream_ports "$address")
+	done
+	rpm_trace_start "${watched[@]}"
+	repeat "$n" quiet status "$@"
+	repeat "$n" quiet list
+	repeat "$(((n + 9) / 10))" quiet status -J "$@"
+	repeat "$(((n + 9) / 10))" quiet list -a -J -o all
+	# The trace does count: the last look is one that wakes.
+	cfg_read "$1" 0x0.L >/dev/null
+	wait_for "$VM_PATIENCE" woken "$1"
+	rpm_trace_stop
+	rpm_transitions
+	[ "$(rpm_count "$1" resume)" = 1 ]
+	shift
+	for address; do
+		[ "$(rpm_count "$address")" = 0 ] || fail "$address: transitions"
+	done
+}
+
+woken() { [ "$(rpm_count "$1" resume)" != 0 ]; }
+
+@test "1,000 looks at devices that nobody has open: no transition, of them nor their ports" {
+	load_vfio disable_idle_d3=0
+	bind_vfio "$D3COLD" "$D3COLD_PORT" "$D3HOT_PORT" "$NVME"
+	wait_state "$D3COLD" suspended D3cold
+	wait_state "$D3COLD_PORT" suspended D3cold
+	wait_state "$NVME" suspended D3hot
+	look_at "$(count 1000)" "$D3COLD" "$D3COLD_PORT" "$D3HOT_PORT" "$NVME"
+}
+
+@test "1,000 looks at a device that a holder keeps asleep: no transition" {
+	load_vfio disable_idle_d3=1
+	bind_vfio "$D3HOT_PORT" "$D3COLD"
+	vp enter "$D3COLD" "$D3HOT_PORT"
+	expect_code 0
+	look_at "$(count 1000)" "$D3HOT_PORT" "$D3COLD"
+	vp exit "$D3COLD" "$D3HOT_PORT"
+	expect_code 0
+}
+
+@test "what is told of devices that sleep, can't sleep, and stay awake" {
+	load_vfio disable_idle_d3=0
+	bind_vfio "$D3COLD" "$NOPM"
+	wait_state "$D3COLD" suspended D3cold
+	wait_state "$NOPM" suspended D0
+	[ "$(json "$D3COLD" '[.asleep,.state,.status,.owner,.vfio]')" = '[true,"D3cold","suspended",[],true]' ]
+	[ "$(json "$NOPM" '[.asleep,.state,.status]')" = '[false,"D0","suspended"]' ]
+	[ "$(json "$D3COLD" '.resources|length')" = 1 ]
+	vp status "$D3COLD"
+	[[ $output == *"asleep      yes: suspended, in D3cold"* ]] || fail "$output"
+	[[ $output == *"unopened    may sleep (idle runtime PM)"* ]] || fail "$output"
+	vp status "$NOPM"
+	[[ $output == *"asleep      no: suspended by runtime PM, but in D0: no PM capability"* ]] || fail "$output"
+	unbind "$D3COLD" "$NOPM"
+	load_vfio disable_idle_d3=1
+	bind_vfio "$D3COLD"
+	vp status "$D3COLD"
+	[[ $output == *"asleep      no: active, in D0"* ]] || fail "$output"
+	[[ $output == *"unopened    kept in D0 (disable_idle_d3)"* ]] || fail "$output"
+	vp list --asleep
+	[ "$output" = "" ]
+	[ "$("$vfio_pm" list -n -r -o address --awake)" = "$D3COLD" ]
+}
+
+@test "put into D3hot by its user through PCI_PM_CTRL: active in D3hot, not asleep" {
+	load_vfio disable_idle_d3=1
+	bind_vfio "$D3HOT"
+	start_user "$D3HOT" d3hot
+	is_state "$D3HOT" active D3hot || fail "$REPLY"
+	vp status "$D3HOT"
+	[[ $output == *"asleep      no: its user put it into D3hot by PCI_PM_CTRL, runtime PM is active"* ]] || fail "$output"
+	[ "$(json "$D3HOT" '[.asleep,.state,.status]')" = '[false,"D3hot","active"]' ]
+	end_user
+}
+
+@test "the owner: of the device that is open, not of the other one in its group" {
+	load_vfio disable_idle_d3=1
+	bind_vfio "$PAIR0" "$PAIR1"
+	start_user "$PAIR1"
+	[ "$(json "$PAIR1" '[.owner[]|.pid,.comm,.uid]')" = "[$user_pid,\"user\",0]" ]
+	[ "$(json "$PAIR0" .owner)" = '[]' ]
+	[ "$("$vfio_pm" list -n -r -o address --owner=user)" = "$PAIR1" ]
+	end_user
+	[ "$(json "$PAIR1" .owner)" = '[]' ]
+}
+
+@test "the owner who closed every descriptor and kept a mapping" {
+	load_vfio disable_idle_d3=1
+	bind_vfio "$D3HOT" "$D3COLD"
+	start_user "$D3HOT" map
+	[ "$(json "$D3HOT" '[.owner[]|.pid,.via]')" = "[$user_pid,\"map\"]" ]
+	[ "$(json "$D3COLD" .owner)" = '[]' ]
+	end_user
+	[ "$(json "$D3HOT" .owner)" = '[]' ]
+}
+
+@test "an unbind that waits for the owner blocks no look at the device" {
+	load_vfio disable_idle_d3=1
+	bind_vfio "$D3HOT"
+	start_user "$D3HOT"
+	echo "$D3HOT" >"$pci/$D3HOT/driver/unbind" 3>&- &
+	wait_for 10 test ! -e "$pci/$D3HOT/vfio-dev"
+	output=$(timeout 20 "$vfio_pm" status "$D3HOT")
+	[[ $output == *"driver      none: its unbind waits until its owner closes it"* ]] || fail "$output"
+	[[ $output == *"open        by user, process $user_pid, user 0"* ]] || fail "$output"
+	output=$(timeout 20 "$vfio_pm" list -a -J -o all)
+	[ "$(jq -c ".devices[]|select(.address==\"$D3HOT\")|[.driver,.owner[0].pid]" <<<"$output")" = "[null,$user_pid]" ]
+	end_user
+	wait
+	[ ! -e "$pci/$D3HOT/driver" ]
+}
