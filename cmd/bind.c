@@ -84,7 +84,16 @@ static bool is_done(const struct vfiopm_device *dev, const char *driver)
 	return now && !strcmp(now, driver);
 }
 
-static int check_uses(struct app *app, const struct bind_input *in, const char *session,
+static int refuse_use(const char *name, const struct vfiopm_uses *uses, size_t i)
+{
+	char text[1024];
+
+	rebind_describe_use(uses, i, text, sizeof(text));
+	msg_cannot("bind", name, "%s", text);
+	return vfiopm_uses_get_kind(uses, i) == VFIOPM_USE_BRIDGE ? EXIT_UNUSABLE : EXIT_BUSY;
+}
+
+static int check_uses(const struct bind_input *in, const char *session,
 		      const struct vfiopm_device *dev)
 {
 	const char *name = vfiopm_device_get_name(dev);
@@ -99,15 +108,16 @@ static int check_uses(struct app *app, const struct bind_input *in, const char *
 	for (size_t i = 0; i < vfiopm_uses_count(uses); i++) {
 		char text[1024];
 
-		rebind_describe_use(uses, i, text, sizeof(text));
-		if (in->force && !rebind_use_blocks(uses, i)) {
-			msg_warn("'%s': %s", name, text);
+		if (!in->force || rebind_use_blocks(uses, i)) {
+			code_merge(&code, refuse_use(name, uses, i));
 			continue;
 		}
-		msg_cannot("bind", name, "%s", text);
-		code = EXIT_BUSY;
+		rebind_describe_use(uses, i, text, sizeof(text));
+		msg_warn("'%s': %s", name, text);
 	}
-	if (code != EXIT_OK && in->force)
+	if (code == EXIT_UNUSABLE)
+		msg_hint("VFIO takes the devices below it: " PROGRAM " list -a");
+	else if (code != EXIT_OK && in->force)
 		msg_hint("the kernel would wait for it to be closed, for ever");
 	else if (code != EXIT_OK)
 		msg_hint("free it first, or, if you know: " PROGRAM " bind --force %s", name);
@@ -123,7 +133,7 @@ static int check(struct app *app, const struct bind_input *in, const char *sessi
 	if (is_done(dev, in->driver))
 		return EXIT_OK;
 	code = rebind_check_owner(app, "bind", dev);
-	return code == EXIT_OK ? check_uses(app, in, session, dev) : code;
+	return code == EXIT_OK ? check_uses(in, session, dev) : code;
 }
 
 static void show_plan(const struct bind_input *in, const struct vfiopm_device *dev)

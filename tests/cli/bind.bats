@@ -243,7 +243,9 @@ vfio-pm: hint: the kernel would wait for it to be closed, for ever"
 }
 
 @test "a bridge, and --force" {
-	refused 0000:00:1c.0 "it is a bridge"
+	dry 0000:00:1c.0
+	is 4 "" "vfio-pm: cannot bind '0000:00:1c.0': it is a bridge
+vfio-pm: hint: VFIO takes the devices below it: vfio-pm list -a"
 	dry --force 0000:00:1c.0
 	is 0 "0000:00:1c.0: would go from pcieport to vfio-pci" \
 		"vfio-pm: warning: '0000:00:1c.0': it is a bridge"

@@ -216,8 +216,11 @@ signal.pause()" >"$BATS_TEST_TMPDIR/out" 3>&- 4>&- &
 }
 
 @test "a bridge" {
-	refused "$CONV_BRIDGE" "it is a bridge"
-	refused "$D3HOT_PORT_UP" "it is a bridge"
+	for bridge in "$CONV_BRIDGE" "$D3HOT_PORT_UP"; do
+		vp bind "$bridge"
+		expect 4 "cannot bind '$bridge': it is a bridge" "hint: "
+		unchanged "$before"
+	done
 }
 
 @test "VFs: one that is open is never taken, with --force or without; one on VFIO is nobody's loss" {
