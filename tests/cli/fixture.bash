@@ -33,6 +33,7 @@ fixture_new() {
 
 # fx_file PATH VALUE: write VALUE and a newline to a file below the root.
 fx_file() {
+	[[ ! -L $FX/$1 ]] || rm "$FX/$1"
 	[[ -d $FX/${1%/*} ]] || mkdir -p "$FX/${1%/*}"
 	printf '%s\n' "$2" > "$FX/$1"
 }
@@ -140,6 +141,8 @@ fx_device() {
 	fx_attr power/runtime_enabled "${k[enabled]}"
 	fx_attr power/wakeup "${k[wakeup]}"
 	fx_attr power/autosuspend_delay_ms "${k[autosuspend]}"
+	# Not in use: the kernel answers EIO, which a report of another machine keeps like this.
+	[[ ${k[autosuspend]} != - ]] || ln -sfn error:EIO "$FX/$dir/power/autosuspend_delay_ms"
 	# Files that resume the device or its port: there, so that a read of them can be seen.
 	fx_attr config trap
 	fx_attr vpd trap

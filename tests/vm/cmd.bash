@@ -19,6 +19,8 @@ no_holder() { ! pgrep -x vfio-pm >/dev/null; }
 
 # The deepest state that a role's power resources allow.
 deepest() { # ROLE
+	# Linux ignores the power resources of a node with _EJ0.
+	[ "$1" != EJECT ] || { echo D3hot; return; }
 	case $(dev "POWER_$1") in
 	own | shared) echo D3cold ;;
 	# Only when the port itself can be put into D3, which QEMU 7.2's root ports can't.

@@ -1,0 +1,560 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# check: group=fast timeout=120
+#
+# explain on mocked systems: each rule as the only thing in the way, and trees that were made to
+# confuse. What a VM can produce is shown there as well, with the mends run (tests/vm/explain.bats).
+
+load fixture
+
+dev=0000:01:00.0
+port=0000:00:1c.0
+
+setup() {
+	vfio_pm=$BATS_TEST_DIRNAME/../../build/vfio-pm
+	fixture_new "$BATS_TEST_TMPDIR/root"
+}
+
+explain() {
+	asked=("$@")
+	code=0
+	output=$(timeout 20 "$vfio_pm" --sysroot="$FX" explain "$@" 2>&1) || code=$?
+}
+
+json() { # FILTER
+	timeout 20 "$vfio_pm" --sysroot="$FX" explain -J "${asked[@]}" 2>/dev/null | jq -r "$1"
+}
+
+rules() { # sets blocks and unknown to the rules that matter, in order
+	IFS='|' read -r blocks unknown < <(json 'def rules(v): [.devices[0].findings[] |
+		select(.matters and .verdict == v) | .rule] | join(" "); rules("blocks") + "|" + rules("unknown")')
+}
+
+expect() { # CODE BLOCKING [UNKNOWN]: exit code, rules in the way, rules that couldn't be measured
+	rules
+	if [ "$code" != "$1" ] || [ "$blocks" != "$2" ] || [ "$unknown" != "${3:-}" ]; then
+		echo "exit $code, in the way: '$blocks', unknown: '$unknown'"
+		echo "$output"
+		return 1
+	fi
+}
+
+first() { # RULE: it is told first
+	rules
+	[ "${blocks%% *}" = "$1" ] || { echo "in the way: '$blocks'"; echo "$output"; return 1; }
+}
+
+says() {
+	[[ $output == *"$1"* ]] || { echo "not said: $1"; echo "$output"; return 1; }
+}
+
+# An attribute that answers with an error, as a report of another machine has it.
+fx_error() { # ADDR FILE ERROR
+	fx_path "$1"
+	ln -sfn "error:$3" "$FX/$FX_RET/$2"
+}
+
+# A device behind a port whose ACPI node can cut the power: asleep in D3hot, the port awake.
+cold_port() { # [KEY=VALUE...] for the port
+	fx_bridge $port acpi='\_SB_.PCI0.RP05' resources=LNXPOWER:00 "$@"
+}
+
+cold_device() {
+	fx_device $dev parent=$port driver=vfio-pci group=7 "$@"
+}
+
+@test "asleep in D3cold: reached, and nothing else matters" {
+	cold_port status=suspended state=D3cold
+	cold_device state=D3cold
+	explain $dev
+	expect 0 ""
+	says "$dev is in D3cold."
+	[ "$(json '.devices[0] | [.outcome, .wanted, .reachable] | join(" ")')" = "reached D3cold D3cold" ]
+}
+
+@test "what is measured beats every rule" {
+	cold_port status=suspended state=D3cold control=on
+	cold_device state=D3cold control=on usage=2 enable=1 d3cold_allowed=0
+	explain $dev
+	expect 0 ""
+}
+
+@test "awake for a moment with nothing in the way: reachable" {
+	cold_port
+	cold_device status=active state=D0
+	explain $dev
+	expect 0 ""
+	says "can reach D3cold as things are"
+}
+
+@test "the default is the deepest state that the platform offers" {
+	fx_device $dev driver=vfio-pci group=7 acpi='\_SB_.PCI0.S28_'
+	explain $dev
+	expect 0 ""
+	says "is in D3hot"
+	explain --state=D3cold $dev
+	expect 6 power-resource
+	says "reaches D3hot as things are, not D3cold"
+}
+
+@test "on a driver of the host, and on none" {
+	fx_device 0000:00:05.0 driver=e1000e status=suspended
+	explain 00:05.0
+	expect 0 ""
+	fx_set 0000:00:05.0 power/runtime_status active
+	fx_set 0000:00:05.0 power_state D0
+	explain 00:05.0
+	expect 6 driver
+	says "vfio-pm bind 0000:00:05.0"
+	fx_device 0000:00:06.0 status=active state=D0 control=on usage=1
+	explain 00:06.0
+	expect 6 "driver control"
+	says "is on no driver"
+	# A driver that is at work is told as well.
+	fx_set 0000:00:05.0 power/runtime_usage 1
+	explain 00:05.0
+	expect 6 "driver usage"
+}
+
+@test "a VFIO driver of a kernel before 6.1 can't be told" {
+	fx_device $dev driver=vfio-pci vfio=no status=active state=D0
+	explain $dev
+	expect 1 "" driver
+	says "the kernel is older than 6.1"
+}
+
+@test "an unknown variant driver matters only when it has to be asked" {
+	fx_device $dev driver=acme_vfio_pci group=7 status=active state=D0
+	explain $dev
+	expect 0 ""
+	fx_set $dev enable 1
+	explain $dev
+	expect 1 "" features
+	says "whether acme_vfio_pci has the low-power features could not be measured"
+}
+
+@test "runtime PM that failed, is disabled, or is stuck" {
+	fx_device $dev driver=vfio-pci group=7 status=error state=D0
+	explain $dev
+	first status
+	says "a transition has failed before"
+	fx_set $dev power/runtime_status unsupported
+	explain $dev
+	says "runtime PM of the device is disabled"
+	first status
+	fx_set $dev power/runtime_status resuming
+	explain $dev
+	first status
+	says "stuck in a transition, resuming"
+	fx_set $dev power/runtime_status active
+	fx_set $dev power/runtime_enabled disabled
+	explain $dev
+	first status
+}
+
+@test "power/control, autosuspend" {
+	cold_port
+	cold_device status=active state=D0 control=on usage=1
+	explain $dev
+	expect 6 control
+	says "echo auto > /sys/bus/pci/devices/$dev/power/control"
+	fx_set $dev power/control auto
+	fx_set $dev power/autosuspend_delay_ms -1
+	explain $dev
+	expect 6 autosuspend
+	says "echo 100 > /sys/bus/pci/devices/$dev/power/autosuspend_delay_ms"
+	fx_error $dev power/autosuspend_delay_ms EIO
+	fx_set $dev power/runtime_usage 0
+	explain $dev
+	expect 0 ""
+}
+
+@test "open without low power, by whom; put into D3hot by its user; entered" {
+	cold_port
+	cold_device status=active state=D0 enable=1 usage=1
+	fx_process 4711 comm=qemu-system-x86 fd=/dev/vfio/7
+	explain $dev
+	expect 6 owner
+	says "qemu-system-x86 (pid 4711) has it open and has not entered low power"
+	says "/sys/bus/pci/devices/$dev/power/runtime_usage: 1"
+	fx_set $dev power_state D3hot
+	explain $dev
+	expect 6 user-d3hot
+	fx_set $dev power_state D0
+	fx_set $dev power/runtime_usage 0
+	explain $dev
+	expect 0 ""
+	rm -r "$FX/proc/4711"
+	fx_set $dev power/runtime_usage 1
+	explain $dev
+	says "a process that isn't visible from here has it open"
+}
+
+@test "disable_idle_d3 is told by what governs the device, never by the parameter" {
+	fx_module vfio_pci disable_idle_d3=Y
+	cold_port
+	cold_device status=active state=D0
+	explain $dev
+	expect 0 ""
+	fx_module vfio_pci disable_idle_d3=N
+	fx_set $dev power/runtime_usage 1
+	explain $dev
+	expect 6 idle
+	says "vfio-pm enter $dev"
+	[[ $output != *parameters* ]]
+}
+
+@test "active devices below it" {
+	cold_port
+	cold_device status=active state=D0 kids=2
+	explain $dev
+	expect 6 usage
+	says "2 active devices below it"
+}
+
+@test "virtual functions, and a virtual function" {
+	fx_device $dev driver=vfio-pci group=7 status=active state=D0 usage=1 numvfs=1
+	fx_device 0000:01:10.0 driver=vfio-pci group=8 status=suspended state=D0 physfn=$dev
+	explain $dev
+	expect 6 sriov
+	says "echo 0 > /sys/bus/pci/devices/$dev/sriov_numvfs"
+	explain 01:10.0
+	expect 6 vf
+}
+
+@test "no PM capability, and a quirk that forbids D3" {
+	fx_device $dev driver=vfio-pci group=7 state=D0 d3cold_allowed=0 wakeup=-
+	explain $dev
+	expect 6 pm-capability
+	fx_set $dev reset_method 'flr pm'
+	explain $dev
+	expect 6 no-d3
+	# Behind a port that cuts the power it needs no capability.
+	cold_port status=suspended state=D3cold
+	fx_device 0000:02:00.0 parent=$port driver=vfio-pci group=9 state=D3cold d3cold_allowed=1 wakeup=-
+	explain 02:00.0
+	expect 0 ""
+}
+
+@test "d3cold_allowed; the port looks at all below it" {
+	cold_port
+	cold_device d3cold_allowed=0
+	explain $dev
+	expect 6 d3cold-allowed
+	fx_set $dev d3cold_allowed 1
+	fx_device 0000:01:00.1 parent=$port driver=snd_hda_intel status=suspended d3cold_allowed=0
+	explain $dev
+	expect 6 sibling-d3cold
+	says "echo 1 > /sys/bus/pci/devices/0000:01:00.1/d3cold_allowed"
+}
+
+@test "wakeup: unknown, until the port shows that nothing else holds it" {
+	cold_port kids=1
+	cold_device wakeup=enabled status=active state=D0
+	explain $dev
+	expect 1 "" wakeup
+	fx_set $dev power/runtime_status suspended
+	fx_set $dev power_state D3hot
+	fx_set $port power/runtime_active_kids 0
+	explain $dev
+	expect 6 wakeup
+	says "echo disabled > /sys/bus/pci/devices/$dev/power/wakeup"
+}
+
+@test "a sibling that is awake: what it is on decides the mend" {
+	cold_port kids=1
+	cold_device
+	fx_device 0000:01:00.1 parent=$port driver=snd_hda_intel status=active state=D0 control=auto usage=1
+	explain $dev
+	expect 6 sibling
+	says "(driver snd_hda_intel, control auto, usage 1)"
+	says "vfio-pm bind 0000:01:00.1"
+	fx_set 0000:01:00.1 power/control on
+	explain $dev
+	says "echo auto > /sys/bus/pci/devices/0000:01:00.1/power/control"
+	# Not below a port, a function beside it is in nobody's way.
+	fx_device 0000:00:05.0 driver=vfio-pci acpi='\_SB_.PCI0.S28_' resources=LNXPOWER:01
+	fx_device 0000:00:05.1 driver=e1000e status=active state=D0
+	explain --state=D3hot 00:05.0
+	expect 0 ""
+}
+
+@test "a device in another slot below a switch" {
+	cold_port kids=1
+	fx_bridge 0000:01:00.0 parent=$port status=active kids=0
+	fx_bridge 0000:02:01.0 parent=0000:01:00.0 status=suspended state=D3hot
+	fx_bridge 0000:02:02.0 parent=0000:01:00.0 status=active
+	fx_device 0000:03:00.0 parent=0000:02:01.0 driver=vfio-pci group=7
+	explain 03:00.0
+	expect 6 bridge-child
+	says "0000:02:02.0"
+	fx_set 0000:02:02.0 power/runtime_status suspended
+	explain 03:00.0
+	expect 0 ""
+}
+
+@test "bridges: status, control, d3cold_allowed, a kernel user" {
+	cold_port control=on
+	cold_device
+	explain $dev
+	expect 6 bridge-control
+	says "echo auto > /sys/bus/pci/devices/$port/power/control"
+	fx_set $port power/control auto
+	fx_set $port d3cold_allowed 0
+	explain $dev
+	expect 6 bridge-d3cold
+	fx_set $port d3cold_allowed 1
+	fx_set $port power/runtime_usage 1
+	explain $dev
+	expect 6 bridge-usage
+	fx_set $port power/runtime_usage 0
+	fx_set $port power/runtime_status error
+	explain $dev
+	expect 6 bridge-status
+}
+
+@test "a conventional bridge, and pcie_ports=compat" {
+	cold_port
+	fx_device 0000:01:00.0 parent=$port class=060400 driver=- status=active state=D0
+	fx_device 0000:02:01.0 parent=0000:01:00.0 driver=vfio-pci group=7
+	explain 02:01.0
+	first bridge-driver
+	says "not a PCI Express port"
+	fx_file proc/cmdline 'ro pcie_ports=compat'
+	explain 02:01.0
+	says "# boot without pcie_ports=compat"
+}
+
+@test "a port that the kernel refuses: command line, hotplug, BIOS, list of machines" {
+	cold_port control=on usage=1
+	cold_device
+	fx_error $port power/autosuspend_delay_ms EIO
+	explain $dev
+	expect 6 bridge-refused
+	says "# boot with pcie_port_pm=force"
+	fx_file sys/devices/virtual/dmi/id/bios_date 04/01/2014
+	explain $dev
+	expect 6 bios-year
+	says "the BIOS is of 2014"
+	says "/sys/class/dmi/id/bios_date: 04/01/2014"
+	rm "$FX/sys/devices/virtual/dmi/id/bios_date"
+	explain $dev
+	says "whether the BIOS is too old for this port to be put into D3 could not be measured: no such file"
+	fx_path $port
+	mkdir "$FX/$FX_RET/$port:pcie004"
+	explain $dev
+	expect 6 hotplug
+	says "HotPlugSupportInD3"
+	rmdir "$FX/$FX_RET/$port:pcie004"
+	fx_file sys/bus/pci/slots/5/address 0000:01:00
+	explain $dev
+	expect 6 hotplug
+	says "the firmware handles"
+	fx_file proc/cmdline 'ro pcie_aspm=off'
+	explain $dev
+	expect 6 aspm
+	fx_file proc/cmdline 'ro pcie_port_pm=off'
+	explain $dev
+	expect 6 port-pm
+	says "# boot without pcie_port_pm=off"
+	# Not a parameter of that name.
+	fx_file proc/cmdline 'ro xpcie_port_pm=off pcie_port_pm=offset'
+	explain $dev
+	expect 6 hotplug
+}
+
+@test "a node with _EJ0; the other way to D3cold is taken when there is one" {
+	fx_device $dev driver=vfio-pci group=7 acpi='\_SB_.PCI0.S28_' resources=LNXPOWER:00
+	fx_path $dev
+	: > "$FX/$FX_RET/firmware_node/eject"
+	explain $dev
+	expect 6 eject
+	cold_port status=suspended state=D3cold
+	fx_device 0000:02:00.0 parent=$port driver=vfio-pci group=8 state=D3cold acpi='\_SB_.PCI0.RP05.S00_' \
+		resources=LNXPOWER:02
+	fx_path 0000:02:00.0
+	: > "$FX/$FX_RET/firmware_node/eject"
+	fx_set 0000:02:00.0 power_state D3hot
+	fx_set $port power_state D0
+	fx_set $port power/runtime_status active
+	explain 02:00.0
+	expect 0 ""
+}
+
+@test "a shared power resource that another device keeps on" {
+	fx_device $dev driver=vfio-pci group=7 state=D3cold acpi='\_SB_.PCI0.S28_' acpi_state=D3cold \
+		acpi_real=D0 resources=LNXPOWER:00
+	fx_device 0000:00:06.0 driver=e1000e status=active state=D0 usage=1 acpi='\_SB_.PCI0.S30_' \
+		acpi_state=D0 resources=LNXPOWER:00
+	explain $dev
+	expect 6 shared-resource
+	says "an unseen user keeps it on"
+	for addr in $dev 0000:00:06.0; do
+		fx_path $addr
+		node=$(readlink "$FX/$FX_RET/firmware_node")
+		fx_link "sys/bus/acpi/devices/${node##*/}" "${node##*../}"
+		fx_link "${node##*../}/physical_node" "$FX_RET"
+	done
+	explain $dev
+	expect 6 shared-resource
+	says "its power resource LNXPOWER:00 is shared with 0000:00:06.0, which keeps it on"
+	says "vfio-pm bind 0000:00:06.0"
+	explain --state=D3hot $dev
+	expect 0 ""
+}
+
+@test "the firmware allows no deeper state" {
+	fx_device $dev driver=vfio-pci group=7 acpi='\_SB_.PCI0.S28_' acpi_state=D3hot acpi_real=D3hot \
+		resources=LNXPOWER:00
+	explain $dev
+	expect 6 acpi-choice
+	says "_S0W"
+}
+
+@test "no ACPI, and a kernel without power management" {
+	fx_device $dev driver=vfio-pci group=7
+	explain --state=D3cold $dev
+	expect 6 acpi
+	fx_file proc/cmdline 'ro acpi=off'
+	explain --state=D3cold $dev
+	says "# boot without acpi=off"
+	fx_path $dev
+	rm -r "$FX/$FX_RET/power"
+	explain $dev
+	says "whether the kernel has power management could not be measured"
+	[ "$code" = 1 ]
+	fx_file boot/config-6.12.57 '# CONFIG_PM is not set'
+	explain $dev
+	first config-pm
+	says "/boot/config-6.12.57: # CONFIG_PM is not set"
+}
+
+@test "the group can't be opened, where it has to be" {
+	fx_device 0000:01:00.0 driver=vfio-pci group=7 status=active state=D0 usage=1
+	fx_device 0000:01:00.1 driver=e1000e group=7 status=active state=D0
+	explain $dev
+	expect 6 "group idle"
+	says "its IOMMU group 7 can't be opened: 0000:01:00.1 is on the driver e1000e"
+	[ "$(sed -n '/^In this order/,$ s/^  //p' <<<"$output")" = "vfio-pm bind 0000:01:00.1
+vfio-pm enter 0000:01:00.0" ]
+	fx_set $dev power/runtime_usage 0
+	fx_set $dev power/runtime_status suspended
+	fx_set $dev power_state D3hot
+	explain $dev
+	expect 0 ""
+}
+
+@test "several causes: all are told, the mends in an order that works" {
+	cold_port control=on d3cold_allowed=0
+	cold_device status=active state=D0 control=on usage=2 d3cold_allowed=0
+	fx_device 0000:01:00.1 parent=$port status=active state=D0 control=on usage=1
+	explain $dev
+	expect 6 "control idle d3cold-allowed sibling bridge-control bridge-d3cold"
+	says "power/control is on, which keeps it awake; and 5 more."
+	[ "$(sed -n '/^In this order/,$ s/^  //p' <<<"$output" | sed 's/  #.*//')" = "\
+echo 1 > /sys/bus/pci/devices/0000:01:00.0/d3cold_allowed
+echo 1 > /sys/bus/pci/devices/0000:00:1c.0/d3cold_allowed
+echo auto > /sys/bus/pci/devices/0000:01:00.0/power/control
+echo auto > /sys/bus/pci/devices/0000:01:00.1/power/control
+echo auto > /sys/bus/pci/devices/0000:00:1c.0/power/control
+vfio-pm enter 0000:01:00.0" ] || { echo "$output"; false; }
+}
+
+@test "files that are missing, unreadable, empty, too long or binary are not guessed" {
+	cold_port
+	cold_device status=active state=D0
+	fx_path $dev
+	for file in power/runtime_status power/control power_state d3cold_allowed; do
+		cp "$FX/$FX_RET/$file" "$BATS_TEST_TMPDIR/saved"
+		for way in missing empty long binary fifo loop folder other; do
+			rm -rf "${FX:?}/$FX_RET/$file"
+			case $way in
+			missing) reason='no such file' ;;
+			empty) : > "$FX/$FX_RET/$file"; reason='the file is empty' ;;
+			long) head -c 100000 /dev/zero | tr '\0' a > "$FX/$FX_RET/$file"; reason='the file is too long' ;;
+			binary) printf 'au\001to\n' > "$FX/$FX_RET/$file"; reason='not a text' ;;
+			fifo) mkfifo "$FX/$FX_RET/$file"; reason='no regular file' ;;
+			loop) ln -s "${file##*/}" "$FX/$FX_RET/$file"; reason='a loop of links' ;;
+			folder) mkdir "$FX/$FX_RET/$file"; reason='no regular file' ;;
+			other) echo 'perhaps' > "$FX/$FX_RET/$file"; reason='no value that this attribute can have' ;;
+			esac
+			explain $dev
+			[ "$file" = power_state ] || { [ "$code" = 1 ]; says "$reason"; }
+			[ "$code" -le 6 ]
+		done
+		rm -rf "${FX:?}/$FX_RET/$file"
+		cp "$BATS_TEST_TMPDIR/saved" "$FX/$FX_RET/$file"
+	done
+	explain $dev
+	expect 0 ""
+}
+
+@test "a tree of loops, traps and lies ends" {
+	cold_port
+	cold_device status=active state=D0
+	fx_path $dev
+	rm -r "$FX/$FX_RET/driver" "$FX/$FX_RET/firmware_node" 2>/dev/null || true
+	ln -s driver "$FX/$FX_RET/driver"
+	ln -s firmware_node "$FX/$FX_RET/firmware_node"
+	ln -s / "$FX/$FX_RET/iommu_group2"
+	ln -s . "$FX/$FX_RET/0000:05:00.0"
+	ln -s ../.. "$FX/sys/bus/pci/devices/0000:09:00.0"
+	fx_file sys/bus/pci/slots/x/address "$(printf '%0500d' 1)"
+	mkfifo "$FX/proc/sys/kernel/fifo"
+	rm "$FX/proc/cmdline"; mkfifo "$FX/proc/cmdline"
+	explain -v $dev
+	[ "$code" -le 6 ]
+	explain -v 09:00.0
+	[ "$code" -le 6 ]
+	explain --all
+	[ "$code" -le 6 ]
+	explain --state=D3cold $dev
+	[ "$code" -le 6 ]
+}
+
+@test "--all: a line a device, and how many" {
+	cold_port
+	cold_device status=active state=D0 control=on usage=1
+	fx_device 0000:00:05.0 driver=vfio-pci group=8
+	fx_device 0000:00:06.0 driver=e1000e
+	explain --all
+	[ "$code" = 6 ]
+	[ "$(wc -l <<<"$output")" = 3 ]
+	says "0000:00:05.0  suspended  D3hot    is in D3hot"
+	says "0000:01:00.0  active     D0       not D3cold: power/control is on, which keeps it awake"
+	says "2 devices on a VFIO driver, 1 kept from sleeping as deep as the platform offers"
+}
+
+@test "options: what goes together, and what acts on this system" {
+	cold_port
+	cold_device
+	for words in "" "--all $dev" "--dry-run $dev" "--state=D1 $dev" "--watch=x $dev" "--watch=2h $dev" \
+		"--fix -J $dev" "--all --fix" "--fix $dev" "--watch=1 $dev"; do
+		# shellcheck disable=SC2086 # words
+		explain $words
+		[ "$code" = 2 ] || { echo "explain $words: exit $code: $output"; false; }
+	done
+	explain 0000:0f:00.0
+	[ "$code" = 3 ]
+	explain --fix --dry-run $dev
+	[ "$code" -le 6 ]
+}
+
+@test "text: the chain from the root port, marks in UTF-8 and in ASCII" {
+	cold_port
+	cold_device status=active state=D0 control=on usage=1
+	LC_ALL=C.UTF-8 explain $dev
+	[ "$output" = "\
+0000:00:1c.0  pcieport, active, D0
+└─0000:01:00.0  vfio-pci, active, D0
+      ✗ power/control is on, which keeps it awake
+        /sys/bus/pci/devices/0000:01:00.0/power/control: on
+0000:01:00.0 stays in D0 as things are, not D3cold: power/control is on, which keeps it awake.
+In this order:
+  echo auto > /sys/bus/pci/devices/0000:01:00.0/power/control" ] || { echo "$output"; false; }
+	LC_ALL=C explain $dev
+	says "\`-0000:01:00.0  vfio-pci, active, D0"
+	says "x power/control is on"
+	explain -v $dev
+	says "rule control: drivers/base/power/runtime.c, pm_runtime_forbid()"
+}
