@@ -52,7 +52,7 @@ struct look {
 	/* Bridges above, nearest first; devices below. Filled when asked for. */
 	struct look **ports, **children;
 	size_t n_ports, n_children;
-	bool have_ports, have_children, native_hotplug;
+	bool have_ports, have_children, native_hotplug, reported;
 	int children_err;
 };
 
@@ -85,6 +85,16 @@ struct vfiopm_survey {
 	struct vfiopm_owners *owners;
 };
 
+/*
+ * Read a text of at most @limit characters, the last component of a link, or
+ * whether something is there. @path: relative to the root.
+ */
+int fact_read_text(const struct vfiopm_ctx *ctx, const char *path, size_t limit, char **ret);
+int fact_read_link(const struct vfiopm_ctx *ctx, const char *path, char **ret);
+int fact_read_there(const struct vfiopm_ctx *ctx, const char *path, char **ret);
+
+/* ---- blocker_survey.c: what explanations share ---- */
+
 struct vfiopm_survey *survey_ref(struct vfiopm_survey *survey);
 /* The look at a device; -ENODEV, -ENOMEM. It belongs to the survey. */
 int survey_look(struct vfiopm_survey *survey, const struct vfiopm_addr *addr, struct look **ret);
@@ -94,6 +104,9 @@ int survey_look_device(struct vfiopm_survey *survey, struct vfiopm_device *dev,
 int survey_ports(struct vfiopm_survey *survey, struct look *look);
 int survey_children(struct vfiopm_survey *survey, struct look *look);
 int survey_users(struct vfiopm_survey *survey);
+/* Who has a device open, NULL: nobody, or nobody who can be seen. */
+const struct vfiopm_owner *survey_owner(struct vfiopm_survey *survey,
+					const struct vfiopm_device *dev);
 const struct fact *survey_fact(struct vfiopm_survey *survey, enum sysfact which);
 const char *sysfact_file(enum sysfact which);
 /* Is "NAME=VALUE" a parameter of the kernel command line? -1: can't be read. */
@@ -108,6 +121,8 @@ bool look_is(struct look *look, enum attr attr, const char *value);
 /* 0, or why not: -EINVAL for something that is no number. */
 int look_number(struct look *look, enum attr attr, int64_t *ret);
 const char *attr_file(enum attr attr);
+/* A file that is read, not a link or a folder whose presence counts? */
+bool attr_is_file(enum attr attr);
 bool attr_wakes(enum attr attr);
 /* Why a file can't be read, in words: "no such file". */
 const char *reason_of(int err);
@@ -292,6 +307,13 @@ void rule_shared_resource(struct scene *s);
 void rule_acpi_choice(struct scene *s);
 void rule_aspm(struct scene *s);
 
+/* Are there any runtime PM attributes? */
+bool look_has_pm(struct look *look);
+/*
+ * CONFIG_PM of the running kernel: 1 set, 0 not set, -errno: not to be found
+ * out. @file becomes the file that tells, or stays as it is.
+ */
+int survey_config_pm(struct vfiopm_survey *survey, char *file, size_t size);
 /* Does the ACPI node of this device name power resources for D3? */
 bool look_has_resources(struct look *look);
 

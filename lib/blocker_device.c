@@ -256,22 +256,9 @@ static void quote_hold(struct scene *s, struct vfiopm_finding *f)
 	quote(s, f, s->look, ATTR_USAGE);
 }
 
-/* Name who has it open, when that can be seen: " by qemu (pid 12)". */
-static const struct vfiopm_owner *find_owner(struct scene *s)
-{
-	struct vfiopm_survey *survey = s->survey;
-
-	if (!survey->have_owners) {
-		survey->have_owners = true;
-		if (vfiopm_owners_new(survey->ctx, &survey->owners) < 0)
-			survey->owners = NULL;
-	}
-	return survey->owners ? vfiopm_owners_find(survey->owners, s->look->dev, 0) : NULL;
-}
-
 static void block_open(struct scene *s, const char *what)
 {
-	const struct vfiopm_owner *owner = find_owner(s);
+	const struct vfiopm_owner *owner = survey_owner(s->survey, s->look->dev);
 	const char *name = s->look->dev->name;
 	struct vfiopm_finding *f;
 

@@ -10,10 +10,9 @@
 /* A kernel's configuration is some 270 KiB. */
 #define CONFIG_MAX (1u << 20)
 
-/* 1 set, 0 not set, -errno: not to be found out. */
-static int read_config_pm(struct scene *s, char *file, size_t size)
+int survey_config_pm(struct vfiopm_survey *survey, char *file, size_t size)
 {
-	const struct fact *release = survey_fact(s->survey, FACT_RELEASE);
+	const struct fact *release = survey_fact(survey, FACT_RELEASE);
 	char *text, *line;
 	ssize_t n;
 	int r;
@@ -26,7 +25,7 @@ static int read_config_pm(struct scene *s, char *file, size_t size)
 	text = malloc(CONFIG_MAX);
 	if (!text)
 		return -ENOMEM;
-	n = sysfs_read(s->survey->ctx, file, text, CONFIG_MAX);
+	n = sysfs_read(survey->ctx, file, text, CONFIG_MAX);
 	r = n < 0 ? (int)n : -ENODATA;
 	if (n > 0) {
 		line = strstr(text, "CONFIG_PM=y\n");
@@ -39,6 +38,12 @@ static int read_config_pm(struct scene *s, char *file, size_t size)
 	return r;
 }
 
+bool look_has_pm(struct look *look)
+{
+	return look_fact(look, ATTR_STATUS)->err != -ENOENT ||
+	       look_fact(look, ATTR_CONTROL)->err != -ENOENT;
+}
+
 /* Without CONFIG_PM a device has no runtime PM attributes at all. */
 void rule_config_pm(struct scene *s)
 {
@@ -46,12 +51,11 @@ void rule_config_pm(struct scene *s)
 	char file[128] = "";
 	int r;
 
-	if (look_fact(s->look, ATTR_STATUS)->err != -ENOENT ||
-	    look_fact(s->look, ATTR_CONTROL)->err != -ENOENT) {
+	if (look_has_pm(s->look)) {
 		passes(s, ROUTES_ALL, NULL, "the kernel has power management");
 		return;
 	}
-	r = read_config_pm(s, file, sizeof(file));
+	r = survey_config_pm(s->survey, file, sizeof(file));
 	if (r == -ENOMEM) {
 		s->err = r;
 	} else if (r == 0) {

@@ -1089,6 +1089,46 @@ int vfiopm_mend_apply(struct vfiopm_ctx *ctx, const struct vfiopm_mend *mend);
 int vfiopm_explain_likeliest(struct vfiopm_device *dev, enum vfiopm_state want,
 			     unsigned int flags, char **cause, char **mend);
 
+/* ---- report: what the rules read, for another machine ------------------------ */
+
+/** enum vfiopm_report_type - what an entry of a report is */
+enum vfiopm_report_type {
+	VFIOPM_REPORT_FILE = 0,		/* content: its text */
+	VFIOPM_REPORT_LINK,		/* content: its target */
+	VFIOPM_REPORT_FOLDER,		/* content: NULL */
+};
+
+/**
+ * typedef vfiopm_report_fn - receives the entries of a report
+ * @data: what vfiopm_report_foreach() was given
+ * @type: what it is
+ * @path: relative to the root of the report; folders above it aren't told
+ * @content: as @type says
+ *
+ * Return: 0 to go on; anything else ends the walk and is handed back.
+ */
+typedef int (*vfiopm_report_fn)(void *data, enum vfiopm_report_type type, const char *path,
+				const char *content);
+
+/**
+ * vfiopm_report_foreach - tell all that explanations of devices rest on
+ * @survey: the survey that they were explained with
+ * @dev: devices
+ * @n: how many
+ * @fn: called for each entry
+ * @data: handed to @fn
+ *
+ * A tree of these entries is a root for vfiopm_ctx_new() that gives the same
+ * explanations. It holds no serial numbers, host names or UUIDs, and of the
+ * kernel's command line only parameters that are known to be harmless. An
+ * attribute that could not be read is a dangling link "error:" and the name of
+ * its errno.
+ * Return: 0; what @fn returned; -ENODEV; -ENOMEM.
+ * Since: 0.1
+ */
+int vfiopm_report_foreach(struct vfiopm_survey *survey, struct vfiopm_device *const *dev, size_t n,
+			  vfiopm_report_fn fn, void *data);
+
 #ifdef __GNUC__
 #pragma GCC visibility pop
 #endif

@@ -558,3 +558,13 @@ In this order:
 	explain -v $dev
 	says "rule control: drivers/base/power/runtime.c, pm_runtime_forbid()"
 }
+
+@test "the command line is quoted without what the rules don't know" {
+	fx_file proc/cmdline 'root=UUID=0b5c ro secret=hunter2 pcie_port_pm=off quiet'
+	cold_port control=on usage=1
+	cold_device
+	fx_error $port power/autosuspend_delay_ms EIO
+	explain -v $dev
+	says "/proc/cmdline: pcie_port_pm=off"
+	[[ $output != *hunter2* && $output != *UUID* ]]
+}
