@@ -23,34 +23,6 @@
 
 #include "private.h"
 
-enum target {
-	TARGET_GROUP,	/* id: number of the group */
-	TARGET_CDEV,	/* id: number of vfioN */
-	TARGET_DEVICE,	/* path: /sys/devices/… */
-	TARGET_UNNAMED,	/* a device, but not which */
-};
-
-/* One process and one thing that it has open. */
-struct vfiopm_owner {
-	pid_t pid;
-	uid_t uid;
-	int64_t start_time;
-	char comm[64];
-	enum vfiopm_via via;
-	enum target target;
-	bool noiommu;
-	int64_t id;
-	char *path;
-};
-
-struct vfiopm_owners {
-	struct vfiopm_ctx *ctx;
-	struct vfiopm_owner **owner;	/* each apart: callers keep pointers while more are found */
-	size_t count;
-	bool partial;
-	bool mappings;	/* looked at already */
-};
-
 static const char *const via_names[] = {
 	[VFIOPM_VIA_GROUP] = "group",
 	[VFIOPM_VIA_CDEV] = "cdev",
@@ -116,14 +88,13 @@ static bool take_target(const char *name, struct vfiopm_owner *owner)
 	return take_number(owner->noiommu ? after(rest, "noiommu-") : rest, &owner->id);
 }
 
-/* The device's path by fdinfo; NULL on kernels that don't tell. */
-static char *read_syspath(const struct look *look, const char *fd)
+char *owner_fd_syspath(const struct vfiopm_ctx *ctx, int proc, const char *fd)
 {
 	static const char key[] = "\nvfio-device-syspath:";
 	char name[64], buf[SYSFS_VALUE_MAX], *at, *end;
 
 	snprintf(name, sizeof(name), "fdinfo/%s", fd);
-	if (sysfs_read_at(look->owners->ctx, look->proc, name, buf, sizeof(buf)) <= 0)
+	if (sysfs_read_at(ctx, proc, name, buf, sizeof(buf)) <= 0)
 		return NULL;
 	at = strstr(buf, key);
 	if (!at)
@@ -140,11 +111,24 @@ static bool same_target(const struct vfiopm_owner *a, const struct vfiopm_owner 
 	       a->noiommu == b->noiommu && (!a->path || !b->path || !strcmp(a->path, b->path));
 }
 
+/* Field 22, counted from behind the name, which may hold blanks and brackets. */
+int64_t process_start_time(const struct vfiopm_ctx *ctx, int proc)
+{
+	unsigned long long ticks;
+	char buf[SYSFS_VALUE_MAX], *at;
+
+	if (sysfs_read_at(ctx, proc, "stat", buf, sizeof(buf)) <= 0 || !(at = strrchr(buf, ')')) ||
+	    sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+		       "%*d %*d %llu",
+		   &ticks) != 1)
+		return 0;
+	return (int64_t)(ticks * 1000 / (unsigned long)sysconf(_SC_CLK_TCK));
+}
+
 static void read_process(const struct look *look, struct vfiopm_owner *owner)
 {
 	const struct vfiopm_ctx *ctx = look->owners->ctx;
 	char buf[SYSFS_VALUE_MAX], *at;
-	unsigned long long ticks;
 	unsigned int uid;
 	char *comm;
 
@@ -155,13 +139,7 @@ static void read_process(const struct look *look, struct vfiopm_owner *owner)
 	if (sysfs_read_at(ctx, look->proc, "status", buf, sizeof(buf)) > 0 &&
 	    (at = strstr(buf, "\nUid:")) && sscanf(at, "\nUid: %*u %u", &uid) == 1)
 		owner->uid = uid;
-	/* Field 22, counted from behind the name, which may hold blanks and brackets. */
-	if (sysfs_read_at(ctx, look->proc, "stat", buf, sizeof(buf)) > 0 &&
-	    (at = strrchr(buf, ')')) &&
-	    sscanf(at, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
-		       "%*d %*d %llu",
-		   &ticks) == 1)
-		owner->start_time = (int64_t)(ticks * 1000 / (unsigned long)sysconf(_SC_CLK_TCK));
+	owner->start_time = process_start_time(ctx, look->proc);
 }
 
 /* Takes over @owner->path. */
@@ -205,7 +183,7 @@ static int take_fd(const char *name, void *data)
 	if (n < 0 || !take_target(target, &owner))
 		return 0;
 	if (owner.target == TARGET_UNNAMED) {
-		owner.path = read_syspath(look, name);
+		owner.path = owner_fd_syspath(look->owners->ctx, look->proc, name);
 		if (owner.path)
 			owner.target = TARGET_DEVICE;
 	}

@@ -86,16 +86,21 @@ static enum vfiopm_state read_state(const struct vfiopm_ctx *ctx, int dir)
 	return state;
 }
 
+enum vfiopm_status status_parse(const char *text)
+{
+	for (size_t i = 1; i < ARRAY_SIZE(status_names); i++)
+		if (!strcmp(text, status_names[i]))
+			return (enum vfiopm_status)i;
+	return VFIOPM_STATUS_UNKNOWN;
+}
+
 static enum vfiopm_status read_status(const struct vfiopm_ctx *ctx, int dir)
 {
 	char buf[32];
 
 	if (sysfs_read_at(ctx, dir, "power/runtime_status", buf, sizeof(buf)) <= 0)
 		return VFIOPM_STATUS_UNKNOWN;
-	for (size_t i = 1; i < ARRAY_SIZE(status_names); i++)
-		if (!strcmp(buf, status_names[i]))
-			return (enum vfiopm_status)i;
-	return VFIOPM_STATUS_UNKNOWN;
+	return status_parse(buf);
 }
 
 static void read_measure(const struct vfiopm_ctx *ctx, int dir, const char *name,

@@ -41,6 +41,9 @@ int sysfs_dir(const struct vfiopm_ctx *ctx, const char *path);
 /* Whatever is there, links followed, as an O_PATH descriptor: to see whether something is. */
 int sysfs_path(const struct vfiopm_ctx *ctx, const char *path);
 int sysfs_dir_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name);
+/* Open a file to be read again and again, by sysfs_reread(). */
+int sysfs_open_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name);
+ssize_t sysfs_reread(int fd, char *buf, size_t size);
 /* Read a small file; @buf is terminated, trailing newlines are cut. Return its length. */
 ssize_t sysfs_read(const struct vfiopm_ctx *ctx, const char *path, char *buf, size_t size);
 ssize_t sysfs_read_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name, char *buf,
@@ -123,6 +126,11 @@ int device_open_dir(const struct vfiopm_device *dev);
 /* "sys/bus/pci/devices/NAME/TAIL" */
 void device_path(const struct vfiopm_device *dev, const char *tail, char *buf, size_t size);
 
+/* ---- power.c ---- */
+
+/* As `power/runtime_status` has it. */
+enum vfiopm_status status_parse(const char *text);
+
 /* ---- list.c ---- */
 
 struct vfiopm_list {
@@ -152,6 +160,41 @@ bool device_has_below(const struct vfiopm_device *dev, const char *class_dir, co
 int in_use_block(const struct vfiopm_device *dev, struct vfiopm_uses *uses);
 int in_use_net(const struct vfiopm_device *dev, const char *session, struct vfiopm_uses *uses);
 
+/* ---- owner.c ---- */
+
+enum target {
+	TARGET_GROUP,	/* id: number of the group */
+	TARGET_CDEV,	/* id: number of vfioN */
+	TARGET_DEVICE,	/* path: /sys/devices/… */
+	TARGET_UNNAMED,	/* a device, but not which */
+};
+
+/* One process and one thing that it has open. */
+struct vfiopm_owner {
+	pid_t pid;
+	uid_t uid;
+	int64_t start_time;
+	char comm[64];
+	enum vfiopm_via via;
+	enum target target;
+	bool noiommu;
+	int64_t id;
+	char *path;
+};
+
+struct vfiopm_owners {
+	struct vfiopm_ctx *ctx;
+	struct vfiopm_owner **owner;	/* each apart: callers keep pointers while more are found */
+	size_t count;
+	bool partial;
+	bool mappings;	/* looked at already */
+};
+
+/* Milliseconds since boot; 0: it can't be told. @proc: the process's folder. */
+int64_t process_start_time(const struct vfiopm_ctx *ctx, int proc);
+/* Path of the device behind descriptor @fd by fdinfo; NULL on kernels that don't tell. */
+char *owner_fd_syspath(const struct vfiopm_ctx *ctx, int proc, const char *fd);
+
 /* ---- handle.c, group.c, cdev.c: the two ways to open a device ---- */
 
 /* What devices of one IOMMU group share: container and group, or iommufd. */
@@ -179,5 +222,27 @@ int group_open_device(const struct backing *backing, const struct vfiopm_device 
 int cdev_backing_new(const struct vfiopm_device *dev, struct backing **ret);
 int cdev_open_device(const struct backing *backing, const struct vfiopm_device *dev);
 bool cdev_available(const struct vfiopm_device *dev);
+
+/* ---- borrow.c ---- */
+
+struct vfiopm_borrow {
+	struct vfiopm_device *dev;
+	pid_t pid;
+	char comm[64];
+	int pidfd;
+	int group_fd;		/* duplicate of the owner's, -1: none was needed */
+	int *pins;		/* duplicates of all its device files */
+	size_t n_pins;
+	int fd;			/* the device */
+	struct vfiopm_handle *handle;
+	int64_t suspend_us;	/* by vfiopm_borrow_enter() */
+};
+
+/* Note the reason and return -ECANCELED. */
+int refuse(enum vfiopm_refusal *why, enum vfiopm_refusal refusal);
+
+/* ---- freeze.c ---- */
+
+int64_t now_us(void);
 
 #endif /* VFIOPM_PRIVATE_H */

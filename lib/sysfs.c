@@ -126,6 +126,26 @@ int sysfs_dir_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name)
 	return open_below(ctx, dirfd, name, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
 }
 
+int sysfs_open_at(const struct vfiopm_ctx *ctx, int dirfd, const char *name)
+{
+	return open_regular(ctx, dirfd, name);
+}
+
+ssize_t sysfs_reread(int fd, char *buf, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = pread(fd, buf, size - 1, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	while (n > 0 && buf[n - 1] == '\n')
+		n--;
+	buf[n] = '\0';
+	return n;
+}
+
 static ssize_t read_fd(int fd, char *buf, size_t size)
 {
 	size_t len = 0;

@@ -905,6 +905,232 @@ int vfiopm_low_power_enter_with_wakeup(struct vfiopm_handle *handle, int eventfd
  */
 int vfiopm_low_power_exit(struct vfiopm_handle *handle);
 
+/* ---- a glance: one device's state, again and again --------------------------- */
+
+struct vfiopm_glance;
+
+/**
+ * vfiopm_glance_new - prepare to look at a device often
+ * @dev: device
+ * @ret: released with vfiopm_glance_free(); it isn't bound to the context
+ *
+ * Two files stay open, so that a look is one system call. Wakes nothing.
+ * Return: 0; -ENODEV; -ENOMEM; an error of open(2).
+ * Since: 0.1
+ */
+int vfiopm_glance_new(const struct vfiopm_device *dev, struct vfiopm_glance **ret);
+/** vfiopm_glance_free - release it; NULL is allowed. Since: 0.1 */
+void vfiopm_glance_free(struct vfiopm_glance *glance);
+/** vfiopm_glance_state - `power_state` now; UNKNOWN too when the device has gone. Since: 0.1 */
+enum vfiopm_state vfiopm_glance_state(const struct vfiopm_glance *glance);
+/** vfiopm_glance_status - `power/runtime_status` now; as above. Since: 0.1 */
+enum vfiopm_status vfiopm_glance_status(const struct vfiopm_glance *glance);
+
+/* ---- borrowing: the device that another process has open ---------------------- */
+
+/** enum vfiopm_refusal - why a device of another process was left alone */
+enum vfiopm_refusal {
+	VFIOPM_REFUSED_NOT = 0,
+	VFIOPM_REFUSED_NO_OWNER,	/* nobody has it open */
+	VFIOPM_REFUSED_OWNER_HIDDEN,	/* open, but by whom can't be seen from here */
+	VFIOPM_REFUSED_DENIED,		/* the caller may not reach the owner (CAP_SYS_PTRACE) */
+	VFIOPM_REFUSED_SHARED,		/* several processes have it open */
+	VFIOPM_REFUSED_NOT_OPENED,	/* the owner has its group open, but not the device */
+	VFIOPM_REFUSED_UNCLEAR,		/* device files and open devices don't match */
+	VFIOPM_REFUSED_CHANGED,		/* the owner opens, closes or ends just now */
+	VFIOPM_REFUSED_UNSUPPORTED,	/* the kernel lacks pidfd_getfd, kcmp or low power */
+	VFIOPM_REFUSED_NOT_ACTIVE,	/* asleep already, or in between */
+	VFIOPM_REFUSED_IN_USE,		/* the owner has it in D0 */
+	VFIOPM_REFUSED_NO_PM,		/* it has no PM capability */
+	VFIOPM_REFUSED_STATE_LOSS,	/* it promises to keep its state (No_Soft_Reset) */
+	VFIOPM_REFUSED_PME,		/* armed to wake by PME, which would be lost */
+	VFIOPM_REFUSED_ENGAGED,		/* the owner has entered low power by itself */
+	VFIOPM_REFUSED_STOPPED,		/* somebody else has stopped the owner */
+	VFIOPM_REFUSED_NOT_FROZEN,	/* the owner could not be stopped in time */
+	VFIOPM_REFUSED_NOT_SUSPENDED,	/* the device didn't suspend in time; low power was left */
+	VFIOPM_REFUSED_THAWED,		/* the owner was let run by somebody else, or too late */
+};
+
+/** vfiopm_refusal_name - "no-owner", "in-use", …, as in the output of tools. Since: 0.1 */
+const char *vfiopm_refusal_name(enum vfiopm_refusal refusal);
+
+struct vfiopm_borrow;
+
+/**
+ * vfiopm_borrow_new - get a second descriptor of a device that another process has open
+ * @dev: device
+ * @ret: released with vfiopm_borrow_free(), soon: as long as it is there, the
+ *       owner's close, its end and an unbind don't reach the device
+ * @why: NULL, or set with -ECANCELED
+ *
+ * By pidfd_getfd(2), without the owner's help. All device files of the owner
+ * are held meanwhile, and what is open must be clear without a doubt, so that
+ * the device is never opened as the first: that would reset it. A process that
+ * has only a mapping left that it inherited isn't noticed.
+ *
+ * Needs CAP_SYS_PTRACE, or the owner's user where ptrace is allowed to it.
+ * Return: 0; -ECANCELED: refused, see @why; -EMEDIUMTYPE: on no VFIO driver;
+ * -EINVAL: the owner is the caller itself; -EROFS: foreign root; -ENODEV;
+ * -ENOMEM; another errno of the system calls.
+ * Since: 0.1
+ */
+int vfiopm_borrow_new(struct vfiopm_device *dev, struct vfiopm_borrow **ret,
+		      enum vfiopm_refusal *why);
+/** vfiopm_borrow_free - close all of it; NULL is allowed. Since: 0.1 */
+void vfiopm_borrow_free(struct vfiopm_borrow *borrow);
+/** vfiopm_borrow_get_handle - the device, as long as @borrow is there. Since: 0.1 */
+struct vfiopm_handle *vfiopm_borrow_get_handle(const struct vfiopm_borrow *borrow);
+/** vfiopm_borrow_get_pid - process ID of the owner. Since: 0.1 */
+pid_t vfiopm_borrow_get_pid(const struct vfiopm_borrow *borrow);
+/** vfiopm_borrow_get_pidfd - a pidfd of the owner; stays the borrow's. Since: 0.1 */
+int vfiopm_borrow_get_pidfd(const struct vfiopm_borrow *borrow);
+/** vfiopm_borrow_get_comm - name of the owner. Since: 0.1 */
+const char *vfiopm_borrow_get_comm(const struct vfiopm_borrow *borrow);
+
+/* ---- freezing: the owner, for a moment ----------------------------------------- */
+
+/** enum vfiopm_freeze_how - how a process is stopped */
+enum vfiopm_freeze_how {
+	VFIOPM_FREEZE_NONE = 0,
+	VFIOPM_FREEZE_CGROUP,	/* cgroup v2, where it is alone in its cgroup */
+	VFIOPM_FREEZE_SIGNAL,	/* SIGSTOP */
+	VFIOPM_FREEZE_OWN,	/* vfiopm_freezer_set_ops() */
+};
+
+/** vfiopm_freeze_how_name - "none", "cgroup", "signal", "own". Since: 0.1 */
+const char *vfiopm_freeze_how_name(enum vfiopm_freeze_how how);
+
+/**
+ * struct vfiopm_freeze_ops - a caller's own way to stop an owner
+ * @stop: stop it within @timeout_ms: 0, -ETIMEDOUT, another errno
+ * @holds: is it still stopped? 1, 0, a negative errno
+ * @thaw: let it run: 0 or a negative errno
+ * @get_thaw: what lets it run when the caller is gone: a descriptor to write
+ *            to, and a text of at most 63 characters
+ */
+struct vfiopm_freeze_ops {
+	int (*stop)(void *data, int64_t timeout_ms);
+	int (*holds)(void *data);
+	int (*thaw)(void *data);
+	int (*get_thaw)(void *data, const char **text);
+};
+
+struct vfiopm_freezer;
+
+/**
+ * vfiopm_freezer_new - make a freezer, which stops one owner at a time
+ * @ctx: context; the freezer keeps a reference
+ * @bound_ms: milliseconds, 1 to 60000, after which an owner is let run in any case
+ * @ret: released with vfiopm_freezer_free()
+ *
+ * Starts a process, the guard. When the caller dies while an owner is stopped,
+ * by SIGKILL too, or doesn't thaw it within the bound, the guard leaves low
+ * power on the device and lets the owner run.
+ * Return: 0; -EINVAL: @bound_ms; -EROFS: foreign root; -ENOMEM; an error of
+ * fork(2) or socketpair(2).
+ * Since: 0.1
+ */
+int vfiopm_freezer_new(struct vfiopm_ctx *ctx, int64_t bound_ms, struct vfiopm_freezer **ret);
+/** vfiopm_freezer_free - thaw what is frozen, end the guard; NULL is allowed. Since: 0.1 */
+void vfiopm_freezer_free(struct vfiopm_freezer *freezer);
+/** vfiopm_freezer_set_ops - stop owners the caller's way; @ops NULL: as before. Since: 0.1 */
+void vfiopm_freezer_set_ops(struct vfiopm_freezer *freezer, const struct vfiopm_freeze_ops *ops,
+			    void *data);
+/**
+ * vfiopm_freezer_freeze - stop the owner of a borrowed device
+ * @freezer: freezer
+ * @borrow: what was borrowed
+ * @timeout_ms: milliseconds until all its threads must have stopped
+ *
+ * By the cgroup v2 freezer where the owner is alone in its cgroup, else by
+ * SIGSTOP. On failure it runs as before.
+ * Return: 0; -EALREADY: somebody else has stopped it; -ETIMEDOUT; -ESRCH: it
+ * has ended; -EBUSY: the freezer holds another; -EPERM; another errno.
+ * Since: 0.1
+ */
+int vfiopm_freezer_freeze(struct vfiopm_freezer *freezer, const struct vfiopm_borrow *borrow,
+			  int64_t timeout_ms);
+/**
+ * vfiopm_freezer_holds - is the owner still stopped, with time left?
+ * Return: 1; 0: somebody let it run, or more than half of the bound is over; -ESRCH.
+ * Since: 0.1
+ */
+int vfiopm_freezer_holds(const struct vfiopm_freezer *freezer);
+/**
+ * vfiopm_freezer_thaw - let the owner run
+ * Return: 0, also when none is stopped; -ETIME: the guard had done it before;
+ * another errno, and the guard tries.
+ * Since: 0.1
+ */
+int vfiopm_freezer_thaw(struct vfiopm_freezer *freezer);
+/** vfiopm_freezer_get_how - how the last owner was stopped. Since: 0.1 */
+enum vfiopm_freeze_how vfiopm_freezer_get_how(const struct vfiopm_freezer *freezer);
+/** vfiopm_freezer_get_pause - microseconds for which the last owner was stopped. Since: 0.1 */
+int64_t vfiopm_freezer_get_pause(const struct vfiopm_freezer *freezer);
+
+/* ---- deepening: low power for a device that another process has open ----------- */
+
+/* The owner doesn't use it (a guest in S3, a paused one): any power state will do. */
+#define VFIOPM_ENTER_IN_USE	(1u << 0)
+/* It may lose its state although it promises to keep it in D3hot (No_Soft_Reset). */
+#define VFIOPM_ENTER_STATE_LOSS	(1u << 1)
+
+/**
+ * vfiopm_borrow_enter - put a borrowed device to sleep until its owner touches it
+ * @borrow: what was borrowed
+ * @freezer: what stops the owner for the time until the device has suspended
+ * @eventfd: signalled at the first wake, which also leaves low power; borrow
+ *           the device again then and call vfiopm_low_power_exit(), see
+ *           vfiopm_low_power_enter_with_wakeup()
+ * @freeze_ms: milliseconds until the owner must have stopped
+ * @suspend_ms: milliseconds until the device must have suspended, else low power
+ *              is left again
+ * @flags: VFIOPM_ENTER_* or'ed
+ * @why: NULL, or set with -ECANCELED
+ *
+ * Stops the owner, looks whether it has the device in D3hot, enters low power in
+ * the wakeup mode, waits for the suspend, lets the owner run. An owner that ran
+ * in between could touch a BAR of a device that is engaged but not yet
+ * suspended: SIGBUS, since only a resume ends the wakeup mode
+ * (drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_runtime_resume()).
+ * Return: 0: it is suspended; -ECANCELED: refused, see @why; -EIO and others.
+ * Since: 0.1
+ */
+int vfiopm_borrow_enter(struct vfiopm_borrow *borrow, struct vfiopm_freezer *freezer, int eventfd,
+			int64_t freeze_ms, int64_t suspend_ms, unsigned int flags,
+			enum vfiopm_refusal *why);
+/**
+ * vfiopm_borrow_get_suspend - microseconds from the last entry until the suspend was seen.
+ * Since: 0.1
+ */
+int64_t vfiopm_borrow_get_suspend(const struct vfiopm_borrow *borrow);
+
+/** enum vfiopm_in_kernel - what the driver vfio-pm-pci does by itself */
+enum vfiopm_in_kernel {
+	VFIOPM_IN_KERNEL_DEEPEN,	/* the owner's write of D3hot permits low power */
+	VFIOPM_IN_KERNEL_STATE_LOSS,	/* also on a device with No_Soft_Reset */
+};
+
+/**
+ * vfiopm_in_kernel_get - is it on?
+ * Return: 1, 0; -ENOENT: the driver has no such thing; -ENODEV. Since: 0.1
+ */
+int vfiopm_in_kernel_get(const struct vfiopm_device *dev, enum vfiopm_in_kernel what);
+/**
+ * vfiopm_in_kernel_set - turn it on or off
+ * Return: 0; -ENOENT: the driver has no such thing; -EOPNOTSUPP: not on this
+ * kernel; -EROFS: foreign root; -ENODEV; -EACCES. Since: 0.1
+ */
+int vfiopm_in_kernel_set(const struct vfiopm_device *dev, enum vfiopm_in_kernel what, bool on);
+/**
+ * vfiopm_in_kernel_count - a number of the driver's account of a device
+ * @dev: device
+ * @key: "entries", "sleeps", "asleep_us" …
+ * @ret: since the device was bound
+ * Return: 0; -ENOENT: the driver keeps none, or no such number; -ENODEV. Since: 0.1
+ */
+int vfiopm_in_kernel_count(const struct vfiopm_device *dev, const char *key, int64_t *ret);
+
 /* ---- explain: why a device doesn't reach a state ---------------------------- */
 
 /** enum vfiopm_verdict - what a rule says */

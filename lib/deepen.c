@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Low power on a borrowed device, whose owner knows nothing of it.
+ *
+ * Between the look that finds the device in D3hot and the moment when it has
+ * suspended, its owner must not run. If it wrote D0 then, nothing would tell:
+ * the wakeup mode is ended by a resume only, and there is none before the
+ * suspend. The owner would believe its device to be awake, and its next access
+ * to a BAR would be a SIGBUS. So: stop the owner, look, enter, wait for the
+ * suspend, let it run; and leave low power first wherever that order breaks.
+ */
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "private.h"
+#include "uapi.h"
+
+/* The capability list lies in 256 bytes, 4 bytes an entry at the least. */
+#define CAPS_MAX 48
+
+/* What is known before the owner is stopped, so that the pause is short. */
+struct plan {
+	struct vfiopm_borrow *b;
+	struct vfiopm_glance *glance;
+	unsigned int pm_cap;
+	uint16_t pmc;		/* as the device has it; VFIO hides a part */
+	int config_fd;		/* the device's own config space; -1: not readable */
+	int eventfd;
+	unsigned int flags;
+	int64_t suspend_ms;
+};
+
+static int read_config(const struct plan *p, unsigned int offset, void *buf, size_t len)
+{
+	return vfiopm_handle_read(p->b->handle, VFIO_PCI_CONFIG_REGION_INDEX, offset, buf, len);
+}
+
+static int find_pm(struct plan *p)
+{
+	uint8_t at, entry[2];
+	int r;
+
+	r = read_config(p, PCI_CAPABILITY_LIST, &at, 1);
+	for (int i = 0; r == 0 && at >= PCI_STD_HEADER_SIZEOF && i < CAPS_MAX; i++) {
+		r = read_config(p, at, entry, sizeof(entry));
+		if (r == 0 && entry[0] == PCI_CAP_ID_PM) {
+			p->pm_cap = at;
+			return 1;
+		}
+		at = entry[1] & ~3;
+	}
+	return r;
+}
+
+static int read_host_word(const struct plan *p, unsigned int offset, uint16_t *ret)
+{
+	uint8_t bytes[2];
+
+	if (p->config_fd < 0 || pread(p->config_fd, bytes, 2, offset) != 2)
+		return -EIO;
+	*ret = (uint16_t)(bytes[0] | bytes[1] << 8);
+	return 0;
+}
+
+/*
+ * VFIO shows its user no PME at all (drivers/vfio/pci/vfio_pci_config.c,
+ * init_pci_cap_pm_perm()), so the register itself is read, from the host's side.
+ * The device is active: reading `config` wakes nothing. Who may not read so far
+ * (it takes CAP_SYS_ADMIN) has VFIO's word that the guest can't arm it.
+ */
+static bool pme_in_the_way(const struct plan *p)
+{
+	struct vfiopm_power *power;
+	const char *wakeup;
+	bool listens;
+	uint16_t ctrl;
+
+	if (read_host_word(p, p->pm_cap + PCI_PM_CTRL, &ctrl) < 0 ||
+	    !(ctrl & PCI_PM_CTRL_PME_ENABLE))
+		return false;
+	if (!(p->pmc & PCI_PM_CAP_PME_D3cold))
+		return true;
+	if (vfiopm_power_new_parts(p->b->dev, VFIOPM_POWER_WAKEUP, &power) < 0)
+		return true;
+	wakeup = vfiopm_power_get_wakeup(power);
+	listens = wakeup && wakeup[0] == 'e';
+	vfiopm_power_free(power);
+	return !listens;
+}
+
+static int plan_make(struct plan *p, enum vfiopm_refusal *why)
+{
+	int dir, r;
+
+	r = vfiopm_glance_new(p->b->dev, &p->glance);
+	if (r < 0)
+		return r;
+	if (vfiopm_glance_status(p->glance) != VFIOPM_STATUS_ACTIVE)
+		return refuse(why, VFIOPM_REFUSED_NOT_ACTIVE);
+	r = find_pm(p);
+	if (r <= 0)
+		return r < 0 ? r : refuse(why, VFIOPM_REFUSED_NO_PM);
+	dir = device_open_dir(p->b->dev);
+	if (dir < 0)
+		return dir;
+	p->config_fd = sysfs_open_at(p->b->dev->ctx, dir, "config");
+	close(dir);
+	if (read_host_word(p, p->pm_cap + PCI_PM_PMC, &p->pmc) < 0 && p->config_fd >= 0) {
+		close(p->config_fd);
+		p->config_fd = -1;
+	}
+	return 0;
+}
+
+static void plan_free(struct plan *p)
+{
+	vfiopm_glance_free(p->glance);
+	if (p->config_fd >= 0)
+		close(p->config_fd);
+}
+
+/* May it be put to sleep? Called while the owner is stopped. */
+static int look(const struct plan *p, enum vfiopm_refusal *why)
+{
+	uint16_t ctrl;
+	int r;
+
+	if (vfiopm_glance_status(p->glance) != VFIOPM_STATUS_ACTIVE)
+		return refuse(why, VFIOPM_REFUSED_NOT_ACTIVE);
+	r = read_config(p, p->pm_cap + PCI_PM_CTRL, &ctrl, sizeof(ctrl));
+	if (r < 0)
+		return r;
+	if (!(p->flags & VFIOPM_ENTER_IN_USE) && (ctrl & PCI_PM_CTRL_STATE_MASK) != 3)
+		return refuse(why, VFIOPM_REFUSED_IN_USE);
+	if (!(p->flags & VFIOPM_ENTER_STATE_LOSS) && (ctrl & PCI_PM_CTRL_NO_SOFT_RESET))
+		return refuse(why, VFIOPM_REFUSED_STATE_LOSS);
+	if (pme_in_the_way(p))
+		return refuse(why, VFIOPM_REFUSED_PME);
+	return 0;
+}
+
+/* Wait until the device has suspended. Called while the owner is stopped. */
+static int wait_suspended(const struct plan *p, enum vfiopm_refusal *why)
+{
+	const struct timespec gap = { .tv_nsec = 200000 };
+	int64_t end = now_us() + p->suspend_ms * 1000;
+
+	while (vfiopm_glance_status(p->glance) != VFIOPM_STATUS_SUSPENDED) {
+		if (now_us() >= end)
+			return refuse(why, VFIOPM_REFUSED_NOT_SUSPENDED);
+		nanosleep(&gap, NULL);
+	}
+	return 0;
+}
+
+static int enter_stopped(const struct plan *p, struct vfiopm_freezer *f,
+			 enum vfiopm_refusal *why)
+{
+	int64_t start;
+	int r;
+
+	r = look(p, why);
+	if (r < 0)
+		return r;
+	/* Late, or let run by somebody else: the look is worth nothing. */
+	if (vfiopm_freezer_holds(f) != 1)
+		return refuse(why, VFIOPM_REFUSED_THAWED);
+	r = vfiopm_low_power_enter_with_wakeup(p->b->handle, p->eventfd);
+	if (r == -EINVAL)
+		return refuse(why, VFIOPM_REFUSED_ENGAGED);
+	if (r == -ENOTTY)
+		return refuse(why, VFIOPM_REFUSED_UNSUPPORTED);
+	if (r < 0)
+		return r;
+	start = now_us();
+	r = wait_suspended(p, why);
+	if (r == 0 && vfiopm_freezer_holds(f) != 1)
+		r = refuse(why, VFIOPM_REFUSED_THAWED);
+	if (r == 0)
+		p->b->suspend_us = now_us() - start;
+	else
+		vfiopm_low_power_exit(p->b->handle);
+	return r;
+}
+
+static int freeze(const struct plan *p, struct vfiopm_freezer *f, int64_t timeout_ms,
+		  enum vfiopm_refusal *why)
+{
+	int r = vfiopm_freezer_freeze(f, p->b, timeout_ms);
+
+	switch (r) {
+	case -EALREADY:
+		return refuse(why, VFIOPM_REFUSED_STOPPED);
+	case -ETIMEDOUT:
+		return refuse(why, VFIOPM_REFUSED_NOT_FROZEN);
+	case -ESRCH:
+		return refuse(why, VFIOPM_REFUSED_CHANGED);
+	case -EPERM:
+	case -EACCES:
+		return refuse(why, VFIOPM_REFUSED_DENIED);
+	}
+	return r;
+}
+
+int vfiopm_borrow_enter(struct vfiopm_borrow *borrow, struct vfiopm_freezer *freezer, int eventfd,
+			int64_t freeze_ms, int64_t suspend_ms, unsigned int flags,
+			enum vfiopm_refusal *why)
+{
+	struct plan p = {
+		.b = borrow,
+		.config_fd = -1,
+		.eventfd = eventfd,
+		.flags = flags,
+		.suspend_ms = suspend_ms,
+	};
+	int r;
+
+	borrow->suspend_us = 0;
+	r = plan_make(&p, why);
+	if (r == 0)
+		r = freeze(&p, freezer, freeze_ms, why);
+	if (r == 0) {
+		r = enter_stopped(&p, freezer, why);
+		/* The guard was faster: whether it came before the entry can't be told. */
+		if (vfiopm_freezer_thaw(freezer) < 0 && r == 0) {
+			vfiopm_low_power_exit(borrow->handle);
+			r = refuse(why, VFIOPM_REFUSED_THAWED);
+		}
+	}
+	plan_free(&p);
+	return r;
+}
+
+int64_t vfiopm_borrow_get_suspend(const struct vfiopm_borrow *borrow)
+{
+	return borrow->suspend_us;
+}

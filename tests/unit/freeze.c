@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Stopping a process and letting it run, and the guard, with owners of our own: threads that count
+ * in shared memory, so that whether they run can be seen.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../lib/freeze.h"
+
+#define THREADS 4
+
+static atomic_ulong *ticks;
+static int tests, failures;
+
+static void ok(bool good, const char *name)
+{
+	printf("%sok %d - %s\n", good ? "" : "not ", ++tests, name);
+	failures += !good;
+}
+
+static void *spin(void *data)
+{
+	for (;;) {
+		atomic_fetch_add(ticks, 1);
+		usleep(1000);
+	}
+	return data;
+}
+
+struct owner {
+	struct vfiopm_borrow borrow;
+	struct vfiopm_handle handle;
+};
+
+/* A borrow as vfiopm_borrow_new() would make it; its device knows no ioctl of VFIO. */
+static void owner_start(struct owner *o)
+{
+	pthread_t thread;
+
+	memset(o, 0, sizeof(*o));
+	o->borrow.pid = fork();
+	if (o->borrow.pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (int i = 0; i < THREADS; i++)
+			pthread_create(&thread, NULL, spin, NULL);
+		for (;;)
+			pause();
+	}
+	o->borrow.pidfd = (int)syscall(SYS_pidfd_open, o->borrow.pid, 0);
+	o->handle.fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	o->borrow.handle = &o->handle;
+	usleep(20000);
+}
+
+static void owner_end(struct owner *o)
+{
+	kill(o->borrow.pid, SIGKILL);
+	waitpid(o->borrow.pid, NULL, 0);
+	close(o->borrow.pidfd);
+	close(o->handle.fd);
+}
+
+static bool runs(unsigned int ms)
+{
+	unsigned long before = atomic_load(ticks);
+
+	for (unsigned int i = 0; i < ms; i++) {
+		if (atomic_load(ticks) != before)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+static char state_of(pid_t pid)
+{
+	char path[64], text[512], *at;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY);
+	n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	at = strrchr(text, ')');
+	return at ? at[2] : '?';
+}
+
+static void test_freeze(struct vfiopm_ctx *ctx)
+{
+	struct vfiopm_freezer *f = NULL;
+	struct owner o;
+
+	owner_start(&o);
+	ok(vfiopm_freezer_new(ctx, 0, &f) == -EINVAL, "a bound of nothing is refused");
+	ok(vfiopm_freezer_new(ctx, 4000, &f) == 0, "a freezer");
+	ok(runs(500), "the owner runs");
+	ok(vfiopm_freezer_freeze(f, &o.borrow, 2000) == 0, "freeze");
+	ok(!runs(50), "none of its threads runs");
+	ok(vfiopm_freezer_holds(f) == 1, "it holds");
+	ok(vfiopm_freezer_freeze(f, &o.borrow, 2000) == -EBUSY, "one at a time");
+	ok(vfiopm_freezer_thaw(f) == 0, "thaw");
+	ok(runs(500), "it runs again");
+	ok(vfiopm_freezer_get_pause(f) >= 50000, "the pause is told");
+	ok(vfiopm_freezer_thaw(f) == 0, "nothing to thaw");
+	ok(vfiopm_freezer_holds(f) == 0, "nothing holds");
+	vfiopm_freezer_free(f);
+	owner_end(&o);
+}
+
+static void test_stopped_before(struct vfiopm_ctx *ctx)
+{
+	struct vfiopm_freezer *f;
+	struct owner o;
+
+	owner_start(&o);
+	vfiopm_freezer_new(ctx, 4000, &f);
+	kill(o.borrow.pid, SIGSTOP);
+	for (int i = 0; i < 1000 && state_of(o.borrow.pid) != 'T'; i++)
+		usleep(1000);
+	ok(vfiopm_freezer_freeze(f, &o.borrow, 2000) == -EALREADY, "stopped by somebody else");
+	ok(state_of(o.borrow.pid) == 'T', "and it stays so");
+	kill(o.borrow.pid, SIGCONT);
+	ok(runs(500), "until he lets it run");
+	vfiopm_freezer_freeze(f, &o.borrow, 2000);
+	kill(o.borrow.pid, SIGCONT);
+	runs(500);
+	ok(vfiopm_freezer_holds(f) == 0, "let run by somebody else: noticed");
+	vfiopm_freezer_thaw(f);
+	kill(o.borrow.pid, SIGKILL);
+	waitpid(o.borrow.pid, NULL, 0);
+	ok(vfiopm_freezer_freeze(f, &o.borrow, 2000) == -ESRCH, "an owner that has ended");
+	vfiopm_freezer_free(f);
+	owner_end(&o);
+}
+
+static void test_bound(struct vfiopm_ctx *ctx)
+{
+	struct vfiopm_freezer *f;
+	struct owner o;
+
+	owner_start(&o);
+	vfiopm_freezer_new(ctx, 200, &f);
+	ok(vfiopm_freezer_freeze(f, &o.borrow, 100) == 0, "freeze, with a bound of 200 ms");
+	usleep(120000);
+	ok(vfiopm_freezer_holds(f) == 0, "after half of it nothing may be begun");
+	ok(runs(2000), "after it the guard lets the owner run");
+	ok(vfiopm_freezer_thaw(f) == -ETIME, "which is told");
+	ok(vfiopm_freezer_freeze(f, &o.borrow, 100) == 0, "the next freeze has its own bound");
+	ok(vfiopm_freezer_thaw(f) == 0, "and ends by itself");
+	vfiopm_freezer_free(f);
+	owner_end(&o);
+}
+
+/* The caller is killed while the owner is stopped. */
+static void test_killed(struct vfiopm_ctx *ctx)
+{
+	int good = 0;
+	struct owner o;
+
+	owner_start(&o);
+	for (int i = 0; i < 20; i++) {
+		int ready[2];
+		char byte;
+		pid_t pid;
+
+		if (pipe2(ready, O_CLOEXEC) < 0)
+			break;
+		pid = fork();
+		if (pid == 0) {
+			struct vfiopm_freezer *f;
+
+			if (vfiopm_freezer_new(ctx, 10000, &f) < 0 ||
+			    vfiopm_freezer_freeze(f, &o.borrow, 2000) < 0)
+				_exit(1);
+			if (write(ready[1], "", 1) < 1)
+				_exit(1);
+			for (;;)
+				pause();
+		}
+		close(ready[1]);
+		if (read(ready[0], &byte, 1) == 1 && !runs(10)) {
+			kill(pid, SIGKILL);
+			good += runs(2000);
+		}
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		close(ready[0]);
+	}
+	ok(good == 20, "killed 20 times, the owner runs on");
+	owner_end(&o);
+}
+
+static pid_t find_guard(void)
+{
+	FILE *f = popen("pgrep -nx vfio-pm-guard", "r");
+	int pid = 0;
+
+	if (f && fscanf(f, "%d", &pid) != 1)
+		pid = 0;
+	if (f)
+		pclose(f);
+	return pid;
+}
+
+static void test_guard_killed(struct vfiopm_ctx *ctx)
+{
+	struct vfiopm_freezer *f;
+	struct owner o;
+	pid_t guard;
+
+	owner_start(&o);
+	vfiopm_freezer_new(ctx, 4000, &f);
+	usleep(50000);
+	guard = find_guard();
+	ok(guard > 0, "there is a guard");
+	kill(guard, SIGTERM);
+	usleep(20000);
+	ok(kill(guard, 0) == 0, "which no SIGTERM ends");
+	if (guard > 0)
+		kill(guard, SIGKILL);
+	usleep(50000);
+	ok(vfiopm_freezer_freeze(f, &o.borrow, 2000) == 0, "one that was killed is replaced");
+	ok(vfiopm_freezer_thaw(f) == 0 && runs(500), "and all is well");
+	vfiopm_freezer_free(f);
+	owner_end(&o);
+}
+
+int main(void)
+{
+	struct vfiopm_ctx *ctx;
+
+	setvbuf(stdout, NULL, _IONBF, 0);
+	ticks = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (ticks == MAP_FAILED || vfiopm_ctx_new(NULL, &ctx) < 0)
+		return 1;
+	test_freeze(ctx);
+	test_stopped_before(ctx);
+	test_bound(ctx);
+	test_killed(ctx);
+	test_guard_killed(ctx);
+	vfiopm_ctx_unref(ctx);
+	printf("1..%d\n", tests);
+	return failures > 0;
+}
