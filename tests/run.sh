@@ -86,7 +86,8 @@ collect() {
 		own=$group
 		for kernel in ${kernels//,/ }; do
 			group=${own:-vm}
-			[ "$kernel" != debug ] || group=${own:+$own-}debug
+			# What a soak or a bench is on Debian's kernels isn't run on the debug kernel.
+			[ "$kernel" != debug ] || group=debug
 			add "vm-${name%.bats}-$kernel" "vm-$kernel" "$file"
 		done
 	done
@@ -244,24 +245,31 @@ run_in_vm() { # KERNEL SEED NAME...
 # processors stay busy. A machine's name is its kernel and the words of the head it was made for.
 batches=()
 pack() {
-	local name key limit=240 cost
-	local -A open=() filled=()
-	for name in "${selected[@]}"; do
-		[[ ${kind_of[$name]} == vm-* ]] || continue
+	local name key i cost room=240
+	local keys=() filled=()
+	# The longest first: it is the short ones that fill the gaps.
+	while read -r cost name; do
 		key="${kind_of[$name]#vm-} ${machine_of[$name]}"
-		cost=${cost_of[$name]}
-		if [ -n "${open[$key]:-}" ] && [ $((filled[$key] + cost)) -gt $limit ]; then
-			batches+=("${key%% *} ${open[$key]}")
-			open[$key]=
+		for ((i = 0; i < ${#batches[@]}; i++)); do
+			[ "${keys[i]}" = "$key" ] && [ $((filled[i] + cost)) -le $room ] && break
+		done
+		if [ "$i" = ${#batches[@]} ]; then
+			batches+=("${key%% *}")
+			keys+=("$key")
+			filled+=(0)
 		fi
-		if [ -z "${open[$key]:-}" ]; then filled[$key]=0; fi
-		open[$key]+="${open[$key]:+ }$name"
-		filled[$key]=$((filled[$key] + cost))
-	done
-	for key in "${!open[@]}"; do
-		[ -z "${open[$key]}" ] || batches+=("${key%% *} ${open[$key]}")
-	done
+		batches[i]+=" $name"
+		filled[i]=$((filled[i] + cost))
+	done < <(by_cost)
 }
+
+by_cost() {
+	local name
+	for name in "${selected[@]}"; do
+		[[ ${kind_of[$name]} != vm-* ]] || echo "${cost_of[$name]} $name"
+	done | sort -k1,1nr -k2
+}
+
 pack
 
 running=0
