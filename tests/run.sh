@@ -128,8 +128,17 @@ export VFIO_PM_SCALE=${VFIO_PM_SCALE:-5}
 
 mkdir -p "$logs"
 results=$(mktemp -d "${TMPDIR:-/tmp}/vfio-pm-run.XXXXXX")
-# Only what this run has started, and all of that.
-trap 'kill $(jobs -p) 2>/dev/null; wait; rm -rf "$results"' EXIT
+# Only what this run has started, and all of that: jobs of a script don't get the terminal's ^C.
+kill_tree() { # PID...
+	local pid
+	for pid; do
+		# shellcheck disable=SC2046 # numbers
+		kill_tree $(pgrep -P "$pid")
+		kill "$pid" 2>/dev/null
+	done
+}
+# shellcheck disable=SC2046 # numbers
+trap 'kill_tree $(jobs -p); wait; rm -rf "$results"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
@@ -168,7 +177,17 @@ report() { # NAME LOG STATUS SECONDS
 	echo "$good $bad" >"$results/count-$1"
 }
 
-show() { if [ "$verbose" = 1 ]; then tee "$1"; else cat >"$1"; fi; }
+# Runs a command into a log. Not through a pipe unless it is watched: what a test leaves behind would
+# hold the pipe open and this run with it.
+logged() { # LOG COMMAND...
+	local log=$1
+	shift
+	if [ "$verbose" = 1 ]; then
+		"$@" </dev/null 2>&1 | tee "$log"
+		return "${PIPESTATUS[0]}"
+	fi
+	"$@" </dev/null >"$log" 2>&1
+}
 
 # --- running ------------------------------------------------------------------------------------
 
@@ -179,8 +198,8 @@ run_on_host() { # NAME
 	bats) command=(bats --tap "${file_of[$name]}") ;;
 	script) command=(bash "${file_of[$name]}") ;;
 	esac
-	timeout -k 5 "${timeout_of[$name]}" "${command[@]}" </dev/null 2>&1 | show "$logs/$name.log"
-	status=${PIPESTATUS[0]}
+	logged "$logs/$name.log" timeout -k 5 "${timeout_of[$name]}" "${command[@]}"
+	status=$?
 	[ "$status" != 124 ] || echo "# not finished after ${timeout_of[$name]} s" >>"$logs/$name.log"
 	report "$name" "$logs/$name.log" "$status" $((SECONDS - start))
 }
@@ -214,8 +233,7 @@ run_in_vm() { # KERNEL SEED NAME...
 		done
 		start=$SECONDS
 		# shellcheck disable=SC2086 # words
-		${VFIO_PM_RUN_WITH:-} "$tests/vm/vm.sh" run "${options[@]}" --timeout=$limit "${files[@]}" </dev/null 2>&1 |
-			show "$log"
+		logged "$log" ${VFIO_PM_RUN_WITH:-} "$tests/vm/vm.sh" run "${options[@]}" --timeout=$limit "${files[@]}"
 		first=1
 		local rest=() since=0 ended
 		for name; do

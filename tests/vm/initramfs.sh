@@ -35,7 +35,7 @@ while read -r verb file _; do
 	esac >"$tree/mod/$n-$name.ko"
 	n=$((n + 1))
 done < <(for module in virtio_pci 9pnet_virtio 9p overlay; do
-		/sbin/modprobe -d "$kernel" -S "$release" --show-depends "$module" 2>/dev/null || true
+		modprobe -d "$kernel" -S "$release" --show-depends "$module" 2>/dev/null || true
 	done)
 
 (cd "$tree" && find . -print0 | sort -z | cpio --quiet -0 -o -H newc -R 0:0) >"$out.$$"

@@ -12,6 +12,8 @@
 # business in /boot, and postinst scripts would build an initramfs and call a boot loader.
 
 set -euo pipefail
+# depmod and modprobe aren't in an ordinary user's path.
+PATH=$PATH:/usr/sbin:/sbin
 
 cache=${VFIO_PM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/vfio-pm}
 mirror_deb=http://deb.debian.org/debian

@@ -21,6 +21,8 @@
 # kernel reported a fault (oops, WARN, KASAN, lockdep ...) that the test didn't announce.
 
 set -euo pipefail
+# depmod and modprobe aren't in an ordinary user's path.
+PATH=$PATH:/usr/sbin:/sbin
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
