@@ -76,6 +76,7 @@ clean() {
 	explain "$D3COLD"
 	expect_code 6
 	[[ $(blockers) == driver* ]]
+	# shellcheck disable=SC2046 # words
 	expect_and_mend "$D3COLD" D3cold $(blockers)
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * user ADDRESS [open|d3hot|map]: uses a device as a VMM would, prints "ready", and goes on until its
- * input ends.
+ * user ADDRESS [open|d3hot|map]: uses a device as a VMM would, prints "ready", and goes on
+ * until its input ends.
  *	open	has it open (default)
  *	d3hot	puts it into D3hot by PCI_PM_CTRL, as a guest's driver does
  *	map	closes every descriptor and keeps a mapping of the first BAR that can be mapped
