@@ -35,7 +35,7 @@ function __vfio_pm_value --description 'candidates for what the help calls NAME'
 end
 
 # The following is made by completions/generate.sh from `vfio-pm --describe`.
-set -g __vfio_pm_verbs list status enter exit hold cycle run wait monitor owner policy bind unbind explain help
+set -g __vfio_pm_verbs list status enter exit hold cycle run wait monitor owner policy bind unbind explain report help
 set -g __vfio_pm_columns acpi acpi_real_state acpi_state active_time address asleep autosuspend bridges cdev class control d3cold driver enable group id kids members name node numvfs override owner physfn port port_state reset_method residency resources runtime_enabled siblings sriov state status subsystem suspended_time usage vfio viable wakeup
 complete -c vfio-pm -f
 complete -c vfio-pm -n __fish_use_subcommand -l sysroot -d 'Read the system below DIR, e.g. a report of another machine' -r -f -a '(__vfio_pm_value DIR)'
@@ -188,6 +188,12 @@ complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l help -s ? -d 'Gi
 complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l usage -d 'Give a short usage message'
 complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l version -s V -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -a '(__vfio_pm_value DEVICE)'
+complete -c vfio-pm -n __fish_use_subcommand -a report -d 'write what explain reads to an archive that travels'
+complete -c vfio-pm -n '__fish_seen_subcommand_from report' -l output -s o -d 'Write the archive to FILE; \'-\' is standard output' -r -f -a '(__vfio_pm_value FILE)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from report' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from report' -l usage -d 'Give a short usage message'
+complete -c vfio-pm -n '__fish_seen_subcommand_from report' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from report' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a help -d 'show the help of a verb'
 complete -c vfio-pm -n '__fish_seen_subcommand_from help' -l help -s ? -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from help' -l usage -d 'Give a short usage message'
