@@ -254,6 +254,16 @@ static int take_process(const char *name, void *data)
 	return r;
 }
 
+/* By process, what names the device best first: not as the folder happens to be ordered. */
+static int by_process(const void *a, const void *b)
+{
+	const struct vfiopm_owner *const *x = a, *const *y = b;
+
+	if ((*x)->pid != (*y)->pid)
+		return (*x)->pid < (*y)->pid ? -1 : 1;
+	return (int)(*x)->via - (int)(*y)->via;
+}
+
 static int scan_processes(struct vfiopm_owners *owners, int (*fn)(struct look *look))
 {
 	struct scan scan = { .owners = owners, .fn = fn };
@@ -267,6 +277,8 @@ static int scan_processes(struct vfiopm_owners *owners, int (*fn)(struct look *l
 		owners->partial = true;
 	r = sysfs_foreach_at(owners->ctx, scan.dir, ".", take_process, &scan);
 	close(scan.dir);
+	if (owners->count)
+		qsort(owners->owner, owners->count, sizeof(owners->owner[0]), by_process);
 	return r;
 }
 

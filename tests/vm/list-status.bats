@@ -43,7 +43,8 @@ json() { # ADDRESS FILTER: of the device's object
 
 quiet() { "$vfio_pm" "$@" >/dev/null; }
 
-# All ways to look at devices, COUNT times each; none of DEVICES nor their ports has a transition.
+# All ways to look at devices, COUNT times each; none of them nor their ports has a transition. The
+# first is in D3cold, which a read of its config space ends (D3hot is left as it is by that).
 look_at() { # COUNT ADDRESS...
 	local n=$1 address
 	shift
@@ -84,7 +85,7 @@ woken() { [ "$(rpm_count "$1" resume)" != 0 ]; }
 	bind_vfio "$D3HOT_PORT" "$D3COLD"
 	vp enter "$D3COLD" "$D3HOT_PORT"
 	expect_code 0
-	look_at "$(count 1000)" "$D3HOT_PORT" "$D3COLD"
+	look_at "$(count 1000)" "$D3COLD" "$D3HOT_PORT"
 	vp exit "$D3COLD" "$D3HOT_PORT"
 	expect_code 0
 }
