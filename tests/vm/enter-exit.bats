@@ -64,26 +64,11 @@ round_trip() { # ROLE STATE
 	echo on >"$pci/$D3COLD/power/control"
 	vp enter --timeout=1 "$D3COLD"
 	expect_code 6
-	[[ $output == *"active in D0: power/control is 'on'"* ]] || fail "$output"
+	[[ $output == *"active in D0: power/control is on"* ]] || fail "$output"
 	eval "$(printf '%s\n' "$output" | sed -n 's/^vfio-pm: hint: //p')"
 	wait_state "$D3COLD" suspended D3cold
 	vp exit "$D3COLD"
 	expect_code 0
-}
-
-@test "a device that its user put into D3hot by PCI_PM_CTRL isn't called asleep" {
-	bind_vfio "$D3HOT"
-	echo on >"$pci/$D3HOT/power/control"
-	vp enter --timeout=500ms "$D3HOT"
-	expect_code 6
-	# Byte 4 of the PM capability holds the state; lspci finds the capability.
-	cfg_write "$D3HOT" CAP_PM+4.B 03
-	vp status "$D3HOT"
-	[[ $output == *"active"*"D3hot"*"PCI_PM_CTRL"* ]] || fail "$output"
-	vp status -J "$D3HOT"
-	[ "$(jq -r '.devices[0].asleep' <<<"$output")" = false ]
-	vp exit "$D3HOT"
-	[ "$code" = 0 ] || [ "$code" = 1 ]
 }
 
 @test "kill -9 of a holder: free at once; SIGTERM: low power is left first" {
