@@ -92,6 +92,8 @@ int targets_resolve(struct app *app, char **specs, size_t n, struct targets *ret
 int targets_add(struct targets *targets, struct vfiopm_list *list);
 /* Add every endpoint of the device's IOMMU group. */
 int targets_add_group(struct targets *targets, const struct vfiopm_device *dev);
+/* --group: the endpoints of all their groups, too. Reports. */
+int targets_widen_groups(struct targets *targets);
 /* All that are on a VFIO driver. */
 int targets_vfio(struct app *app, struct targets *ret);
 void targets_free(struct targets *targets);

@@ -288,9 +288,7 @@ int cmd_cycle(struct app *app, int argc, char **argv)
 	verb_parse(app, argc, argv, &o);
 	code = targets_resolve(app, o.specs, o.n_specs, &targets);
 	if (o.group)
-		for (size_t i = 0, n = targets.count; i < n; i++)
-			if (targets_add_group(&targets, targets.dev[i]) < 0)
-				code_merge(&code, EXIT_FAILED);
+		code_merge(&code, targets_widen_groups(&targets));
 	/* All or none: a cycle that lacks a device that was asked for proves nothing. */
 	if (code == EXIT_OK)
 		code = cycle_targets(&c, &targets);

@@ -6,11 +6,13 @@
 #include <string.h>
 #include <time.h>
 
+#include "borrow.h"
 #include "holder.h"
 #include "options.h"
 
 struct enter_args {
 	struct hold_options hold;
+	struct borrow_options borrow;
 	bool no_wait;
 	char **specs;
 	size_t n_specs;
@@ -31,6 +33,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &args->hold;
+		state->child_inputs[1] = &args->borrow;
 		return 0;
 	case KEY_NO_WAIT:
 		args->no_wait = true;
@@ -45,7 +48,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
-static const struct argp_child children[] = { { &hold_options_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = { { &hold_options_argp, 0, NULL, 0 },
+					      { &borrow_options_argp, 0, NULL, 0 },
+					      { 0 } };
 
 const struct argp enter_argp = {
 	.options = options,
@@ -221,6 +226,15 @@ int cmd_enter(struct app *app, int argc, char **argv)
 
 	verb_parse(app, argc, argv, &args);
 	code = targets_resolve(app, args.specs, args.n_specs, &targets);
+	if (args.borrow.group)
+		code_merge(&code, targets_widen_groups(&targets));
+	if (args.borrow.borrow) {
+		for (size_t i = 0; i < targets.count; i++)
+			code_merge(&code, borrow_enter(app, targets.dev[i], &args.borrow,
+						       args.no_wait ? 0 : args.hold.timeout_ms));
+		targets_free(&targets);
+		return code;
+	}
 	all = calloc(targets.count + 1, sizeof(*all));
 	if (!all) {
 		targets_free(&targets);

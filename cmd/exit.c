@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "borrow.h"
 #include "holder.h"
 
 /* What follows a close shows within the time in which ports settle. */
@@ -14,6 +15,7 @@
 
 struct exit_args {
 	struct reg_spec reg;
+	struct borrow_options borrow;
 	char **specs;
 	size_t n_specs;
 };
@@ -58,6 +60,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct exit_args *args = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &args->borrow;
+		return 0;
 	case KEY_READ:
 		if (parse_register(arg, &args->reg) < 0)
 			argp_error(state, "'%s' is no register: BAR:OFFSET[:WIDTH]", arg);
@@ -72,7 +77,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return ARGP_ERR_UNKNOWN;
 }
 
+static const struct argp_child children[] = { { &borrow_options_argp, 0, NULL, 0 }, { 0 } };
+
 const struct argp exit_argp = {
+	.children = children,
 	.options = options,
 	.parser = parse,
 	.args_doc = "DEVICE...",
@@ -213,8 +221,12 @@ int cmd_exit(struct app *app, int argc, char **argv)
 
 	verb_parse(app, argc, argv, &args);
 	code = targets_resolve(app, args.specs, args.n_specs, &targets);
+	if (args.borrow.group)
+		code_merge(&code, targets_widen_groups(&targets));
 	for (size_t i = 0; i < targets.count; i++)
-		code_merge(&code, exit_one(app, &args, targets.dev[i]));
+		code_merge(&code, args.borrow.borrow ?
+					  borrow_exit(app, targets.dev[i], &args.borrow) :
+					  exit_one(app, &args, targets.dev[i]));
 	targets_free(&targets);
 	return code;
 }

@@ -332,9 +332,7 @@ int cmd_run(struct app *app, int argc, char **argv)
 	verb_parse(app, argc, argv, &in);
 	code = targets_resolve(app, in.specs, in.n_specs, &targets);
 	if (in.group)
-		for (size_t i = 0, n = targets.count; i < n; i++)
-			if (targets_add_group(&targets, targets.dev[i]) < 0)
-				code_merge(&code, EXIT_FAILED);
+		code_merge(&code, targets_widen_groups(&targets));
 	code = code == EXIT_OK ? run_targets(&run, &targets) : RUN_FAILED;
 	if (worker_free(run.worker) < 0)
 		msg_error("the kernel has not answered for 30 s: a process is left with a device");

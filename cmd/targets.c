@@ -82,6 +82,20 @@ int targets_add_group(struct targets *targets, const struct vfiopm_device *dev)
 	return r;
 }
 
+int targets_widen_groups(struct targets *targets)
+{
+	for (size_t i = 0, n = targets->count; i < n; i++) {
+		int r = targets_add_group(targets, targets->dev[i]);
+
+		/* In no group: whatever is wanted of it will say so. */
+		if (r < 0 && r != -EINVAL && r != -ENODEV) {
+			msg_error("cannot look up the group: %s", strerror(-r));
+			return EXIT_FAILED;
+		}
+	}
+	return EXIT_OK;
+}
+
 int targets_vfio(struct app *app, struct targets *ret)
 {
 	struct targets targets = { 0 };

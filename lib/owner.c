@@ -561,3 +561,13 @@ int vfiopm_process_is_self_exe(struct vfiopm_ctx *ctx, pid_t pid)
 	strcat(self, " (deleted)");
 	return !strcmp(self, other);
 }
+
+int vfiopm_process_get_exe(struct vfiopm_ctx *ctx, pid_t pid, char *buf, size_t size)
+{
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "proc/%d/exe", (int)pid);
+	n = sysfs_readlink_at(ctx->root_fd, path, buf, size);
+	return n == -ENOENT ? -ESRCH : n < 0 ? (int)n : 0;
+}

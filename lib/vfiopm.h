@@ -1068,6 +1068,46 @@ enum vfiopm_freeze_how vfiopm_freezer_get_how(const struct vfiopm_freezer *freez
 /** vfiopm_freezer_get_pause - microseconds for which the last owner was stopped. Since: 0.1 */
 int64_t vfiopm_freezer_get_pause(const struct vfiopm_freezer *freezer);
 
+/**
+ * vfiopm_process_get_exe - the path of what process @pid executes
+ * Return: 0; -ESRCH; -EACCES; -ENAMETOOLONG. Since: 0.1
+ */
+int vfiopm_process_get_exe(struct vfiopm_ctx *ctx, pid_t pid, char *buf, size_t size);
+
+/* ---- QMP: a QEMU's monitor, as far as stopping and waking its guest takes ------- */
+
+struct vfiopm_qmp;
+
+/** enum vfiopm_guest - what a guest of QEMU does */
+enum vfiopm_guest {
+	VFIOPM_GUEST_OTHER = 0,		/* shut down, in error, migrating ... */
+	VFIOPM_GUEST_RUNNING,
+	VFIOPM_GUEST_PAUSED,
+	VFIOPM_GUEST_SUSPENDED,		/* asleep in S3 */
+};
+
+/**
+ * vfiopm_qmp_open - connect to a QEMU by its QMP socket
+ * @path: of the unix socket, as it is in the running system
+ * @timeout_ms: for the greeting
+ * @ret: to be released with vfiopm_qmp_close()
+ * Return: 0; -EBUSY: another client has it; -EPROTO: no QMP; -ENAMETOOLONG;
+ * -ENOMEM; an error of connect(2) or recv(2). Since: 0.1
+ */
+int vfiopm_qmp_open(const char *path, int64_t timeout_ms, struct vfiopm_qmp **ret);
+/** vfiopm_qmp_close - disconnect; NULL is allowed. Since: 0.1 */
+void vfiopm_qmp_close(struct vfiopm_qmp *qmp);
+/** vfiopm_qmp_get_fd - the connection; stays the monitor's. Since: 0.1 */
+int vfiopm_qmp_get_fd(const struct vfiopm_qmp *qmp);
+/** vfiopm_qmp_get_guest - query-status; -ETIMEDOUT; -EPIPE; -EREMOTEIO: refused. Since: 0.1 */
+int vfiopm_qmp_get_guest(struct vfiopm_qmp *qmp, enum vfiopm_guest *ret);
+/** vfiopm_qmp_stop - stop the guest's CPUs; errors as vfiopm_qmp_get_guest(). Since: 0.1 */
+int vfiopm_qmp_stop(struct vfiopm_qmp *qmp);
+/** vfiopm_qmp_cont - let them go on. Since: 0.1 */
+int vfiopm_qmp_cont(struct vfiopm_qmp *qmp);
+/** vfiopm_qmp_wakeup - wake a guest from S3. Since: 0.1 */
+int vfiopm_qmp_wakeup(struct vfiopm_qmp *qmp);
+
 /* ---- deepening: low power for a device that another process has open ----------- */
 
 /* The owner doesn't use it (a guest in S3, a paused one): any power state will do. */

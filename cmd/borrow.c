@@ -1,0 +1,531 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * enter --borrow, exit --borrow: low power for a device that another process
+ * has open and that knows nothing of it.
+ *
+ * Real hardware loses its state in D3cold. So the device must have been
+ * suspended by its own driver, in the guest, or that guest must sleep; and its
+ * owner is frozen from before that is looked at until the device has suspended:
+ * an access in between would leave low power engaged without waking anything,
+ * and the next access to a BAR would be a SIGBUS.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "borrow.h"
+#include "holder.h"
+
+#define FREEZE_MS	1000	/* until every thread has stopped */
+#define SUSPEND_MS	1000	/* until the device has suspended, the owner frozen */
+#define GUARD_MS	5000	/* after which the owner goes on in any case */
+#define KERNEL_MS	30000	/* until it must have answered */
+
+enum { KEY_BORROW = 0x400, KEY_FORCE, KEY_QMP, KEY_GROUP };
+
+static const struct argp_option options[] = {
+	{ "borrow", KEY_BORROW, NULL, 0,
+	  "Act on a device that another process has open, through that process", 0 },
+	{ "qmp", KEY_QMP, "SOCKET", 0,
+	  "With --borrow: the owner is a QEMU with this QMP socket. Tells whether its guest "
+	  "sleeps; on exit the guest is woken or continued afterwards", 0 },
+	{ "force", KEY_FORCE, NULL, 0,
+	  "With --borrow: also when the guest is only paused, or the owner isn't QEMU and hasn't "
+	  "put the device into D3hot; it will find a device that may have lost its state", 0 },
+	{ "group", KEY_GROUP, NULL, 0, "Every endpoint of the IOMMU groups, too", 0 },
+	{ 0 }
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct borrow_options *o = state->input;
+
+	switch (key) {
+	case KEY_BORROW:
+		o->borrow = true;
+		return 0;
+	case KEY_FORCE:
+		o->force = true;
+		return 0;
+	case KEY_QMP:
+		o->qmp = arg;
+		return 0;
+	case KEY_GROUP:
+		o->group = true;
+		return 0;
+	case ARGP_KEY_END:
+		if ((o->force || o->qmp) && !o->borrow)
+			argp_error(state, "--force and --qmp go with --borrow");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+const struct argp borrow_options_argp = { .options = options, .parser = parse };
+
+struct loan {
+	struct app *app;
+	struct vfiopm_device *dev;
+	const struct borrow_options *options;
+	const char *what, *name;
+	pid_t pid;
+	char comm[64];
+	bool qemu;
+	struct vfiopm_qmp *qmp;
+	enum vfiopm_guest guest;	/* with qmp */
+	int64_t timeout_ms, frozen_us;
+	enum vfiopm_freeze_how how;
+};
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
+}
+
+/* ---- who, and why not ---- */
+
+static int refuse(const struct loan *loan, int code, const char *why, const char *hint)
+{
+	msg_cannot(loan->what, loan->name, "%s", why);
+	if (hint)
+		msg_hint("%s", hint);
+	return code;
+}
+
+/* The likeliest reason, when the device didn't follow. */
+static int refuse_awake(const struct loan *loan)
+{
+	char *cause = NULL, *mend = NULL;
+
+	if (vfiopm_explain_likeliest(loan->dev, VFIOPM_STATE_D3HOT, 0, &cause, &mend) != 1)
+		cause = mend = NULL;
+	msg_cannot(loan->what, loan->name, "it didn't suspend within %d ms, low power is left: %s",
+		   SUSPEND_MS, cause ? cause : "no reason found");
+	if (mend)
+		msg_hint("%s", mend);
+	free(cause);
+	free(mend);
+	return EXIT_STATE;
+}
+
+static int refuse_in_use(const struct loan *loan)
+{
+	if (loan->qmp || loan->qemu)
+		return refuse(loan, EXIT_UNUSABLE, "its guest runs and uses it: it is in D0",
+			      loan->qmp ? "let the guest's driver suspend the device, or put the "
+					  "guest to sleep" :
+					  "a guest that sleeps can be told by --qmp=SOCKET only");
+	return refuse(loan, EXIT_UNUSABLE, "its owner uses it: it is in D0",
+		      "--force, when the owner can bear a device that has lost its state");
+}
+
+static int refused(const struct loan *loan, enum vfiopm_refusal why)
+{
+	static const char again[] = "it opens or closes devices just now: try again";
+
+	switch (why) {
+	case VFIOPM_REFUSED_NO_OWNER:
+	case VFIOPM_REFUSED_NOT_OPENED:
+		return refuse(loan, EXIT_UNUSABLE,
+			      "nobody has it open: there is nobody to borrow from",
+			      "without --borrow it is opened and held by " PROGRAM " itself");
+	case VFIOPM_REFUSED_OWNER_HIDDEN:
+		return refuse(loan, EXIT_BUSY, "it is open, its owner isn't visible from here",
+			      "borrowing takes root's rights, in the host's own namespaces");
+	case VFIOPM_REFUSED_DENIED:
+		return refuse(loan, EXIT_FAILED, "no permission to look into its owner",
+			      "run it as root (CAP_SYS_PTRACE); kernel.yama.ptrace_scope=3 "
+			      "forbids it to all");
+	case VFIOPM_REFUSED_SHARED:
+		return refuse(loan, EXIT_BUSY, "several processes have it open",
+			      "all of them would have to be frozen; " PROGRAM " owner shows them");
+	case VFIOPM_REFUSED_UNCLEAR:
+		return refuse(loan, EXIT_BUSY,
+			      "what its owner has open isn't what is enabled in its groups", again);
+	case VFIOPM_REFUSED_CHANGED:
+		return refuse(loan, EXIT_BUSY, "its owner has changed meanwhile", again);
+	case VFIOPM_REFUSED_UNSUPPORTED:
+		return refuse(loan, EXIT_UNUSABLE,
+			      "the kernel or the driver has no low power, pidfd_getfd or kcmp",
+			      "all of it is there since Linux 6.1");
+	case VFIOPM_REFUSED_NOT_ACTIVE:
+		return refuse(loan, EXIT_STATE, "it is between two states, or asleep", NULL);
+	case VFIOPM_REFUSED_IN_USE:
+		return refuse_in_use(loan);
+	case VFIOPM_REFUSED_NO_PM:
+		return refuse(loan, EXIT_STATE, "no PM capability: it stays in D0", NULL);
+	case VFIOPM_REFUSED_STATE_LOSS:
+		return refuse(loan, EXIT_UNUSABLE, "it promises to keep its state (No_Soft_Reset)",
+			      NULL);
+	case VFIOPM_REFUSED_PME:
+		return refuse(loan, EXIT_UNUSABLE,
+			      "its owner has armed it to wake by PME, which would be lost", NULL);
+	case VFIOPM_REFUSED_ENGAGED:
+		return refuse(loan, EXIT_UNUSABLE, "its owner has entered low power by itself",
+			      NULL);
+	case VFIOPM_REFUSED_STOPPED:
+		return refuse(loan, EXIT_BUSY, "somebody else has stopped its owner", NULL);
+	case VFIOPM_REFUSED_NOT_FROZEN:
+	case VFIOPM_REFUSED_THAWED:
+		return refuse(loan, EXIT_FAILED,
+			      "its owner could not be kept frozen for long enough", NULL);
+	case VFIOPM_REFUSED_NOT_SUSPENDED:
+		return refuse_awake(loan);
+	case VFIOPM_REFUSED_NOT:
+		break;
+	}
+	return refuse(loan, EXIT_FAILED, vfiopm_refusal_name(why), NULL);
+}
+
+static int borrow(struct loan *loan, struct vfiopm_borrow **ret)
+{
+	enum vfiopm_refusal why = VFIOPM_REFUSED_NOT;
+	int r;
+
+	r = vfiopm_borrow_new(loan->dev, ret, &why);
+	switch (r) {
+	case 0:
+		return EXIT_OK;
+	case -ECANCELED:
+		return refused(loan, why);
+	case -EMEDIUMTYPE:
+		msg_cannot(loan->what, loan->name, "it is on no VFIO driver");
+		msg_hint(PROGRAM " bind %s", loan->name);
+		return EXIT_UNUSABLE;
+	case -ENODEV:
+		return refuse(loan, EXIT_NODEV, "the device has gone", NULL);
+	}
+	return refuse(loan, EXIT_FAILED, strerror(-r), NULL);
+}
+
+/* Who has it, as far as /proc tells: no device is touched yet. */
+static int find_owner(struct loan *loan)
+{
+	const struct vfiopm_owner *owner;
+	struct vfiopm_owners *owners;
+	int r;
+
+	r = vfiopm_owners_new(loan->app->ctx, &owners);
+	if (r < 0)
+		return refuse(loan, EXIT_FAILED, strerror(-r), NULL);
+	owner = vfiopm_owners_find(owners, loan->dev, 0);
+	if (owner) {
+		loan->pid = vfiopm_owner_get_pid(owner);
+		snprintf(loan->comm, sizeof(loan->comm), "%s", vfiopm_owner_get_comm(owner));
+	}
+	vfiopm_owners_free(owners);
+	if (!loan->pid || vfiopm_process_is_self_exe(loan->app->ctx, loan->pid) != 1)
+		return EXIT_OK;
+	msg_cannot(loan->what, loan->name, "'%s' of our own holds it (pid %d)", loan->comm,
+		   (int)loan->pid);
+	msg_hint("the same without --borrow");
+	return EXIT_BUSY;
+}
+
+static bool is_qemu(struct app *app, pid_t pid)
+{
+	char exe[4096], *base;
+
+	if (vfiopm_process_get_exe(app->ctx, pid, exe, sizeof(exe)) < 0)
+		return false;
+	base = strrchr(exe, '/');
+	base = base ? base + 1 : exe;
+	return !strncmp(base, "qemu-system-", 12) || !strncmp(base, "qemu-kvm", 8);
+}
+
+static int ask_monitor(struct loan *loan)
+{
+	const char *path = loan->options->qmp;
+	int r;
+
+	if (!path)
+		return EXIT_OK;
+	r = vfiopm_qmp_open(path, 5000, &loan->qmp);
+	if (r == 0)
+		r = vfiopm_qmp_get_guest(loan->qmp, &loan->guest);
+	if (r == 0)
+		return EXIT_OK;
+	msg_cannot(loan->what, loan->name, "no answer from QMP socket '%s': %s", path,
+		   r == -EBUSY ? "another client has it" : strerror(-r));
+	return EXIT_FAILED;
+}
+
+/* ---- may it? ---- */
+
+/* What the guest's state allows; adds to @flags. */
+static int check_guest(const struct loan *loan, unsigned int *flags)
+{
+	if (!loan->qmp) {
+		/* Not QEMU: nobody else knows whether its user can bear it. */
+		if (loan->options->force && !loan->qemu) {
+			msg_warn("'%s': its owner will find a device that may have lost its state",
+				 loan->name);
+			*flags |= VFIOPM_ENTER_IN_USE;
+		}
+		return EXIT_OK;
+	}
+	switch (loan->guest) {
+	case VFIOPM_GUEST_RUNNING:
+		return EXIT_OK;
+	case VFIOPM_GUEST_SUSPENDED:
+		*flags |= VFIOPM_ENTER_IN_USE;
+		return EXIT_OK;
+	case VFIOPM_GUEST_PAUSED:
+		if (!loan->options->force)
+			return refuse(loan, EXIT_UNUSABLE,
+				      "its guest is paused, it doesn't sleep: its driver would "
+				      "find a device without state",
+				      "put the guest to sleep (S3), or --force");
+		msg_warn("'%s': the guest's driver will find a device that may have lost its state",
+			 loan->name);
+		*flags |= VFIOPM_ENTER_IN_USE;
+		return EXIT_OK;
+	case VFIOPM_GUEST_OTHER:
+		break;
+	}
+	return refuse(loan, EXIT_UNUSABLE, "its guest neither runs nor sleeps", NULL);
+}
+
+/* ---- a guest's CPUs, stopped by its monitor ---- */
+
+static int qmp_stop(void *data, int64_t timeout_ms)
+{
+	return vfiopm_qmp_stop(data);
+}
+
+static int qmp_holds(void *data)
+{
+	enum vfiopm_guest guest;
+	int r = vfiopm_qmp_get_guest(data, &guest);
+
+	return r < 0 ? r : guest == VFIOPM_GUEST_PAUSED;
+}
+
+static int qmp_thaw(void *data)
+{
+	return vfiopm_qmp_cont(data);
+}
+
+static int qmp_get_thaw(void *data, const char **text)
+{
+	*text = "{\"execute\":\"cont\"}\n";
+	return vfiopm_qmp_get_fd(data);
+}
+
+static const struct vfiopm_freeze_ops qmp_ops = { qmp_stop, qmp_holds, qmp_thaw, qmp_get_thaw };
+
+/* ---- down ---- */
+
+static int enter_borrowed(struct loan *loan, struct vfiopm_borrow *b,
+			  struct vfiopm_freezer *freezer, unsigned int flags)
+{
+	enum vfiopm_refusal why = VFIOPM_REFUSED_NOT;
+	int fd, r;
+
+	/* Nobody will read it: the mode is wanted, not the message. */
+	fd = eventfd(0, EFD_CLOEXEC);
+	if (fd < 0)
+		return refuse(loan, EXIT_FAILED, strerror(errno), NULL);
+	/* A guest's CPUs that run are stopped by its monitor; one that sleeps may be woken. */
+	if (loan->qmp && loan->guest == VFIOPM_GUEST_RUNNING)
+		vfiopm_freezer_set_ops(freezer, &qmp_ops, loan->qmp);
+	/* Its own driver has suspended it, or it was told that state may be lost. */
+	r = vfiopm_borrow_enter(b, freezer, fd, FREEZE_MS, SUSPEND_MS,
+				flags | VFIOPM_ENTER_STATE_LOSS, &why);
+	close(fd);
+	loan->frozen_us = vfiopm_freezer_get_pause(freezer);
+	if (r == -ECANCELED)
+		return refused(loan, why);
+	return r < 0 ? refuse(loan, EXIT_FAILED, strerror(-r), NULL) : EXIT_OK;
+}
+
+static int put_to_sleep(struct loan *loan, unsigned int flags)
+{
+	struct vfiopm_freezer *freezer;
+	struct vfiopm_borrow *b;
+	int code, r;
+
+	/* Before anything is borrowed: its guard must not hold what we duplicate. */
+	r = vfiopm_freezer_new(loan->app->ctx, GUARD_MS, &freezer);
+	if (r < 0)
+		return refuse(loan, EXIT_FAILED, strerror(-r), NULL);
+	code = borrow(loan, &b);
+	if (code == EXIT_OK) {
+		loan->pid = vfiopm_borrow_get_pid(b);
+		code = enter_borrowed(loan, b, freezer, flags);
+		vfiopm_borrow_free(b);
+	}
+	loan->how = vfiopm_freezer_get_how(freezer);
+	vfiopm_freezer_free(freezer);
+	return code;
+}
+
+static int tell_asleep(const struct loan *loan)
+{
+	struct vfiopm_power *power = NULL;
+	int code = EXIT_OK, r;
+	char text[32];
+
+	r = vfiopm_power_wait_asleep(loan->dev, VFIOPM_STATE_D3HOT, loan->timeout_ms, &power);
+	if (r < 0 && power) {
+		msg_error("'%s' is not asleep: %s in %s%s", loan->name,
+			  vfiopm_status_name(vfiopm_power_get_status(power)),
+			  vfiopm_state_name(vfiopm_power_get_state(power)),
+			  vfiopm_power_get_status(power) == VFIOPM_STATUS_ACTIVE ?
+				  ": something has woken it again, which ended low power" : "");
+		code = EXIT_STATE;
+	} else if (r < 0) {
+		msg_cannot("look at", loan->name, "%s", strerror(-r));
+		code = r == -ENODEV ? EXIT_NODEV : EXIT_FAILED;
+	} else {
+		printf("%s: asleep in %s; '%s' (pid %d) was frozen for %s (%s); its next access "
+		       "wakes the device\n",
+		       loan->name, vfiopm_state_name(vfiopm_power_get_state(power)), loan->comm,
+		       (int)loan->pid,
+		       format_time((loan->frozen_us + 500) / 1000, text, sizeof(text)),
+		       loan->how == VFIOPM_FREEZE_OWN ? "qmp" : vfiopm_freeze_how_name(loan->how));
+	}
+	vfiopm_power_free(power);
+	return code;
+}
+
+static int start_loan(struct loan *loan)
+{
+	int code = find_owner(loan);
+
+	if (code != EXIT_OK)
+		return code;
+	loan->qemu = loan->pid && is_qemu(loan->app, loan->pid);
+	return ask_monitor(loan);
+}
+
+static int do_enter(struct loan *loan)
+{
+	struct vfiopm_power *power;
+	unsigned int flags = 0;
+	bool asleep = false;
+	int code;
+
+	code = start_loan(loan);
+	if (code != EXIT_OK)
+		return code;
+	/* Looking any closer would wake it. */
+	if (vfiopm_power_new(loan->dev, &power) == 0) {
+		asleep = loan->pid && vfiopm_power_is_asleep(power);
+		if (asleep)
+			printf("%s: asleep already, in %s\n", loan->name,
+			       vfiopm_state_name(vfiopm_power_get_state(power)));
+		vfiopm_power_free(power);
+	}
+	if (asleep)
+		return EXIT_OK;
+	code = check_guest(loan, &flags);
+	if (code == EXIT_OK)
+		code = put_to_sleep(loan, flags);
+	return code == EXIT_OK ? tell_asleep(loan) : code;
+}
+
+/* ---- up ---- */
+
+static int wake_guest(struct loan *loan)
+{
+	int r = 0;
+
+	if (loan->qmp && loan->guest == VFIOPM_GUEST_SUSPENDED)
+		r = vfiopm_qmp_wakeup(loan->qmp);
+	else if (loan->qmp && loan->guest == VFIOPM_GUEST_PAUSED)
+		r = vfiopm_qmp_cont(loan->qmp);
+	if (r == 0)
+		return EXIT_OK;
+	msg_cannot("wake the guest of", loan->name, "%s", strerror(-r));
+	return EXIT_FAILED;
+}
+
+static int do_exit(struct loan *loan)
+{
+	struct vfiopm_power *power = NULL;
+	struct vfiopm_borrow *b;
+	int64_t start = now_us();
+	int code, r;
+
+	code = start_loan(loan);
+	if (code != EXIT_OK)
+		return code;
+	code = borrow(loan, &b);
+	if (code != EXIT_OK)
+		return code;
+	r = vfiopm_low_power_exit(vfiopm_borrow_get_handle(b));
+	vfiopm_borrow_free(b);
+	if (r == 0)
+		r = vfiopm_power_wait_active(loan->dev, 2000, &power);
+	if (r < 0) {
+		msg_cannot(loan->what, loan->name, "it does not come back: %s", strerror(-r));
+		msg_hint("its guest was left as it is; dmesg | grep %s", loan->name);
+		vfiopm_power_free(power);
+		return EXIT_FAILED;
+	}
+	printf("%s: awake in %s after %.1f ms, '%s' (pid %d) has it\n", loan->name,
+	       vfiopm_state_name(vfiopm_power_get_state(power)),
+	       (double)(now_us() - start) / 1000, loan->comm, (int)loan->pid);
+	vfiopm_power_free(power);
+	return wake_guest(loan);
+}
+
+/* ---- in a child: what sleeps in the kernel must not take us with it ---- */
+
+static int bounded(struct loan *loan, int (*fn)(struct loan *loan))
+{
+	const struct timespec step = { .tv_nsec = 2000000 };
+	int64_t end = now_us() + (KERNEL_MS + loan->timeout_ms) * 1000;
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		int code = fn(loan);
+
+		vfiopm_qmp_close(loan->qmp);
+		_exit(fflush(stdout) == 0 && !ferror(stdout) ? code : EXIT_FAILED);
+	}
+	while (pid > 0 && now_us() < end) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILED;
+		nanosleep(&step, NULL);
+	}
+	/* Its end thaws the owner, if it can end; else the guard does after a while. */
+	if (pid > 0)
+		kill(pid, SIGKILL);
+	msg_cannot(loan->what, loan->name, "the kernel has not answered for %d s",
+		   KERNEL_MS / 1000);
+	msg_hint("the request goes on in the background; dmesg | grep %s", loan->name);
+	return EXIT_FAILED;
+}
+
+int borrow_enter(struct app *app, struct vfiopm_device *dev, const struct borrow_options *o,
+		 int64_t timeout_ms)
+{
+	struct loan loan = { .app = app, .dev = dev, .options = o, .timeout_ms = timeout_ms };
+
+	loan.what = "borrow for low power";
+	loan.name = vfiopm_device_get_name(dev);
+	return bounded(&loan, do_enter);
+}
+
+int borrow_exit(struct app *app, struct vfiopm_device *dev, const struct borrow_options *o)
+{
+	struct loan loan = { .app = app, .dev = dev, .options = o };
+
+	loan.what = "borrow to leave low power on";
+	loan.name = vfiopm_device_get_name(dev);
+	return bounded(&loan, do_exit);
+}

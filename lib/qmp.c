@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * As much of QEMU's monitor protocol (docs/interop/qmp-spec) as it takes to
+ * stop a guest and let it go on: a command without arguments, its answer found
+ * among the events by its id.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "private.h"
+
+struct vfiopm_qmp {
+	int fd;
+	unsigned int serial;
+	size_t len;
+	char buf[16384];	/* what was read of lines to come */
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
+}
+
+/* The next line, terminated; a line that doesn't fit is passed over in pieces. */
+static int read_line(struct vfiopm_qmp *qmp, int64_t deadline_ms, char *line, size_t size)
+{
+	for (;;) {
+		struct pollfd pfd = { .fd = qmp->fd, .events = POLLIN };
+		char *end = memchr(qmp->buf, '\n', qmp->len);
+		int64_t left = deadline_ms - now_ms();
+		ssize_t n;
+
+		if (end || qmp->len == sizeof(qmp->buf)) {
+			size_t taken = end ? (size_t)(end - qmp->buf) + 1 : qmp->len;
+
+			snprintf(line, size, "%.*s", (int)taken, qmp->buf);
+			qmp->len -= taken;
+			memmove(qmp->buf, qmp->buf + taken, qmp->len);
+			return 0;
+		}
+		n = poll(&pfd, 1, left > 0 ? (int)left : 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ETIMEDOUT;
+		n = recv(qmp->fd, qmp->buf + qmp->len, sizeof(qmp->buf) - qmp->len, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EPIPE;
+		qmp->len += (size_t)n;
+	}
+}
+
+static int send_all(int fd, const char *text)
+{
+	size_t len = strlen(text);
+
+	while (len) {
+		ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* @answer: NULL, or room for the line that answers. -ETIMEDOUT; -EPIPE; -EREMOTEIO: refused. */
+static int qmp_command(struct vfiopm_qmp *qmp, const char *command, int64_t timeout_ms,
+		       char *answer, size_t size)
+{
+	int64_t deadline = now_ms() + timeout_ms;
+	char text[256], id[48], line[4096];
+	int r;
+
+	snprintf(id, sizeof(id), "\"vfio-pm-%d-%u\"", (int)getpid(), ++qmp->serial);
+	snprintf(text, sizeof(text), "{\"execute\":\"%s\",\"id\":%s}\n", command, id);
+	r = send_all(qmp->fd, text);
+	while (r == 0) {
+		r = read_line(qmp, deadline, line, sizeof(line));
+		if (r < 0 || !strstr(line, id))
+			continue;
+		if (answer)
+			snprintf(answer, size, "%s", line);
+		return strstr(line, "\"error\"") ? -EREMOTEIO : 0;
+	}
+	return r;
+}
+
+int vfiopm_qmp_open(const char *path, int64_t timeout_ms, struct vfiopm_qmp **ret)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct vfiopm_qmp *qmp;
+	char line[4096];
+	int r;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(addr.sun_path, path);
+	qmp = calloc(1, sizeof(*qmp));
+	if (!qmp)
+		return -ENOMEM;
+	qmp->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (qmp->fd < 0 || connect(qmp->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		r = -errno;
+		vfiopm_qmp_close(qmp);
+		return r;
+	}
+	/* No greeting: another client has the monitor, which serves one at a time. */
+	r = read_line(qmp, now_ms() + timeout_ms, line, sizeof(line));
+	if (r == -ETIMEDOUT)
+		r = -EBUSY;
+	if (r == 0 && !strstr(line, "\"QMP\""))
+		r = -EPROTO;
+	if (r == 0)
+		r = qmp_command(qmp, "qmp_capabilities", timeout_ms, NULL, 0);
+	if (r < 0) {
+		vfiopm_qmp_close(qmp);
+		return r;
+	}
+	*ret = qmp;
+	return 0;
+}
+
+void vfiopm_qmp_close(struct vfiopm_qmp *qmp)
+{
+	if (!qmp)
+		return;
+	if (qmp->fd >= 0)
+		close(qmp->fd);
+	free(qmp);
+}
+
+int vfiopm_qmp_get_fd(const struct vfiopm_qmp *qmp)
+{
+	return qmp->fd;
+}
+
+static const char *const guest_names[] = {
+	[VFIOPM_GUEST_OTHER] = "other",
+	[VFIOPM_GUEST_RUNNING] = "running",
+	[VFIOPM_GUEST_PAUSED] = "paused",
+	[VFIOPM_GUEST_SUSPENDED] = "suspended",
+};
+
+int vfiopm_qmp_get_guest(struct vfiopm_qmp *qmp, enum vfiopm_guest *ret)
+{
+	char answer[4096], *at;
+	int r;
+
+	r = qmp_command(qmp, "query-status", 2000, answer, sizeof(answer));
+	if (r < 0)
+		return r;
+	at = strstr(answer, "\"status\": \"");
+	at = at ? at + strlen("\"status\": \"") : NULL;
+	*ret = VFIOPM_GUEST_OTHER;
+	for (size_t i = 1; at && i < ARRAY_SIZE(guest_names); i++)
+		if (!strncmp(at, guest_names[i], strlen(guest_names[i])) &&
+		    at[strlen(guest_names[i])] == '"')
+			*ret = (enum vfiopm_guest)i;
+	return 0;
+}
+
+int vfiopm_qmp_stop(struct vfiopm_qmp *qmp)
+{
+	return qmp_command(qmp, "stop", 10000, NULL, 0);
+}
+
+int vfiopm_qmp_cont(struct vfiopm_qmp *qmp)
+{
+	return qmp_command(qmp, "cont", 10000, NULL, 0);
+}
+
+int vfiopm_qmp_wakeup(struct vfiopm_qmp *qmp)
+{
+	return qmp_command(qmp, "system_wakeup", 10000, NULL, 0);
+}

@@ -1,0 +1,264 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: kernels=6.1,6.12 timeout=900 cost=90
+#
+# enter and exit --borrow, on the device of a program that knows nothing of low power.
+
+load lib
+
+vfio_pm=$VM_ROOT/build/vfio-pm
+
+setup() {
+	mark "test $BATS_TEST_DESCRIPTION"
+	load_vfio disable_idle_d3=1
+}
+
+teardown() {
+	stop_vmm
+	unbind_all
+}
+
+# The owner: a coprocess with commands on its input.
+start_vmm() {
+	coproc VMM { exec "$VM_ROOT/build/tests/vm/vmm" 2>&1 3>&-; }
+	vmm_pid=$VMM_PID vmm_out=${VMM[0]} vmm_in=${VMM[1]}
+}
+
+stop_vmm() {
+	[ -n "${vmm_pid:-}" ] || return 0
+	kill -KILL "$vmm_pid" 2>/dev/null || true
+	wait "$vmm_pid" 2>/dev/null || true
+	vmm_pid=
+}
+
+vmm() { # COMMAND...: sets REPLY to the answer
+	echo "$*" >&"$vmm_in"
+	IFS= read -r -t 60 -u "$vmm_out" REPLY || fail "vmm: $*: no answer"
+	[[ $REPLY != failed* ]] || fail "vmm: $*: $REPLY"
+}
+
+register() { read -r bar offset value <<<"$(dev "REG_$1")"; }
+
+owned() { # ROLE [d3hot]: by the vmm
+	bind_vfio "${!1}"
+	start_vmm
+	vmm open "${!1}"
+	[ -z "${2:-}" ] || vmm "$2" "${!1}"
+	register "$1"
+}
+
+reads_right() { # ROLE
+	vmm touch "${!1}" "$offset"
+	[ "$REPLY" = "$value" ] || fail "$1: read $REPLY, not $value"
+}
+
+runs() { # not stopped, not dead
+	local state
+	state=$(awk '{ sub(/.*\) /, ""); print $1 }' "/proc/$vmm_pid/stat")
+	[[ $state == [RSD] ]]
+}
+
+@test "what its owner has put into D3hot goes to D3cold, and comes back by the owner's own access" {
+	owned D3COLD d3hot
+	is_state "$D3COLD" active D3hot
+	n=$(count 100)
+	for ((i = 0; i < n; i++)); do
+		run "$vfio_pm" enter --borrow "$D3COLD"
+		[ "$status" = 0 ] || fail "round $i: $output"
+		[[ $output == "$D3COLD: asleep in D3cold; 'vmm' (pid $vmm_pid) was frozen for "*"(signal); its next access wakes the device" ]] || fail "$output"
+		is_state "$D3COLD" suspended D3cold
+		vmm d0 "$D3COLD"
+		is_state "$D3COLD" active D0 || fail "round $i: $REPLY"
+		reads_right D3COLD
+		vmm d3hot "$D3COLD"
+	done
+	echo "$output"
+}
+
+@test "exit --borrow wakes it for its owner" {
+	owned D3COLD d3hot
+	"$vfio_pm" enter --borrow "$D3COLD"
+	run "$vfio_pm" enter --borrow "$D3COLD"
+	[[ $status = 0 && $output == *"asleep already, in D3cold"* ]]
+	run "$vfio_pm" exit --borrow "$D3COLD"
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output == *"$D3COLD: awake in D0 after "*" ms, 'vmm' (pid $vmm_pid) has it"* ]]
+	is_state "$D3COLD" active D0
+	reads_right D3COLD
+	stays_state "$D3COLD" active D0 1
+}
+
+@test "refused: without --borrow, in D0, nobody's, our holder's, without the rights" {
+	owned D3COLD
+	run "$vfio_pm" enter "$D3COLD"
+	[ "$status" = 5 ]
+	run "$vfio_pm" enter --borrow "$D3COLD"
+	echo "$output"
+	[ "$status" = 4 ]
+	[[ $output == *"cannot borrow for low power '$D3COLD': its owner uses it: it is in D0"* ]]
+	is_state "$D3COLD" active D0
+	reads_right D3COLD
+	run setpriv --reuid=65534 --regid=65534 --clear-groups "$vfio_pm" enter --borrow "$D3COLD"
+	echo "$output"
+	[ "$status" = 5 ]
+	[[ $output == *"its owner isn't visible from here"* ]]
+	# Root without the capability sees the owner, and may not look into it.
+	run setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace \
+		--reuid=0 --regid=0 --clear-groups "$vfio_pm" exit --borrow "$D3COLD"
+	echo "$output"
+	[ "$status" != 0 ] || is_state "$D3COLD" active D0
+	runs
+	reads_right D3COLD
+	bind_vfio "$D3HOT"
+	run "$vfio_pm" enter --borrow "$D3HOT"
+	[ "$status" = 4 ]
+	[[ $output == *"nobody has it open"* ]]
+	"$vfio_pm" enter "$D3HOT"
+	run "$vfio_pm" enter --borrow "$D3HOT"
+	[ "$status" = 5 ]
+	[[ $output == *"of our own holds it"* ]]
+	"$vfio_pm" exit "$D3HOT"
+}
+
+@test "--force in D0, with a warning; the owner's next access to config space wakes it" {
+	owned D3COLD
+	run "$vfio_pm" enter --borrow --force "$D3COLD"
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output == *"warning: '$D3COLD': its owner will find a device that may have lost its state"* ]]
+	is_state "$D3COLD" suspended D3cold
+	vmm d0 "$D3COLD"
+	reads_right D3COLD
+}
+
+@test "control on: not reached, low power left, the owner goes on" {
+	owned D3COLD d3hot
+	echo on >"$pci/$D3COLD/power/control"
+	run "$vfio_pm" enter --borrow "$D3COLD"
+	echo "$output"
+	[ "$status" = 6 ]
+	[[ $output == *"it didn't suspend within"*control* ]]
+	runs
+	vmm d0 "$D3COLD"
+	reads_right D3COLD
+	echo auto >"$pci/$D3COLD/power/control"
+}
+
+@test "an owner that is alone in its cgroup is frozen by that" {
+	[ -e /sys/fs/cgroup/cgroup.controllers ] || mount -t cgroup2 none /sys/fs/cgroup
+	owned D3COLD d3hot
+	mkdir /sys/fs/cgroup/vm1
+	echo "$vmm_pid" >/sys/fs/cgroup/vm1/cgroup.procs
+	run "$vfio_pm" enter --borrow "$D3COLD"
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output == *"(cgroup)"* ]]
+	grep -q 'frozen 0' /sys/fs/cgroup/vm1/cgroup.events
+	vmm d0 "$D3COLD"
+	reads_right D3COLD
+	stop_vmm
+	rmdir /sys/fs/cgroup/vm1
+}
+
+@test "an owner that toggles D3hot and D0 and touches its BAR lives through it" {
+	for role in D3COLD NVME; do
+		owned "$role"
+		seconds=$(count 200)
+		echo "toggle ${!role} $offset $value $seconds" >&"$vmm_in"
+		end=$((SECONDS + seconds)) asleep=0 refused=0
+		while [ $SECONDS -lt $end ]; do
+			run "$vfio_pm" enter --borrow --timeout=0 "${!role}"
+			case $status in
+			0) asleep=$((asleep + 1)) ;;
+			4 | 6) refused=$((refused + 1)) ;;
+			*) fail "$role: $output" ;;
+			esac
+			runs || fail "$role: the owner is stopped or dead"
+		done
+		IFS= read -r -t 30 -u "$vmm_out" REPLY || fail "$role: the owner is dead"
+		echo "$role: $REPLY rounds, $asleep times asleep, $refused refused"
+		[[ $REPLY == [1-9]* ]]
+		[ $((asleep + refused)) -gt 0 ]
+		stop_vmm
+	done
+}
+
+@test "killed at any moment: the owner is never left frozen, and its device comes back" {
+	owned D3COLD d3hot
+	n=$(count 100)
+	for ((i = 0; i < n; i++)); do
+		"$vfio_pm" enter --borrow "$D3COLD" >/dev/null 2>&1 3>&- &
+		tool=$!
+		printf -v delay '0.%03d' $((RANDOM % 250))
+		sleep "$delay"
+		# The child that does the work, and the one that waits for it.
+		pkill -KILL -P "$tool" || true
+		kill -KILL "$tool" 2>/dev/null || true
+		wait "$tool" || true
+		wait_for 12 runs || fail "round $i, after $delay: left frozen"
+		vmm d0 "$D3COLD" || fail "round $i, after $delay"
+		reads_right D3COLD || fail "round $i, after $delay"
+		vmm d3hot "$D3COLD"
+	done
+	no_guard() { ! pgrep -x vfio-pm-guard; }
+	wait_for 12 no_guard
+}
+
+@test "two functions of one group: the one that was named, and only that" {
+	bind_vfio "$PAIR0" "$PAIR1"
+	start_vmm
+	vmm open "$PAIR1"
+	vmm d3hot "$PAIR1"
+	# Not open: nobody's, though its group is.
+	run "$vfio_pm" enter --borrow "$PAIR0"
+	echo "$output"
+	[ "$status" = 4 ]
+	get enable "$pci/$PAIR0/enable"
+	[ "$enable" = 0 ]
+	vmm open "$PAIR0"
+	vmm d3hot "$PAIR0"
+	"$vfio_pm" enter --borrow "$PAIR0"
+	is_state "$PAIR0" suspended D3hot
+	is_state "$PAIR1" active D3hot
+	"$vfio_pm" enter --borrow "$PAIR1"
+	is_state "$PAIR1" suspended D3hot
+	vmm d0 "$PAIR1"
+	is_state "$PAIR0" suspended D3hot
+	vmm d0 "$PAIR0"
+	register PAIR0
+	vmm touch "$PAIR0" "$offset"
+	[ "$REPLY" = "$value" ]
+}
+
+@test "an owner that opens and closes meanwhile: done or refused, never opened by us first" {
+	bind_vfio "$PAIR0" "$PAIR1"
+	start_vmm
+	vmm open "$PAIR1"
+	vmm d3hot "$PAIR1"
+	vmm open "$PAIR0"
+	seconds=$(count 200)
+	echo "reopen $PAIR0 $seconds" >&"$vmm_in"
+	end=$((SECONDS + seconds))
+	while [ $SECONDS -lt $end ]; do
+		for function in "$PAIR0" "$PAIR1"; do
+			run "$vfio_pm" enter --borrow --timeout=0 "$function"
+			# 0 asleep, 4 nobody's or in D0, 5 try again, 6 woken again
+			[[ $status == [0456] ]] || fail "$function: $output"
+		done
+	done
+	IFS= read -r -t 30 -u "$vmm_out" REPLY
+	[[ $REPLY == [1-9]* ]] || fail "the owner: $REPLY"
+	vmm close "$PAIR0"
+	get enable "$pci/$PAIR0/enable"
+	[ "$enable" = 0 ]
+}
+
+@test "the owner killed in its sleep leaves nothing behind" {
+	owned D3COLD d3hot
+	"$vfio_pm" enter --borrow "$D3COLD"
+	stop_vmm
+	closed() { get enable "$pci/$D3COLD/enable" && [ "$enable" = 0 ]; }
+	wait_for 5 closed
+	"$vfio_pm" cycle "$D3COLD" --count=1
+}
