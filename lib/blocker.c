@@ -44,6 +44,9 @@ static const struct rule rules[] = {
 	  "drivers/base/power/runtime.c, rpm_check_suspend_allowed()", rule_usage },
 	{ "busy", VFIOPM_TOPIC_DEVICE,
 	  "drivers/vfio/pci/vfio_pci_core.c, vfio_pci_rw() and vfio_pci_core_ioctl()", rule_busy },
+	{ "lost", VFIOPM_TOPIC_DEVICE,
+	  "drivers/pci/pci-driver.c, pci_pm_bridge_power_up_actions(); drivers/pci/pci.c, "
+	  "pci_power_up()", rule_lost },
 	{ "pm-capability", VFIOPM_TOPIC_DEVICE, "drivers/pci/pci.c, pci_set_low_power_state()",
 	  rule_pm_capability },
 	{ "no-d3", VFIOPM_TOPIC_DEVICE,
@@ -272,14 +275,6 @@ struct score {
 	unsigned int blocked, hard, blockers, unknown;
 };
 
-static bool has_cure(const struct vfiopm_finding *f)
-{
-	for (size_t i = 0; i < f->n_mends; i++)
-		if (f->mends[i]->kind != VFIOPM_MEND_ADVICE)
-			return true;
-	return false;
-}
-
 static struct score score_route(const struct vfiopm_explanation *e, unsigned int routes)
 {
 	struct score score = { 0 };
@@ -292,7 +287,7 @@ static struct score score_route(const struct vfiopm_explanation *e, unsigned int
 		if (f->verdict == VFIOPM_VERDICT_BLOCKS) {
 			score.blocked = 1;
 			score.blockers++;
-			score.hard += !has_cure(f);
+			score.hard += !f->curable;
 		} else if (f->verdict == VFIOPM_VERDICT_UNKNOWN) {
 			score.unknown++;
 		}
@@ -335,7 +330,7 @@ static enum vfiopm_state reachable(const struct scene *s, unsigned int cold)
 {
 	struct score score = { 0 };
 
-	if (s->asleep && !s->busy)
+	if (s->asleep && !s->busy && !s->lost)
 		return s->state;
 	if (best_route(s->out, cold, &score) && !score.blocked)
 		return score.unknown ? VFIOPM_STATE_UNKNOWN : VFIOPM_STATE_D3COLD;
@@ -361,14 +356,13 @@ static void conclude(struct scene *s)
 	struct score score = { 0 };
 
 	e->state = s->state;
-	if (s->want < VFIOPM_STATE_D3COLD)
-		routes = best_route(e, cold | ROUTE_NATIVE, &score);
-	else if (cold)
-		routes = best_route(e, cold, &score);
+	/* Without any way to D3cold what is in the way of D3hot counts, and that there is none. */
+	if (s->want == VFIOPM_STATE_D3COLD && !cold)
+		score = score_route(e, routes = s->routes);
 	else
-		score = score_route(e, routes = ROUTE_NATIVE | ROUTE_OWN);
+		routes = best_route(e, s->routes, &score);
 
-	if (s->asleep && s->state >= s->want && !s->busy &&
+	if (s->asleep && s->state >= s->want && !s->busy && !s->lost &&
 	    !(s->want == VFIOPM_STATE_D3COLD && power_is_kept(s)))
 		e->outcome = VFIOPM_OUTCOME_REACHED;
 	else if (score.blocked)
@@ -486,6 +480,7 @@ static int set_scene(struct scene *s, struct vfiopm_device *dev, enum vfiopm_sta
 	r = survey_look_device(s->survey, dev, &s->look);
 	if (r < 0)
 		return r;
+	look_open(s->look);
 	r = survey_ports(s->survey, s->look);
 	if (r < 0)
 		return r;
@@ -494,6 +489,11 @@ static int set_scene(struct scene *s, struct vfiopm_device *dev, enum vfiopm_sta
 	s->want = want;
 	if (want == VFIOPM_STATE_UNKNOWN)
 		s->want = cold_routes(s) ? VFIOPM_STATE_D3COLD : VFIOPM_STATE_D3HOT;
+	s->routes = cold_routes(s);
+	if (s->want < VFIOPM_STATE_D3COLD)
+		s->routes |= ROUTE_NATIVE;
+	else if (!s->routes)
+		s->routes = ROUTE_NATIVE | ROUTE_OWN;
 	return 0;
 }
 
@@ -508,11 +508,16 @@ int vfiopm_explain_new(struct vfiopm_survey *survey, struct vfiopm_device *dev,
 	if (watch_ms && s.foreign)
 		return -EROFS;
 	r = set_scene(&s, dev, want);
-	if (r < 0)
+	if (r < 0) {
+		if (s.look)
+			look_close(s.look);
 		return r;
+	}
 	e = calloc(1, sizeof(*e));
-	if (!e)
+	if (!e) {
+		look_close(s.look);
 		return -ENOMEM;
+	}
 	s.out = e;
 	e->survey = survey_ref(survey);
 	e->dev = vfiopm_device_ref(dev);
@@ -535,6 +540,7 @@ int vfiopm_explain_new(struct vfiopm_survey *survey, struct vfiopm_device *dev,
 	}
 	if (r == 0)
 		r = collect_mends(e);
+	look_close(s.look);
 	if (r < 0) {
 		vfiopm_explanation_free(e);
 		return r;

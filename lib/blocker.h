@@ -48,6 +48,7 @@ struct fact {
 
 struct look {
 	struct vfiopm_device *dev;
+	int dir;		/* its folder while it is explained, -1 else */
 	struct fact facts[N_ATTRS];
 	/* Bridges above, nearest first; devices below. Filled when asked for. */
 	struct look **ports, **children;
@@ -113,6 +114,9 @@ const char *sysfact_file(enum sysfact which);
 int survey_has_parameter(struct vfiopm_survey *survey, const char *parameter);
 
 const struct fact *look_fact(struct look *look, enum attr attr);
+/* Hold the device's folder open: each file is a short way from there. */
+void look_open(struct look *look);
+void look_close(struct look *look);
 /* Forget a value, to read it again. */
 void look_forget(struct look *look, enum attr attr);
 /* NULL when it can't be read. */
@@ -181,7 +185,7 @@ struct vfiopm_finding {
 	const struct rule *rule;
 	enum vfiopm_verdict verdict;
 	unsigned int routes;
-	bool matters;
+	bool matters, curable;
 	char subject[VFIOPM_ADDR_LEN];
 	char *text, *reason;
 	struct evidence evidence[EVIDENCE_MAX];
@@ -224,10 +228,11 @@ struct scene {
 	size_t n_ports;
 	enum vfiopm_state want, state;
 	unsigned int flags;
+	unsigned int routes;	/* those to the wanted state that this platform has */
 	bool vfio, suspended, asleep, active, open, foreign;
 	bool usage_known;
 	int64_t pins;		/* runtime_usage less what is accounted for otherwise */
-	bool busy;
+	bool busy, lost;
 	struct watch watch;
 	const struct rule *rule;	/* the one that judges */
 	struct vfiopm_explanation *out;
@@ -281,6 +286,7 @@ void rule_user_d3hot(struct scene *s);
 void rule_owner(struct scene *s);
 void rule_idle(struct scene *s);
 void rule_usage(struct scene *s);
+void rule_lost(struct scene *s);
 void rule_pm_capability(struct scene *s);
 void rule_no_d3(struct scene *s);
 void rule_d3cold_allowed(struct scene *s);

@@ -93,7 +93,7 @@ int vfiopm_explain_likeliest(struct vfiopm_device *dev, enum vfiopm_state want,
 	r = vfiopm_survey_new(dev->ctx, &survey);
 	if (r < 0)
 		return r;
-	r = vfiopm_explain_new(survey, dev, want, 0, flags | VFIOPM_EXPLAIN_BRIEF, &e);
+	r = vfiopm_explain_new(survey, dev, want, 0, flags, &e);
 	vfiopm_survey_unref(survey);
 	if (r < 0)
 		return r;

@@ -365,6 +365,39 @@ void rule_usage(struct scene *s)
 }
 
 /*
+ * A device that doesn't answer is recorded as D3cold, too: where nothing has
+ * cut its power that isn't sleep. vfio_pci_core needs no other way down than
+ * ACPI's.
+ */
+void rule_lost(struct scene *s)
+{
+	const char *name = s->look->dev->name;
+	struct vfiopm_finding *f;
+
+	if (!s->vfio || s->state != VFIOPM_STATE_D3COLD ||
+	    !(look_text(s->look, ATTR_NODE) ||
+	      (s->n_ports && look_text(s->ports[0], ATTR_NODE))))
+		return;
+	if (look_has_resources(s->look) && !look_is(s->look, ATTR_NODE_STATE, "D0"))
+		return;
+	for (size_t k = 0; k < s->n_ports; k++)
+		if (look_is(s->ports[k], ATTR_STATE, "D3cold") ||
+		    !look_text(s->ports[k], ATTR_STATE))
+			return;
+	s->lost = true;
+	f = blocks(s, ROUTES_ALL, s->look,
+		   "is recorded as D3cold, and nothing has cut its power: it no longer answers, or "
+		   "its link has not come back");
+	quote(s, f, s->look, ATTR_STATE);
+	quote(s, f, s->look, ATTR_NODE_STATE);
+	for (size_t k = 0; k < s->n_ports; k++)
+		quote(s, f, s->ports[k], ATTR_STATE);
+	mend_command(s, f, ORDER_BIND, "echo 1 > /sys/bus/pci/devices/%s/remove", name);
+	mend_command(s, f, ORDER_BIND, "echo 1 > /sys/bus/pci/rescan");
+	mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", name);
+}
+
+/*
  * The capability stands in config space, which isn't read here. What shows it:
  * a D-state that only the capability gives, the reset method "pm"; for a device
  * that hasn't been suspended also wakeup that isn't the firmware's, and

@@ -56,7 +56,8 @@ struct vfiopm_finding *found(struct scene *s, enum vfiopm_verdict verdict, unsig
 	struct vfiopm_finding *f;
 	va_list args;
 
-	if (verdict == VFIOPM_VERDICT_PASSES && s->flags & VFIOPM_EXPLAIN_BRIEF)
+	if (s->flags & VFIOPM_EXPLAIN_BRIEF &&
+	    (verdict == VFIOPM_VERDICT_PASSES || !(routes & s->routes)))
 		return NULL;
 	f = finding_new(s, verdict, routes, subject);
 	if (!f)
@@ -85,9 +86,12 @@ struct vfiopm_finding *unmeasured(struct scene *s, unsigned int routes, struct l
 struct vfiopm_finding *untold(struct scene *s, unsigned int routes, const struct look *subject,
 			      const char *reason, const char *fmt, ...)
 {
-	struct vfiopm_finding *f = finding_new(s, VFIOPM_VERDICT_UNKNOWN, routes, subject);
+	struct vfiopm_finding *f;
 	va_list args;
 
+	if (s->flags & VFIOPM_EXPLAIN_BRIEF && !(routes & s->routes))
+		return NULL;
+	f = finding_new(s, VFIOPM_VERDICT_UNKNOWN, routes, subject);
 	if (!f)
 		return NULL;
 	va_start(args, fmt);
@@ -101,7 +105,7 @@ void quote_file(struct scene *s, struct vfiopm_finding *f, const char *file, con
 {
 	struct evidence *e;
 
-	if (!f || f->n_evidence == EVIDENCE_MAX)
+	if (!f || f->n_evidence == EVIDENCE_MAX || s->flags & VFIOPM_EXPLAIN_BRIEF)
 		return;
 	e = &f->evidence[f->n_evidence];
 	if (asprintf(&e->file, "/%s", file) < 0) {
@@ -122,7 +126,7 @@ void quote(struct scene *s, struct vfiopm_finding *f, struct look *look, enum at
 	const struct fact *fact;
 	char path[SYSFS_PATH_MAX];
 
-	if (!f)
+	if (!f || s->flags & VFIOPM_EXPLAIN_BRIEF)
 		return;
 	fact = look_fact(look, attr);
 	device_path(look->dev, attr_file(attr), path, sizeof(path));
@@ -133,7 +137,7 @@ void quote_fact(struct scene *s, struct vfiopm_finding *f, enum sysfact which)
 {
 	const struct fact *fact;
 
-	if (!f)
+	if (!f || s->flags & VFIOPM_EXPLAIN_BRIEF)
 		return;
 	fact = survey_fact(s->survey, which);
 	quote_file(s, f, sysfact_file(which), fact->value ? fact->value : reason_of(fact->err));
@@ -159,6 +163,9 @@ static struct vfiopm_mend *mend_add(struct scene *s, struct vfiopm_finding *f,
 	struct vfiopm_mend **grown, *mend;
 
 	if (!f || s->err)
+		return NULL;
+	f->curable |= kind != VFIOPM_MEND_ADVICE;
+	if (s->flags & VFIOPM_EXPLAIN_BRIEF)
 		return NULL;
 	mend = calloc(1, sizeof(*mend));
 	grown = mend ? reallocarray(f->mends, f->n_mends + 1, sizeof(*grown)) : NULL;

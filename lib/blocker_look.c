@@ -94,37 +94,15 @@ const char *reason_of(int err)
 }
 
 /*
- * Last component of a link's target, which isn't followed. The way to the link
- * is resolved inside the root.
- */
-static ssize_t link_of(const struct vfiopm_ctx *ctx, const char *path, char *buf, size_t size)
-{
-	const char *base = strrchr(path, '/');
-	char dir[SYSFS_PATH_MAX];
-	ssize_t n;
-	int fd;
-
-	snprintf(dir, sizeof(dir), "%.*s", (int)(base - path), path);
-	fd = sysfs_dir(ctx, dir);
-	if (fd < 0)
-		return fd;
-	n = sysfs_link_at(fd, base + 1, buf, size);
-	close(fd);
-	return n;
-}
-
-/*
  * A report of another machine keeps the error of an attribute that couldn't be
  * read there as a dangling link "error:EIO" in its place: EIO of
  * autosuspend_delay_ms, for one, says that autosuspend isn't in use.
  */
-static int recorded_error(const struct vfiopm_ctx *ctx, const char *path)
+static int recorded_error(const char *target)
 {
 	static const int known[] = { EIO, EACCES, EPERM, EINVAL, ENODEV };
-	char target[32];
 
-	if (!ctx->foreign || link_of(ctx, path, target, sizeof(target)) < 0 ||
-	    strncmp(target, "error:", 6))
+	if (strncmp(target, "error:", 6))
 		return -ENOENT;
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		if (!strcmp(target + 6, strerrorname_np(known[i])))
@@ -140,15 +118,10 @@ static bool is_text(const char *value, size_t len)
 	return true;
 }
 
-/* Attributes are short; of the kernel command line a page is kept. */
-int fact_read_text(const struct vfiopm_ctx *ctx, const char *path, size_t limit, char **ret)
+/* Judge what sysfs_read() has put into @buf. */
+static int take_text(const struct vfiopm_ctx *ctx, const char *buf, ssize_t n, size_t limit,
+		     char **ret)
 {
-	char buf[4097];
-	ssize_t n;
-
-	n = sysfs_read(ctx, path, buf, limit + 1 < sizeof(buf) ? limit + 2 : sizeof(buf));
-	if (n == -ENOENT)
-		n = recorded_error(ctx, path);
 	/* What sysfs.c says of a FIFO or a device below a foreign root. */
 	if (n == -EINVAL && ctx->foreign)
 		n = -EMEDIUMTYPE;
@@ -164,18 +137,82 @@ int fact_read_text(const struct vfiopm_ctx *ctx, const char *path, size_t limit,
 	return *ret ? 0 : -ENOMEM;
 }
 
-int fact_read_link(const struct vfiopm_ctx *ctx, const char *path, char **ret)
+static int read_text_at(const struct vfiopm_ctx *ctx, int dir, const char *name, size_t limit,
+			char **ret)
+{
+	char buf[ATTR_LEN_MAX + 2], target[32];
+	ssize_t n;
+
+	n = sysfs_read_at(ctx, dir, name, buf, sizeof(buf));
+	if (n == -ENOENT && ctx->foreign && sysfs_link_at(dir, name, target, sizeof(target)) > 0)
+		n = recorded_error(target);
+	return take_text(ctx, buf, n, limit, ret);
+}
+
+static int read_link_at(int dir, const char *link, char **ret)
 {
 	char name[256];
 	ssize_t n;
 
-	n = link_of(ctx, path, name, sizeof(name));
+	n = sysfs_link_at(dir, link, name, sizeof(name));
 	if (n < 0)
 		return n == -EINVAL ? -EMEDIUMTYPE : (int)n;
 	if (!is_text(name, (size_t)n))
 		return -EILSEQ;
 	*ret = strdup(name);
 	return *ret ? 0 : -ENOMEM;
+}
+
+static int there(bool is_there, char **ret)
+{
+	if (!is_there)
+		return -ENOENT;
+	*ret = strdup("there");
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* The folder of @path, whose last component is set in @name. */
+static int open_folder(const struct vfiopm_ctx *ctx, const char *path, const char **name)
+{
+	const char *base = strrchr(path, '/');
+	char dir[SYSFS_PATH_MAX];
+
+	snprintf(dir, sizeof(dir), "%.*s", (int)(base - path), path);
+	*name = base + 1;
+	return sysfs_dir(ctx, dir);
+}
+
+int fact_read_text(const struct vfiopm_ctx *ctx, const char *path, size_t limit, char **ret)
+{
+	char buf[4097], target[32];
+	const char *name;
+	ssize_t n;
+	int dir;
+
+	n = sysfs_read(ctx, path, buf, limit + 2 < sizeof(buf) ? limit + 2 : sizeof(buf));
+	if (n == -ENOENT && ctx->foreign) {
+		dir = open_folder(ctx, path, &name);
+		if (dir >= 0) {
+			if (sysfs_link_at(dir, name, target, sizeof(target)) > 0)
+				n = recorded_error(target);
+			close(dir);
+		}
+	}
+	return take_text(ctx, buf, n, limit, ret);
+}
+
+/* The link itself isn't followed; the way to it is resolved inside the root. */
+int fact_read_link(const struct vfiopm_ctx *ctx, const char *path, char **ret)
+{
+	const char *name;
+	int dir, r;
+
+	dir = open_folder(ctx, path, &name);
+	if (dir < 0)
+		return dir;
+	r = read_link_at(dir, name, ret);
+	close(dir);
+	return r;
 }
 
 int fact_read_there(const struct vfiopm_ctx *ctx, const char *path, char **ret)
@@ -185,20 +222,46 @@ int fact_read_there(const struct vfiopm_ctx *ctx, const char *path, char **ret)
 	if (fd < 0)
 		return fd;
 	close(fd);
-	*ret = strdup("there");
-	return *ret ? 0 : -ENOMEM;
+	return there(true, ret);
 }
 
-const struct fact *look_fact(struct look *look, enum attr attr)
+void look_open(struct look *look)
 {
-	struct fact *fact = &look->facts[attr];
-	const struct vfiopm_ctx *ctx = look->dev->ctx;
 	char path[SYSFS_PATH_MAX];
 
-	if (fact->read)
-		return fact;
-	fact->read = true;
-	device_path(look->dev, attrs[attr].file, path, sizeof(path));
+	device_path(look->dev, "", path, sizeof(path));
+	look->dir = sysfs_dir(look->dev->ctx, path);
+}
+
+void look_close(struct look *look)
+{
+	if (look->dir >= 0)
+		close(look->dir);
+	look->dir = -1;
+}
+
+static void read_fact(struct look *look, enum attr attr, struct fact *fact)
+{
+	const struct vfiopm_ctx *ctx = look->dev->ctx;
+	const char *file = attrs[attr].file;
+	char path[SYSFS_PATH_MAX];
+
+	/* Below the device's own folder without a walk from the root; its ACPI node is elsewhere. */
+	if (look->dir >= 0 && strncmp(file, "firmware_node/", 14)) {
+		switch (attrs[attr].kind) {
+		case KIND_TEXT:
+			fact->err = read_text_at(ctx, look->dir, file, ATTR_LEN_MAX, &fact->value);
+			break;
+		case KIND_LINK:
+			fact->err = read_link_at(look->dir, file, &fact->value);
+			break;
+		case KIND_THERE:
+			fact->err = there(sysfs_exists_at(look->dir, file), &fact->value);
+			break;
+		}
+		return;
+	}
+	device_path(look->dev, file, path, sizeof(path));
 	switch (attrs[attr].kind) {
 	case KIND_TEXT:
 		fact->err = fact_read_text(ctx, path, ATTR_LEN_MAX, &fact->value);
@@ -210,6 +273,20 @@ const struct fact *look_fact(struct look *look, enum attr attr)
 		fact->err = fact_read_there(ctx, path, &fact->value);
 		break;
 	}
+}
+
+const struct fact *look_fact(struct look *look, enum attr attr)
+{
+	struct fact *fact = &look->facts[attr];
+
+	if (fact->read)
+		return fact;
+	fact->read = true;
+	if (!strncmp(attrs[attr].file, "firmware_node/", 14) &&
+	    look_fact(look, ATTR_NODE)->err == -ENOENT)
+		fact->err = -ENOENT;
+	else
+		read_fact(look, attr, fact);
 	return fact;
 }
 

@@ -118,6 +118,13 @@ static bool port_sleeps(struct scene *s, size_t k)
 	return look_is(s->ports[k], ATTR_STATUS, "suspended");
 }
 
+/* Hundreds of devices may be below a port: not for nothing when only the answer counts. */
+static bool wants_ports(const struct scene *s)
+{
+	return s->n_ports &&
+	       (s->routes & ROUTES_PORTS(0) || !(s->flags & VFIOPM_EXPLAIN_BRIEF));
+}
+
 static bool list_children(struct scene *s, size_t k)
 {
 	if (survey_children(s->survey, s->ports[k]) < 0) {
@@ -131,7 +138,7 @@ void rule_sibling(struct scene *s)
 {
 	struct look *port;
 
-	if (!s->n_ports || port_sleeps(s, 0) || !list_children(s, 0))
+	if (!wants_ports(s) || port_sleeps(s, 0) || !list_children(s, 0))
 		return;
 	port = s->ports[0];
 	for (size_t i = 0; i < port->n_children; i++)
@@ -141,6 +148,8 @@ void rule_sibling(struct scene *s)
 
 void rule_bridge_child(struct scene *s)
 {
+	if (!wants_ports(s))
+		return;
 	for (size_t k = 0; k < s->n_ports; k++) {
 		struct look *port = s->ports[k];
 		struct vfiopm_finding *f;
@@ -174,6 +183,8 @@ void rule_bridge_child(struct scene *s)
 /* One device that may not go to D3cold keeps its port out of D3 (pci_bridge_d3_update()). */
 void rule_sibling_d3cold(struct scene *s)
 {
+	if (!wants_ports(s))
+		return;
 	for (size_t k = 0; k < s->n_ports; k++) {
 		struct look *port = s->ports[k];
 

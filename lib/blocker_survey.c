@@ -144,6 +144,7 @@ int survey_look_device(struct vfiopm_survey *survey, struct vfiopm_device *dev, 
 		look = calloc(1, sizeof(*look));
 		if (!look)
 			return -ENOMEM;
+		look->dir = -1;
 		look->dev = vfiopm_device_ref(dev);
 		*slot = look;
 		survey->count++;

@@ -18,23 +18,41 @@
 
 #include "private.h"
 
+/*
+ * Below a foreign root openat2(2) gives up with EAGAIN when anything in the
+ * system is renamed or mounted while it steps back over "..". That passes; a
+ * tree under constant renames is left to its error.
+ */
+#define RENAME_RETRIES 100
+
+static int open2(int dirfd, const char *path, struct open_how *how)
+{
+	long fd;
+
+	for (int i = 0; i < RENAME_RETRIES; i++) {
+		fd = syscall(SYS_openat2, dirfd, path, how, sizeof(*how));
+		if (fd >= 0 || errno != EAGAIN)
+			break;
+	}
+	return fd < 0 ? -errno : (int)fd;
+}
+
 static int open_in_root(const struct vfiopm_ctx *ctx, const char *path, int flags)
 {
 	struct open_how how = {
 		.flags = (uint64_t)flags | O_CLOEXEC,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
-	long fd;
+	int fd;
 
 	/*
 	 * On the running system plain openat(2) will do, and it works where a
 	 * seccomp filter knows no openat2(2).
 	 */
 	if (ctx->foreign)
-		fd = syscall(SYS_openat2, ctx->root_fd, path, &how, sizeof(how));
-	else
-		fd = openat(ctx->root_fd, path, flags | O_CLOEXEC);
-	return fd < 0 ? -errno : (int)fd;
+		return open2(ctx->root_fd, path, &how);
+	fd = openat(ctx->root_fd, path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 static int open_below(const struct vfiopm_ctx *ctx, int dirfd, const char *name, int flags)
@@ -43,13 +61,12 @@ static int open_below(const struct vfiopm_ctx *ctx, int dirfd, const char *name,
 		.flags = (uint64_t)flags | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
 	};
-	long fd;
+	int fd;
 
 	if (ctx->foreign)
-		fd = syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
-	else
-		fd = openat(dirfd, name, flags | O_CLOEXEC);
-	return fd < 0 ? -errno : (int)fd;
+		return open2(dirfd, name, &how);
+	fd = openat(dirfd, name, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 /*
@@ -64,7 +81,6 @@ static int open_plain(int dirfd, const char *name, int flags)
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
 	};
 	struct stat st;
-	long fd;
 
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
@@ -72,8 +88,7 @@ static int open_plain(int dirfd, const char *name, int flags)
 		return -ELOOP;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	fd = syscall(SYS_openat2, dirfd, name, &how, sizeof(how));
-	return fd < 0 ? -errno : (int)fd;
+	return open2(dirfd, name, &how);
 }
 
 /*

@@ -1233,7 +1233,7 @@ void vfiopm_survey_unref(struct vfiopm_survey *survey);
 
 /* Low power is engaged by the caller: being open is no reason. */
 #define VFIOPM_EXPLAIN_ENGAGED	(1u << 0)
-/* Only what is in the way or couldn't be measured is kept; faster. */
+/* Only what is in the way or couldn't be measured, without evidence and mends; faster. */
 #define VFIOPM_EXPLAIN_BRIEF	(1u << 1)
 
 /**

@@ -236,6 +236,18 @@ cold_device() {
 	expect 0 ""
 }
 
+@test "a device that no longer answers is recorded as D3cold, and isn't taken for asleep" {
+	cold_port
+	cold_device state=D3cold acpi='\_SB_.PCI0.RP05.S00_'
+	explain $dev
+	expect 6 lost
+	says "echo 1 > /sys/bus/pci/devices/$dev/remove"
+	fx_set $port power_state D3cold
+	fx_set $port power/runtime_status suspended
+	explain $dev
+	expect 0 ""
+}
+
 @test "d3cold_allowed; the port looks at all below it" {
 	cold_port
 	cold_device d3cold_allowed=0
