@@ -14,7 +14,7 @@ sub mdoc {
 	$text =~ s/^([.'])/\\&$1/mg;
 	$text =~ s/^ +//mg;
 	# mdoc wants each sentence on its own line.
-	$text =~ s/([a-z0-9)'])([.?]) (?=[A-Z@])/$1$2\n/g;
+	$text =~ s/([A-Za-z0-9)'])([.?]) (?=[A-Z@])/$1$2\n/g;
 	return $text;
 }
 
@@ -70,7 +70,7 @@ while (<>) {
 		if (m{\*/}) { $in_doc = 0; $doc =~ s/^\n+//; next; }
 		s/^ \* ?//;
 		$doc .= "\n$_";
-	} elsif ($decl ne '' || (/^[a-z].*\bvfiopm_\w+\(/ && !/^typedef/)) {
+	} elsif ($decl ne '' || (/^[a-z]/ && !/^typedef/ && (/\bvfiopm_\w+\(/ || /^[\w ]+\*$/))) {
 		$decl .= ($decl eq '' ? '' : ' ') . $_;
 		if (/;\s*$/) { entry($decl); ($decl, $doc) = ('', ''); }
 	}

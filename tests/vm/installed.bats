@@ -26,26 +26,29 @@ install_here() {
 #	.\" no run	it never ends, or needs another machine
 examples() { # PAGE: lines "STATUS COMMAND"
 	awk '/^\.\\" exit: /{ status = $3 } /^\.\\" no run/{ skip = 1 }
-		sub(/^(\.Dl )?# /, "") && /^(vfio-pm|systemctl|modprobe) / {
+		sub(/^(\.Dl )?# /, "") && /^(vfio-pm|tar) / {
 			if (!skip) print status + 0, $0
 			status = skip = 0
 		}' "$1" | sed 's/\\e/\\/g; s/\\&//g; s/\\-/-/g'
 }
 
-@test "the examples of vfio-pm(8) run as printed" {
+@test "the examples of the man pages run as printed" {
 	install_here
+	load_vfio disable_idle_d3=0
 	bind_vfio "$D3COLD" "$D3HOT"
 	n=0
-	while read -r status line; do
-		line=${line//0000:01:00.0/$D3COLD}
-		line=${line//0000:02:00.0/$D3HOT}
-		echo "$ $line"
-		code=0
-		timeout 120 bash -c "$line" </dev/null || code=$?
-		[ "$code" = "$status" ] || fail "exit $code: $line"
-		n=$((n + 1))
-	done < <(examples "$VM_ROOT/man/vfio-pm.8")
-	[ "$n" -ge 7 ]
+	for page in vfio-pm vfio-pm-cycle vfio-pm-run vfio-pm-monitor vfio-pm-policy vfio-pm-explain; do
+		while read -r status line; do
+			line=${line//0000:01:00.0/$D3COLD}
+			line=${line//0000:02:00.0/$D3HOT}
+			code=0
+			timeout 120 bash -c "$line" </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 || code=$?
+			[ "$code" = "$status" ] || fail "$page: exit $code: $line" "$(cat "$BATS_TEST_TMPDIR/out")"
+			n=$((n + 1))
+		done < <(examples "$VM_ROOT/man/$page.8")
+	done
+	[ "$n" -ge 18 ] || fail "only $n examples were found"
+	[ ! -e /etc/udev/rules.d/90-vfio-pm.rules ] || fail "policy --forget left $(cat /etc/udev/rules.d/90-vfio-pm.rules)"
 }
 
 @test "the example VMM enters low power on its own descriptor and hears the wakeup" {
