@@ -36,8 +36,13 @@ static void lp_vm_open(struct vm_area_struct *vma)
 {
 	struct lp_device *lp = lp_from_vma(vma);
 	struct lp_core_vma *entry;
+	unsigned long pfn;
 
-	if (lp->core_vm_ops->open)
+	/*
+	 * The core zaps here. With pages yet to come, VM_PAT is set already and
+	 * untrack_pfn() would warn that it finds none.
+	 */
+	if (lp->core_vm_ops->open && !follow_pfn(vma, vma->vm_start, &pfn))
 		lp->core_vm_ops->open(vma);
 
 	/* Nobody to report a failure to, and a few bytes only */

@@ -27,7 +27,7 @@ for word; do
 done
 exec clang -DCC_USING_FENTRY "$@" -Wno-unknown-warning-option -Wno-unused-command-line-argument \
 	-Wno-gnu-variable-sized-type-not-at-end -Wno-address-of-packed-member -Wno-format-zero-length \
-	-Wno-ignored-attributes
+	-Wno-ignored-attributes -Wno-duplicate-decl-specifier
 SH
 chmod +x "$tmp/clang"
 
@@ -40,7 +40,7 @@ build() { # KERNEL WHAT [MAKE-ARGUMENT]...
 		echo "$kernel, $what: doesn't build"
 		code=1
 	}
-	said=$(grep -vE '^Skipping BTF|differs from the one used|The kernel was built by|You are using' <<<"$said" || true)
+	said=$(grep -vE '^Skipping BTF|: warning: objtool: .*(RETHUNK|RETPOLINE)|missing int3|differs from the one used|The kernel was built by|You are using' <<<"$said" || true)
 	[ -z "$said" ] || { echo "$kernel, $what:"; echo "$said"; code=1; }
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12,debug timeout=300
+# vm: kernels=6.1,6.12,debug timeout=300 cost=20
 #
 # The low-power features answer the same whichever driver a device is bound to.
 

@@ -28,6 +28,12 @@ unload_driver() { # vfio-pci|vfio-pm-pci
 	[ ! -d "/sys/module/$module" ] || rmmod "$module"
 }
 
+# WARN_ON_ONCE() speaks once a boot: what one driver made it say would hide the other's.
+warn_anew() {
+	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug || return
+	echo 1 >/sys/kernel/debug/clear_warn_once
+}
+
 program() { # NAME [ARGUMENT]...: runs build/tests/module/NAME; its TAP is shown when it fails
 	local name=$1
 	shift
