@@ -150,7 +150,7 @@ woken() { [ "$(rpm_count "$1" resume)" != 0 ]; }
 	load_vfio disable_idle_d3=1
 	bind_vfio "$D3HOT"
 	start_user "$D3HOT"
-	echo "$D3HOT" >"$pci/$D3HOT/driver/unbind" 3>&- &
+	echo "$D3HOT" >"$pci/$D3HOT/driver/unbind" 3>&- 9>&- &
 	wait_for 10 test ! -e "$pci/$D3HOT/vfio-dev"
 	output=$(timeout 20 "$vfio_pm" status "$D3HOT")
 	[[ $output == *"driver      none: its unbind waits until its owner closes it"* ]] || fail "$output"
