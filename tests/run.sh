@@ -8,6 +8,7 @@
 #	unit-NAME	tests/unit/NAME.c, built into build/tests/unit/NAME, prints TAP	fast
 #	cli-NAME	tests/cli/NAME.bats, on this machine				fast
 #	NAME		tests/checks/NAME.sh, its exit status is the result		fast
+#	bench-NAME	tests/bench/NAME.sh, prints figures				bench
 #	vm-NAME-KERNEL	tests/vm/NAME.bats, in the VM on that kernel			vm, debug
 # Groups other than these (slow, bench, soak) are named in a test's head (tests/README.md).
 #
@@ -78,6 +79,12 @@ collect() {
 		name=${file##*/}
 		group=${group:-fast}
 		add "${name%.sh}" script "$file"
+	done
+	for file in tests/bench/*.sh; do
+		header check "$file"
+		name=${file##*/}
+		group=${group:-bench}
+		add "bench-${name%.sh}" script "$file"
 	done
 	local own
 	for file in tests/vm/*.bats; do
