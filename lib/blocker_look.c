@@ -246,7 +246,7 @@ static void read_fact(struct look *look, enum attr attr, struct fact *fact)
 	const char *file = attrs[attr].file;
 	char path[SYSFS_PATH_MAX];
 
-	/* Below the device's own folder without a walk from the root; its ACPI node is elsewhere. */
+	/* Below the device's own folder: no walk from the root. Its ACPI node is elsewhere. */
 	if (look->dir >= 0 && strncmp(file, "firmware_node/", 14)) {
 		switch (attrs[attr].kind) {
 		case KIND_TEXT:
