@@ -130,9 +130,8 @@ give_to_vfio_and_back() {
 	vp unbind "$NVME"
 	expect 0
 	# What the kernel gives back to VFIO is told.
-	modprobe -r vfio-pci
+	modprobe -r vfio-pci 8139cp
 	modprobe vfio-pci ids=10ec:8139
-	vp bind "$CONV1"
 	vp unbind "$CONV1"
 	expect 0 "$CONV1: stays on vfio-pci" "warning: '$CONV1': the kernel gave it to 'vfio-pci' again"
 	vp unbind --driver=8139cp "$CONV1"
