@@ -151,14 +151,8 @@ static int finish(struct app *app, const struct unbind_input *in, struct vfiopm_
 	if (r < 0)
 		return rebind_report(app, "unbind", *dev, in->driver, in->timeout_ms, r);
 	rebind_print(*dev, was);
-	if (!vfiopm_device_get_driver(*dev)) {
+	if (!vfiopm_device_get_driver(*dev))
 		msg_warn("'%s': no driver of the host took it", name);
-	} else if (vfiopm_device_is_vfio(*dev) && !in->driver) {
-		/* Its IDs were given to that driver: the ids= parameter, new_id. */
-		msg_warn("'%s': the kernel gave it to '%s' again", name,
-			 vfiopm_device_get_driver(*dev));
-		msg_hint(PROGRAM " unbind --driver=NAME %s", name);
-	}
 	return EXIT_OK;
 }
 

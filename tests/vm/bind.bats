@@ -129,14 +129,6 @@ give_to_vfio_and_back() {
 	expect 0 "$CONV1: vfio-pci -> 8139cp"
 	vp unbind "$NVME"
 	expect 0
-	# What the kernel gives back to VFIO is told.
-	modprobe -r vfio-pci 8139cp
-	modprobe vfio-pci ids=10ec:8139
-	vp unbind "$CONV1"
-	expect 0 "$CONV1: stays on vfio-pci" "warning: '$CONV1': the kernel gave it to 'vfio-pci' again"
-	vp unbind --driver=8139cp "$CONV1"
-	expect 0 "$CONV1: vfio-pci -> 8139cp"
-	load_vfio
 	vp bind --driver=no-such-driver "$NVME"
 	expect 4 "driver 'no-such-driver' is not loaded, and no module brings it" "hint: "
 	vp bind --driver=a/b "$NVME"
