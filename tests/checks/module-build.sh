@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check: group=fast timeout=900
+# check: group=slow timeout=900
 # The module builds for both kernels without a word from gcc with W=1, from sparse and from clang, and
 # with each answer of the headers turned round: the paths of kernels that aren't here stay compilable.
 set -euo pipefail

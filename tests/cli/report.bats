@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check: group=fast timeout=120
+# check: group=fast timeout=600
 #
 # report: the archive is read by tar, gives the same explanation, and tells no secret.
 
