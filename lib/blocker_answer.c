@@ -41,8 +41,8 @@ struct vfiopm_device *vfiopm_explanation_get_device(const struct vfiopm_explanat
 	return e->dev;
 }
 
-const struct vfiopm_finding *
-vfiopm_explanation_get_finding(const struct vfiopm_explanation *e, size_t i)
+const struct vfiopm_finding *vfiopm_explanation_get_finding(const struct vfiopm_explanation *e,
+							    size_t i)
 {
 	return i < e->n_findings ? e->findings[i] : NULL;
 }

@@ -1276,8 +1276,8 @@ struct vfiopm_device *vfiopm_explanation_get_device(const struct vfiopm_explanat
  * vfiopm_explanation_get_finding - finding number @i, in the order of the rules
  * Return: the explanation's, NULL past the end. Since: 0.1
  */
-const struct vfiopm_finding *
-vfiopm_explanation_get_finding(const struct vfiopm_explanation *e, size_t i);
+const struct vfiopm_finding *vfiopm_explanation_get_finding(const struct vfiopm_explanation *e,
+							    size_t i);
 /** vfiopm_explanation_count_blockers - findings that matter and block. Since: 0.1 */
 size_t vfiopm_explanation_count_blockers(const struct vfiopm_explanation *e);
 /**
