@@ -356,11 +356,10 @@ static bool has_device(const struct vfiopm_owner *owner, const struct vfiopm_dev
 	       number == owner->id;
 }
 
-/* Does a kernel that names devices in fdinfo say which ones of the group's it has? */
-static bool names_devices(const struct vfiopm_owners *owners, pid_t pid)
+static bool has_target(const struct vfiopm_owners *owners, pid_t pid, enum target target)
 {
 	for (size_t i = 0; i < owners->count; i++)
-		if (owners->owner[i]->pid == pid && owners->owner[i]->target == TARGET_DEVICE)
+		if (owners->owner[i]->pid == pid && owners->owner[i]->target == target)
 			return true;
 	return false;
 }
@@ -401,7 +400,8 @@ static bool owns(const struct vfiopm_owners *owners, const struct vfiopm_owner *
 {
 	if (has_device(owner, dev))
 		return true;
-	if (!has_group(owner, dev) || names_devices(owners, owner->pid))
+	/* Where the kernel names devices in fdinfo, it has named all that are this process's. */
+	if (!has_group(owner, dev) || has_target(owners, owner->pid, TARGET_DEVICE))
 		return false;
 	/*
 	 * A bridge may share the group, and is enabled. Without any driver: its
@@ -465,13 +465,7 @@ static const struct vfiopm_owner *find_unnamed(const struct vfiopm_owners *owner
 	for (size_t i = 0; i < owners->count; i++) {
 		const struct vfiopm_owner *owner = owners->owner[i];
 
-		if (owner->target != TARGET_UNNAMED)
-			continue;
-		for (size_t j = 0; j < owners->count; j++)
-			if (owners->owner[j]->pid == owner->pid &&
-			    owners->owner[j]->target == TARGET_GROUP)
-				owner = NULL;
-		if (!owner)
+		if (owner->target != TARGET_UNNAMED || has_target(owners, owner->pid, TARGET_GROUP))
 			continue;
 		if (found && found->pid != owner->pid)
 			return NULL;

@@ -167,6 +167,9 @@ static void mappings(struct tap *t, const struct tree *tree, struct vfiopm_ctx *
 	tree_file(tree, "proc/102/maps",
 		  "7f02-7f03 rw-s 1000 00:0f 99    anon_inode:[vfio-device]\n");
 	tap_str(t, pids(ctx, 2, buf, sizeof(buf)), "102:map", "the only one that it can be");
+	/* 100 has group 7, so its unnamed device is of that. */
+	tree_link(tree, "proc/100/fd/8", "anon_inode:[vfio-device]");
+	tap_str(t, pids(ctx, 2, buf, sizeof(buf)), "102:map", "not who has another group");
 	tree_file(tree, "proc/101/maps",
 		  "7f02-7f03 rw-s 1000 00:0f 99    anon_inode:[vfio-device]\n");
 	tap_str(t, pids(ctx, 2, buf, sizeof(buf)), "", "either of two: none is named");

@@ -145,19 +145,3 @@ woken() { [ "$(rpm_count "$1" resume)" != 0 ]; }
 	end_user
 	[ "$(json "$D3HOT" .owner)" = '[]' ]
 }
-
-@test "an unbind that waits for the owner blocks no look at the device" {
-	load_vfio disable_idle_d3=1
-	bind_vfio "$D3HOT"
-	start_user "$D3HOT"
-	echo "$D3HOT" >"$pci/$D3HOT/driver/unbind" 3>&- 9>&- &
-	wait_for 10 test ! -e "$pci/$D3HOT/vfio-dev"
-	output=$(timeout 20 "$vfio_pm" status "$D3HOT")
-	[[ $output == *"driver      none: its unbind waits until its owner closes it"* ]] || fail "$output"
-	[[ $output == *"open        by user, process $user_pid, user 0"* ]] || fail "$output"
-	output=$(timeout 20 "$vfio_pm" list -a -J -o all)
-	[ "$(jq -c ".devices[]|select(.address==\"$D3HOT\")|[.driver,.owner[0].pid]" <<<"$output")" = "[null,$user_pid]" ]
-	end_user
-	wait
-	[ ! -e "$pci/$D3HOT/driver" ]
-}
