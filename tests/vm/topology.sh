@@ -140,11 +140,7 @@ for row in "${rows[@]}"; do
 		port=0000:00:$function.0
 		hotplug=off
 		[ "$place" = port ] || hotplug=on
-		# A port without hotplug says that it reports its link, and never does: after D3cold the
-		# kernel waits for it in vain and gives up what is below.
-		link=
-		[ "$power" != port ] || link=,x-pcie-lnksta-dllla=off
-		device "pcie-root-port,id=rp$chassis,bus=pcie.0,addr=0x$function,chassis=$chassis,hotplug=$hotplug$link"
+		device "pcie-root-port,id=rp$chassis,bus=pcie.0,addr=0x$function,chassis=$chassis,hotplug=$hotplug"
 		guest "${role}_UP" "$port"
 		[ "$place" != hotport ] || guest "${role}_BUS" "rp$chassis"
 		bus=rp$chassis addr=0x0
