@@ -94,9 +94,12 @@ static bool answered(struct cycled *d, const struct cycle *c, const char *what, 
 
 static bool check_requests(struct cycle *c)
 {
-	bool any = false;
+	bool gone = worker_is_gone(c->worker), any = gone;
 
 	for (size_t i = 0; i < c->count; i++) {
+		if (gone)
+			fail(&c->dev[i], OUTCOME_GONE,
+			     "the process that held the device was killed");
 		if (worker_is_asked(c->worker, i)) {
 			fail(&c->dev[i], OUTCOME_ASKED,
 			     "the host asked for the device back: it is being unbound or removed");

@@ -318,6 +318,13 @@ bool worker_has_error(const struct worker *worker, size_t i)
 	return is_signalled(worker->dev[i].error_fd);
 }
 
+bool worker_is_gone(const struct worker *worker)
+{
+	struct pollfd pfd = { .fd = worker->sock };
+
+	return worker->lost || (poll(&pfd, 1, 0) == 1 && pfd.revents & POLLHUP);
+}
+
 int worker_get_asked_fd(const struct worker *worker, size_t i)
 {
 	return worker->dev[i].asked_fd;

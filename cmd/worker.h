@@ -50,6 +50,8 @@ int worker_call(struct worker *worker, enum worker_op op, size_t i,
 /* Has the host asked for device @i back, or has it reported an error? */
 bool worker_is_asked(const struct worker *worker, size_t i);
 bool worker_has_error(const struct worker *worker, size_t i);
+/* Has the child ended, which only a signal makes it do? */
+bool worker_is_gone(const struct worker *worker);
 /* Readable from then on, for poll(2). */
 int worker_get_asked_fd(const struct worker *worker, size_t i);
 int worker_get_error_fd(const struct worker *worker, size_t i);

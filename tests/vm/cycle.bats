@@ -57,7 +57,11 @@ ends_with() { # STATUS SECONDS TEXT
 	after="$(fds "$cycle_pid") $(fds "$worker") $(rss "$worker")"
 	kill -CONT "$cycle_pid"
 	wait "$cycle_pid"
-	[ "$before" = "$after" ] || fail "descriptors and memory: $before, then $after"
+	# One that is in the middle of a look has a few descriptors more; a leak has one a cycle.
+	read -r fds0 worker0 rss0 <<<"$before"
+	read -r fds1 worker1 rss1 <<<"$after"
+	[ $((fds1 - fds0)) -lt 5 ] && [ $((worker1 - worker0)) -lt 5 ] && [ "$rss0" = "$rss1" ] ||
+		fail "descriptors and memory: $before, then $after"
 	tail -n 1 "$BATS_TEST_TMPDIR/log" | jq -e --argjson n "$n" '
 		.devices[0] | .cycles == $n and .failed == 0 and .first_failure == null and
 		([.entry, .fall_asleep, .wake, .exit] | all(.count == $n and
