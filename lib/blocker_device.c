@@ -276,7 +276,9 @@ static void block_open(struct scene *s, const char *what)
 
 static bool user_d3hot(const struct scene *s)
 {
-	return s->active && s->state == VFIOPM_STATE_D3HOT && s->open;
+	/* Not for who is going to enter low power for it. */
+	return s->active && s->state == VFIOPM_STATE_D3HOT && s->open &&
+	       !(s->flags & VFIOPM_EXPLAIN_ENGAGED);
 }
 
 void rule_user_d3hot(struct scene *s)

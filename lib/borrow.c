@@ -300,9 +300,10 @@ static int open_by_name(struct grab *g, enum vfiopm_refusal *why)
 	if (!is_enabled(g->dev))
 		return refuse(why, VFIOPM_REFUSED_NOT_OPENED);
 	r = group_open_device(&backing, g->dev);
-	if (r >= 0)
-		g->device_fd = r;
-	return r;
+	if (r < 0)
+		return r;
+	g->device_fd = r;
+	return 0;
 }
 
 /* ---- who else has it? ---- */
