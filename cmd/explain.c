@@ -174,7 +174,7 @@ static int explain_as_json(struct app *app, struct vfiopm_device **dev, size_t n
 	int code = EXIT_OK;
 
 	for (size_t i = 0; i < n; i++) {
-		struct vfiopm_explanation *e;
+		struct vfiopm_explanation *e = NULL;
 		int r = 0;
 
 		/* All devices share a look at the system; watched ones are looked at in turn. */

@@ -90,7 +90,7 @@ static int apply(struct app *app, const struct vfiopm_explanation *e, size_t *ap
 static int look_again(struct app *app, const struct vfiopm_explanation *before)
 {
 	struct vfiopm_device *dev = vfiopm_explanation_get_device(before);
-	struct vfiopm_explanation *e;
+	struct vfiopm_explanation *e = NULL;
 	struct vfiopm_survey *survey;
 	int code, r;
 

@@ -134,7 +134,7 @@ static void pause_between(void)
 static int ask(struct app *app, int group, const struct holder_request *rq,
 	       struct holder_reply *reply)
 {
-	int fd, r;
+	int fd = -1, r;
 
 	r = connect_holder(app, group, &fd);
 	if (r < 0)

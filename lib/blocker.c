@@ -433,7 +433,7 @@ static int write_sentence(struct vfiopm_explanation *e)
 
 static bool has_mend(const struct vfiopm_explanation *e, const struct vfiopm_mend *mend)
 {
-	for (size_t i = 0; i < e->n_mends; i++)
+	for (size_t i = 0; i < e->n_mends && e->mends[i]; i++)
 		if (!strcmp(e->mends[i]->text, mend->text))
 			return true;
 	return false;

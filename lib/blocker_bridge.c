@@ -394,7 +394,7 @@ void rule_bridge_usage(struct scene *s)
 			continue;
 		if (look_pins(port, &pins) < 0) {
 			/* Its children may well be the reason, and those are seen. */
-			f = unmeasured(s, 0, port, ATTR_USAGE, "whether something holds the port");
+			unmeasured(s, 0, port, ATTR_USAGE, "whether something holds the port");
 			continue;
 		}
 		if (pins <= 0) {

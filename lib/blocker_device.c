@@ -428,7 +428,7 @@ static bool shows_capability(struct scene *s, enum attr *by)
 void rule_pm_capability(struct scene *s)
 {
 	struct vfiopm_finding *f;
-	enum attr by;
+	enum attr by = ATTR_STATE;
 
 	if (!s->vfio || look_text(s->look, ATTR_PHYSFN))
 		return;

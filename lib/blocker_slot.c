@@ -102,7 +102,7 @@ static void judge_child(struct scene *s, struct look *child, size_t k, const cha
 		quote(s, f, s->ports[k], ATTR_KIDS);
 		return;
 	}
-	f = unmeasured(s, routes, child, ATTR_STATUS, "its runtime PM status");
+	unmeasured(s, routes, child, ATTR_STATUS, "its runtime PM status");
 }
 
 static bool is_sibling(const struct scene *s, const struct look *look)

@@ -136,7 +136,7 @@ static int write_override(const struct rebind *t, const char *value)
 {
 	int r;
 
-	r = sysfs_write_at(t->ctx, t->dir, "driver_override", value && *value ? value : "\n");
+	r = sysfs_write_at(t->ctx, t->dir, "driver_override", *value ? value : "\n");
 	return r == -ENOENT ? -ENODEV : r;
 }
 

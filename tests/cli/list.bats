@@ -201,8 +201,8 @@ setup() {
 }
 
 @test "only what the columns need is read" {
-	strace -f -e trace=openat,openat2 -o "$BATS_TEST_TMPDIR/strace" \
-		"$vfio_pm" --sysroot="$FX" list -o address,driver,group >/dev/null
+	ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 strace -f -e trace=openat,openat2 \
+		-o "$BATS_TEST_TMPDIR/strace" "$vfio_pm" --sysroot="$FX" list -o address,driver,group >/dev/null
 	if grep -E 'power|vendor|"proc"|enable' "$BATS_TEST_TMPDIR/strace"; then
 		fail "more was read"
 	fi
@@ -239,5 +239,5 @@ setup() {
 	rm -rf "$large"
 	[ "$(wc -l <"$BATS_TEST_TMPDIR/out")" = 2001 ]
 	jq -e '.devices | length == 2000' "$BATS_TEST_TMPDIR/json"
-	[ $(($(<"$BATS_TEST_TMPDIR/rss") - $(<"$BATS_TEST_TMPDIR/rss-none"))) -lt 4000 ]
+	[ $(($(<"$BATS_TEST_TMPDIR/rss") - $(<"$BATS_TEST_TMPDIR/rss-none"))) -lt "${VFIO_PM_TEST_KIB:-4000}" ]
 }
