@@ -35,7 +35,7 @@ function __vfio_pm_value --description 'candidates for what the help calls NAME'
 end
 
 # The following is made by completions/generate.sh from `vfio-pm --describe`.
-set -g __vfio_pm_verbs list status enter exit hold cycle run wait monitor owner policy bind unbind explain report help
+set -g __vfio_pm_verbs list status enter exit hold cycle run wait monitor owner policy bind unbind explain report deepen help
 set -g __vfio_pm_columns acpi acpi_real_state acpi_state active_time address asleep autosuspend bridges cdev class control d3cold driver enable group id kids members name node numvfs override owner physfn port port_state reset_method residency resources runtime_enabled siblings sriov state status subsystem suspended_time usage vfio viable wakeup
 complete -c vfio-pm -f
 complete -c vfio-pm -n __fish_use_subcommand -l sysroot -d 'Read the system below DIR, e.g. a report of another machine' -r -f -a '(__vfio_pm_value DIR)'
@@ -202,6 +202,19 @@ complete -c vfio-pm -n '__fish_seen_subcommand_from report' -l help -s ? -d 'Giv
 complete -c vfio-pm -n '__fish_seen_subcommand_from report' -l usage -d 'Give a short usage message'
 complete -c vfio-pm -n '__fish_seen_subcommand_from report' -l version -s V -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from report' -a '(__vfio_pm_value DEVICE)'
+complete -c vfio-pm -n __fish_use_subcommand -a deepen -d 'take what owners put into D3hot further down'
+complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l all -s a -d 'All devices on a VFIO driver, also those that come later'
+complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l dwell -d 'How long a device must have been in D3hot (default 5s); with less than 1s devices are looked at as often' -r -f -a '(__vfio_pm_value TIME)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l state-loss-ok -d 'Deepen this device though it promises to keep its state in D3hot; repeatable' -r -f -a '(__vfio_pm_value DEVICE)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l rate -d 'At most N transitions a minute and device, up to 120 (default 12; 0: no limit)' -r -f -a '(__vfio_pm_value N)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l retry -d 'How long a refused device is left alone (default 60s)' -r -f -a '(__vfio_pm_value TIME)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l suspend-timeout -d 'How long a device may take to suspend while its owner stands still (default 100ms)' -r -f -a '(__vfio_pm_value TIME)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l dry-run -d 'Only say what would be done'
+complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l json-lines -d 'One JSON object a line'
+complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l usage -d 'Give a short usage message'
+complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a help -d 'show the help of a verb'
 complete -c vfio-pm -n '__fish_seen_subcommand_from help' -l help -s ? -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from help' -l usage -d 'Give a short usage message'

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The service that turns an owner's D3hot into the host's deepest state.
+ *
+ * deepen.c         command line, the loop
+ * deepen_device.c  one device: what it is in, what follows
+ * deepen_rules.c   may and can it be deepened?
+ * deepen_report.c  events and statistics, as text and as JSON
+ */
+#ifndef DEEPEN_H
+#define DEEPEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cmd.h"
+
+struct deepen_options {
+	int64_t dwell_ms;	/* in D3hot for so long before anything is done */
+	int64_t interval_ms;	/* between two looks */
+	int64_t suspend_ms;	/* until the device must have suspended */
+	int64_t retry_ms;	/* until a refused device is tried again */
+	unsigned int rate;	/* transitions a minute and device; 0: no limit */
+	bool dry_run;
+	bool json;
+};
+
+/* Why the service leaves a device alone, beside vfiopm_refusal. */
+enum deepen_reason {
+	REASON_NONE = 0,
+	REASON_REFUSAL,		/* see the refusal */
+	REASON_NOTHING_GAINED,	/* D3hot is the deepest it reaches */
+	REASON_RATE,
+	REASON_ERROR,		/* an errno */
+};
+
+enum deepen_phase {
+	PHASE_WATCHING,		/* its owner uses it, or nobody has it */
+	PHASE_DWELLING,		/* D3hot by its owner's hand */
+	PHASE_REFUSED,		/* the same, and it is left there for a while */
+	PHASE_ASLEEP,		/* deepened by us */
+	PHASE_IN_KERNEL,	/* the driver does it, we look on */
+};
+
+struct deepen_stats {
+	unsigned int deepened, woken, refused, missed, failed;
+	int64_t asleep_ms;		/* of what is over */
+	int64_t pause_us, pause_max_us;	/* sum, longest */
+	int64_t suspend_us;
+};
+
+#define RATE_MAX 120
+
+struct deepen_device {
+	struct vfiopm_device *dev;
+	struct vfiopm_glance *glance;
+	enum deepen_phase phase;
+	bool was_suspended;		/* at the last look */
+	bool state_loss_ok;
+	bool set_in_kernel, set_loss;	/* attributes that were off before us */
+	int64_t entries;		/* of the driver's account */
+	int64_t since_ms;		/* in D3hot, or asleep */
+	int64_t retry_at_ms;
+	int wake_fd, owner_fd;		/* while asleep by our hand */
+	int64_t entered_ms[RATE_MAX];	/* a ring of the last entries */
+	unsigned int entered_at;
+	enum deepen_reason reason;	/* of the last refusal */
+	enum vfiopm_refusal refusal;
+	int error;
+	struct deepen_stats stats;
+};
+
+enum deepen_event_kind {
+	DEEPEN_WATCHED,		/* a device is looked after from now on */
+	DEEPEN_GONE,		/* or no longer */
+	DEEPEN_DEEPENED,
+	DEEPEN_WOULD,		/* with --dry-run */
+	DEEPEN_WOKEN,
+	DEEPEN_OWNER_GONE,	/* its owner ended or closed it */
+	DEEPEN_REFUSED,
+	DEEPEN_TOTAL,		/* the statistics, at the end */
+};
+
+struct deepen_event {
+	enum deepen_event_kind kind;
+	const struct deepen_device *d;
+	/* DEEPENED */
+	enum vfiopm_state state;
+	enum vfiopm_freeze_how how;
+	pid_t pid;
+	const char *comm;
+	int64_t pause_us, suspend_us;
+	/* WOKEN, OWNER_GONE */
+	int64_t asleep_ms;
+};
+
+struct deepen {
+	struct app *app;
+	struct deepen_options options;
+	struct vfiopm_freezer *freezer;
+	struct targets targets;		/* named; all that come when none is */
+	struct targets loss_ok;
+	bool all;
+	struct deepen_device **device;
+	size_t count;
+	size_t told_count, told_asleep;	/* to the service manager */
+};
+
+/* ---- deepen_device.c ---- */
+
+/* Return 0 or a negative errno. */
+int deepen_device_new(struct deepen *s, struct vfiopm_device *dev, struct deepen_device **ret);
+/* Take what we did back, low power too. */
+void deepen_device_free(struct deepen *s, struct deepen_device *d);
+/* One look, and what follows from it. */
+void deepen_device_tick(struct deepen *s, struct deepen_device *d, int64_t now_ms);
+/* Its wakeup eventfd was signalled. */
+void deepen_device_woken(struct deepen *s, struct deepen_device *d);
+void deepen_device_owner_gone(struct deepen *s, struct deepen_device *d);
+
+/* ---- deepen_rules.c ---- */
+
+/* What the host's side says; REASON_NONE: nothing is in the way. */
+enum deepen_reason deepen_rules_check(struct deepen *s, struct deepen_device *d, int64_t now_ms);
+void deepen_rules_note_entry(struct deepen_device *d, int64_t now_ms);
+/* How long a device is left alone after that. */
+int64_t deepen_rules_backoff(const struct deepen *s, const struct deepen_device *d);
+
+/* ---- deepen_report.c ---- */
+
+void deepen_report(const struct deepen *s, const struct deepen_event *event);
+const char *deepen_reason_name(const struct deepen_device *d);
+const char *deepen_reason_text(const struct deepen_device *d);
+
+#endif /* DEEPEN_H */

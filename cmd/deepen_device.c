@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One device of the service: what it is in, what follows. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "deepen.h"
+#include "holder.h"
+
+/* An owner that doesn't stop within this time isn't waited for. */
+#define FREEZE_MS 200
+
+static void report(struct deepen *s, struct deepen_device *d, enum deepen_event_kind kind)
+{
+	deepen_report(s, &(struct deepen_event){ .kind = kind, .d = d });
+}
+
+/* ---- the driver that does it by itself ---- */
+
+static void start_in_kernel(struct deepen *s, struct deepen_device *d)
+{
+	int on = vfiopm_in_kernel_get(d->dev, VFIOPM_IN_KERNEL_DEEPEN);
+	int loss = vfiopm_in_kernel_get(d->dev, VFIOPM_IN_KERNEL_STATE_LOSS);
+
+	if (on < 0 || s->options.dry_run)
+		return;
+	if (d->state_loss_ok && loss == 0)
+		d->set_loss = vfiopm_in_kernel_set(d->dev, VFIOPM_IN_KERNEL_STATE_LOSS, true) == 0;
+	if (!on) {
+		if (vfiopm_in_kernel_set(d->dev, VFIOPM_IN_KERNEL_DEEPEN, true) < 0)
+			return;
+		d->set_in_kernel = true;
+	}
+	vfiopm_in_kernel_count(d->dev, "entries", &d->entries);
+	d->phase = PHASE_IN_KERNEL;
+}
+
+static void stop_in_kernel(struct deepen_device *d)
+{
+	if (d->set_in_kernel)
+		vfiopm_in_kernel_set(d->dev, VFIOPM_IN_KERNEL_DEEPEN, false);
+	if (d->set_loss)
+		vfiopm_in_kernel_set(d->dev, VFIOPM_IN_KERNEL_STATE_LOSS, false);
+}
+
+static void tick_in_kernel(struct deepen *s, struct deepen_device *d, int64_t now_ms)
+{
+	bool suspended = vfiopm_glance_status(d->glance) == VFIOPM_STATUS_SUSPENDED;
+	struct deepen_event event = { .d = d };
+	int64_t entries = d->entries;
+
+	if (suspended == d->was_suspended)
+		return;
+	d->was_suspended = suspended;
+	if (!suspended && d->since_ms) {
+		event.kind = DEEPEN_WOKEN;
+		event.asleep_ms = now_ms - d->since_ms;
+		d->stats.woken++;
+		d->stats.asleep_ms += event.asleep_ms;
+		d->since_ms = 0;
+		deepen_report(s, &event);
+	}
+	/* A device that nobody has open falls asleep without an entry. */
+	vfiopm_in_kernel_count(d->dev, "entries", &entries);
+	if (suspended && entries != d->entries) {
+		event.kind = DEEPEN_DEEPENED;
+		event.state = vfiopm_glance_state(d->glance);
+		d->stats.deepened += (unsigned int)(entries - d->entries);
+		d->since_ms = now_ms;
+		deepen_report(s, &event);
+	}
+	d->entries = entries;
+}
+
+/* ---- by borrowing ---- */
+
+static void refused(struct deepen *s, struct deepen_device *d, int64_t now_ms)
+{
+	d->phase = PHASE_REFUSED;
+	d->retry_at_ms = now_ms + deepen_rules_backoff(s, d);
+	d->stats.refused++;
+	report(s, d, DEEPEN_REFUSED);
+}
+
+static void settle_failure(struct deepen *s, struct deepen_device *d, int r, int64_t now_ms)
+{
+	if (r == -ENODEV)
+		return;
+	d->reason = r == -ECANCELED ? REASON_REFUSAL : REASON_ERROR;
+	d->error = -r;
+	/* The owner was faster, or has gone: that is how it should be. */
+	if (r == -ECANCELED &&
+	    (d->refusal == VFIOPM_REFUSED_IN_USE || d->refusal == VFIOPM_REFUSED_NOT_ACTIVE ||
+	     d->refusal == VFIOPM_REFUSED_NO_OWNER)) {
+		d->stats.missed++;
+		d->phase = PHASE_WATCHING;
+		return;
+	}
+	if (r != -ECANCELED)
+		d->stats.failed++;
+	refused(s, d, now_ms);
+}
+
+static void note_deepened(struct deepen *s, struct deepen_device *d, struct vfiopm_borrow *b)
+{
+	struct deepen_event event = {
+		.kind = DEEPEN_DEEPENED,
+		.d = d,
+		.state = vfiopm_glance_state(d->glance),
+		.how = vfiopm_freezer_get_how(s->freezer),
+		.pid = vfiopm_borrow_get_pid(b),
+		.comm = vfiopm_borrow_get_comm(b),
+		.pause_us = vfiopm_freezer_get_pause(s->freezer),
+		.suspend_us = vfiopm_borrow_get_suspend(b),
+	};
+
+	d->phase = PHASE_ASLEEP;
+	d->since_ms = monotonic_ms();
+	deepen_rules_note_entry(d, d->since_ms);
+	d->stats.deepened++;
+	d->stats.pause_us += event.pause_us;
+	d->stats.suspend_us += event.suspend_us;
+	if (event.pause_us > d->stats.pause_max_us)
+		d->stats.pause_max_us = event.pause_us;
+	deepen_report(s, &event);
+}
+
+static void close_fds(struct deepen_device *d)
+{
+	if (d->wake_fd >= 0)
+		close(d->wake_fd);
+	if (d->owner_fd >= 0)
+		close(d->owner_fd);
+	d->wake_fd = d->owner_fd = -1;
+}
+
+static int enter(struct deepen *s, struct deepen_device *d, struct vfiopm_borrow *b)
+{
+	int r;
+
+	d->owner_fd = fcntl(vfiopm_borrow_get_pidfd(b), F_DUPFD_CLOEXEC, 3);
+	d->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->owner_fd < 0 || d->wake_fd < 0)
+		return -errno;
+	r = vfiopm_borrow_enter(b, s->freezer, d->wake_fd, FREEZE_MS, s->options.suspend_ms,
+				d->state_loss_ok ? VFIOPM_ENTER_STATE_LOSS : 0, &d->refusal);
+	if (r == 0)
+		note_deepened(s, d, b);
+	return r;
+}
+
+static void deepen(struct deepen *s, struct deepen_device *d, int64_t now_ms)
+{
+	struct vfiopm_borrow *b;
+	int r;
+
+	d->reason = deepen_rules_check(s, d, now_ms);
+	if (d->reason != REASON_NONE) {
+		refused(s, d, now_ms);
+		return;
+	}
+	if (s->options.dry_run) {
+		report(s, d, DEEPEN_WOULD);
+		d->phase = PHASE_REFUSED;
+		d->retry_at_ms = INT64_MAX;
+		return;
+	}
+	r = vfiopm_borrow_new(d->dev, &b, &d->refusal);
+	if (r == 0) {
+		r = enter(s, d, b);
+		vfiopm_borrow_free(b);
+	}
+	if (r < 0) {
+		close_fds(d);
+		settle_failure(s, d, r, now_ms);
+	}
+}
+
+/*
+ * The kernel has left low power by itself. Leave it all the same: kernels that
+ * export dma-bufs of device memory restore those only then.
+ */
+static void leave(struct deepen_device *d)
+{
+	enum vfiopm_refusal why;
+	struct vfiopm_borrow *b;
+
+	if (vfiopm_borrow_new(d->dev, &b, &why) < 0)
+		return;
+	vfiopm_low_power_exit(vfiopm_borrow_get_handle(b));
+	vfiopm_borrow_free(b);
+}
+
+static void ended(struct deepen *s, struct deepen_device *d, enum deepen_event_kind kind)
+{
+	struct deepen_event event = {
+		.kind = kind,
+		.d = d,
+		.asleep_ms = monotonic_ms() - d->since_ms,
+	};
+
+	d->stats.asleep_ms += event.asleep_ms;
+	if (kind == DEEPEN_WOKEN)
+		d->stats.woken++;
+	close_fds(d);
+	d->phase = PHASE_WATCHING;
+	d->was_suspended = false;
+	d->since_ms = 0;
+	deepen_report(s, &event);
+}
+
+void deepen_device_woken(struct deepen *s, struct deepen_device *d)
+{
+	ended(s, d, DEEPEN_WOKEN);
+	leave(d);
+}
+
+void deepen_device_owner_gone(struct deepen *s, struct deepen_device *d)
+{
+	ended(s, d, DEEPEN_OWNER_GONE);
+}
+
+/* ---- looking ---- */
+
+/*
+ * Is the device in D3hot by its owner's hand, that is, with runtime PM active?
+ * One read unless something has changed: of the status while it was suspended,
+ * of the state else, which tells nothing but D3hot apart.
+ */
+static bool is_in_d3hot(struct deepen_device *d)
+{
+	enum vfiopm_status status;
+
+	if (d->was_suspended) {
+		status = vfiopm_glance_status(d->glance);
+		if (status == VFIOPM_STATUS_SUSPENDED)
+			return false;
+		d->was_suspended = false;
+	}
+	switch (vfiopm_glance_state(d->glance)) {
+	case VFIOPM_STATE_D3HOT:
+		status = vfiopm_glance_status(d->glance);
+		d->was_suspended = status == VFIOPM_STATUS_SUSPENDED;
+		return status == VFIOPM_STATUS_ACTIVE;
+	case VFIOPM_STATE_D3COLD:
+		d->was_suspended = true;
+		return false;
+	default:
+		return false;
+	}
+}
+
+void deepen_device_tick(struct deepen *s, struct deepen_device *d, int64_t now_ms)
+{
+	uint64_t wakes;
+
+	if (d->phase == PHASE_IN_KERNEL) {
+		tick_in_kernel(s, d, now_ms);
+		return;
+	}
+	if (d->phase == PHASE_ASLEEP) {
+		/* Its close tells nobody (vfio_pci_core_disable()), and the next open wakes it. */
+		if (vfiopm_glance_status(d->glance) != VFIOPM_STATUS_ACTIVE)
+			return;
+		if (read(d->wake_fd, &wakes, sizeof(wakes)) == (ssize_t)sizeof(wakes))
+			deepen_device_woken(s, d);
+		else
+			ended(s, d, DEEPEN_OWNER_GONE);
+		return;
+	}
+	if (!is_in_d3hot(d)) {
+		d->phase = PHASE_WATCHING;
+		return;
+	}
+	if (d->phase == PHASE_WATCHING) {
+		d->phase = PHASE_DWELLING;
+		d->since_ms = now_ms;
+	}
+	if (d->phase == PHASE_REFUSED && now_ms >= d->retry_at_ms)
+		d->phase = PHASE_DWELLING;
+	if (d->phase == PHASE_DWELLING && now_ms - d->since_ms >= s->options.dwell_ms)
+		deepen(s, d, now_ms);
+}
+
+int deepen_device_new(struct deepen *s, struct vfiopm_device *dev, struct deepen_device **ret)
+{
+	struct deepen_device *d;
+	int r;
+
+	d = calloc(1, sizeof(*d));
+	if (!d)
+		return -ENOMEM;
+	d->wake_fd = d->owner_fd = -1;
+	r = vfiopm_glance_new(dev, &d->glance);
+	if (r < 0) {
+		free(d);
+		return r;
+	}
+	d->dev = vfiopm_device_ref(dev);
+	for (size_t i = 0; i < s->loss_ok.count; i++)
+		if (!vfiopm_addr_cmp(vfiopm_device_get_addr(s->loss_ok.dev[i]),
+				     vfiopm_device_get_addr(dev)))
+			d->state_loss_ok = true;
+	d->was_suspended = vfiopm_glance_status(d->glance) == VFIOPM_STATUS_SUSPENDED;
+	start_in_kernel(s, d);
+	*ret = d;
+	report(s, d, DEEPEN_WATCHED);
+	return 0;
+}
+
+void deepen_device_free(struct deepen *s, struct deepen_device *d)
+{
+	if (!d)
+		return;
+	if (d->phase == PHASE_ASLEEP) {
+		ended(s, d, DEEPEN_WOKEN);
+		leave(d);
+	}
+	stop_in_kernel(d);
+	report(s, d, DEEPEN_TOTAL);
+	close_fds(d);
+	vfiopm_glance_free(d->glance);
+	vfiopm_device_unref(d->dev);
+	free(d);
+}

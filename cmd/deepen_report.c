@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the service says: events and statistics, as text and as JSON. */
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "deepen.h"
+
+static const char *const kind_names[] = {
+	[DEEPEN_WATCHED] = "watched",
+	[DEEPEN_GONE] = "gone",
+	[DEEPEN_DEEPENED] = "deepened",
+	[DEEPEN_WOULD] = "would-deepen",
+	[DEEPEN_WOKEN] = "woken",
+	[DEEPEN_OWNER_GONE] = "owner-gone",
+	[DEEPEN_REFUSED] = "refused",
+	[DEEPEN_TOTAL] = "total",
+};
+
+static const char *const refusal_texts[] = {
+	[VFIOPM_REFUSED_NOT] = "nothing",
+	[VFIOPM_REFUSED_NO_OWNER] = "nobody has it open",
+	[VFIOPM_REFUSED_OWNER_HIDDEN] = "open, but by whom can't be seen from here",
+	[VFIOPM_REFUSED_DENIED] = "the owner can't be reached: that takes CAP_SYS_PTRACE",
+	[VFIOPM_REFUSED_SHARED] = "several processes have it open",
+	[VFIOPM_REFUSED_NOT_OPENED] = "the owner has its group open, but not the device",
+	[VFIOPM_REFUSED_UNCLEAR] = "the owner's descriptors don't tell which devices it has",
+	[VFIOPM_REFUSED_CHANGED] = "the owner opens, closes or ends just now",
+	[VFIOPM_REFUSED_UNSUPPORTED] = "the kernel lacks pidfd_getfd(2), kcmp(2) or low power",
+	[VFIOPM_REFUSED_NOT_ACTIVE] = "it is asleep already, or on its way",
+	[VFIOPM_REFUSED_IN_USE] = "its owner has it in D0",
+	[VFIOPM_REFUSED_NO_PM] = "it has no PM capability",
+	[VFIOPM_REFUSED_STATE_LOSS] = "it promises to keep its state in D3hot (No_Soft_Reset)",
+	[VFIOPM_REFUSED_PME] = "it is armed to wake by PME, which would be lost",
+	[VFIOPM_REFUSED_ENGAGED] = "the owner uses low power by itself",
+	[VFIOPM_REFUSED_STOPPED] = "somebody else has stopped the owner",
+	[VFIOPM_REFUSED_NOT_FROZEN] = "the owner could not be stopped in time",
+	[VFIOPM_REFUSED_NOT_SUSPENDED] = "it did not suspend in time; low power is left again",
+	[VFIOPM_REFUSED_THAWED] = "the owner was let run by somebody else, or too late",
+};
+
+static const char *refusal_text(enum vfiopm_refusal refusal)
+{
+	return (size_t)refusal < sizeof(refusal_texts) / sizeof(refusal_texts[0]) ?
+		       refusal_texts[refusal] :
+		       "for a reason that is not known here";
+}
+
+const char *deepen_reason_name(const struct deepen_device *d)
+{
+	switch (d->reason) {
+	case REASON_REFUSAL:
+		return vfiopm_refusal_name(d->refusal);
+	case REASON_NOTHING_GAINED:
+		return "nothing-gained";
+	case REASON_RATE:
+		return "rate";
+	case REASON_ERROR:
+		return "error";
+	default:
+		return "none";
+	}
+}
+
+const char *deepen_reason_text(const struct deepen_device *d)
+{
+	switch (d->reason) {
+	case REASON_REFUSAL:
+		return refusal_text(d->refusal);
+	case REASON_NOTHING_GAINED:
+		return "D3hot is the deepest it reaches: nothing to gain";
+	case REASON_RATE:
+		return "too many transitions within a minute";
+	case REASON_ERROR:
+		return strerror(d->error);
+	default:
+		return "nothing";
+	}
+}
+
+/* ---- text ---- */
+
+static void print_total(const struct deepen_device *d)
+{
+	const struct deepen_stats *st = &d->stats;
+	char text[32];
+
+	printf("deepened %u, woken %u, refused %u, missed %u; asleep %s", st->deepened, st->woken,
+	       st->refused, st->missed, format_time(st->asleep_ms, text, sizeof(text)));
+	if (st->deepened && st->pause_us)
+		printf("; pause %.1f ms on average, %.1f ms at most",
+		       (double)st->pause_us / st->deepened / 1000,
+		       (double)st->pause_max_us / 1000);
+}
+
+static void print_text(const struct deepen_event *e)
+{
+	const struct deepen_device *d = e->d;
+	const char *name = vfiopm_device_get_name(d->dev);
+	char text[32];
+
+	printf("%s: ", name);
+	switch (e->kind) {
+	case DEEPEN_WATCHED:
+		printf("watched%s",
+		       d->phase == PHASE_IN_KERNEL ? "; the driver deepens by itself" : "");
+		break;
+	case DEEPEN_GONE:
+		printf("no longer watched");
+		break;
+	case DEEPEN_DEEPENED:
+		printf("deepened: suspended in %s", vfiopm_state_name(e->state));
+		if (e->pid)
+			printf("; '%s' (pid %d) paused %.1f ms (%s), of these %.1f ms for the "
+			       "suspend",
+			       e->comm, (int)e->pid, (double)e->pause_us / 1000,
+			       vfiopm_freeze_how_name(e->how), (double)e->suspend_us / 1000);
+		break;
+	case DEEPEN_WOULD:
+		printf("would be deepened");
+		break;
+	case DEEPEN_WOKEN:
+		printf("woken after %s", format_time(e->asleep_ms, text, sizeof(text)));
+		break;
+	case DEEPEN_OWNER_GONE:
+		printf("its owner let go of it after %s",
+		       format_time(e->asleep_ms, text, sizeof(text)));
+		break;
+	case DEEPEN_REFUSED:
+		printf("refused: %s", deepen_reason_text(d));
+		if (d->reason == REASON_REFUSAL && d->refusal == VFIOPM_REFUSED_STATE_LOSS)
+			printf("; --state-loss-ok=%s accepts the loss", name);
+		break;
+	case DEEPEN_TOTAL:
+		print_total(d);
+		break;
+	}
+	putchar('\n');
+}
+
+/* ---- JSON ---- */
+
+static void add_string(json_object *object, const char *key, const char *text)
+{
+	json_object_object_add(object, key, text ? json_object_new_string(text) : NULL);
+}
+
+static void add_ms(json_object *object, const char *key, int64_t us)
+{
+	json_object_object_add(object, key, json_object_new_double((double)us / 1000));
+}
+
+static void add_int(json_object *object, const char *key, int64_t value)
+{
+	json_object_object_add(object, key, json_object_new_int64(value));
+}
+
+static void add_total(json_object *object, const struct deepen_device *d)
+{
+	const struct deepen_stats *st = &d->stats;
+
+	add_int(object, "deepened", st->deepened);
+	add_int(object, "woken", st->woken);
+	add_int(object, "refused", st->refused);
+	add_int(object, "missed", st->missed);
+	add_int(object, "failed", st->failed);
+	add_int(object, "asleep", st->asleep_ms);
+	add_ms(object, "pause", st->pause_us);
+	add_ms(object, "pause_max", st->pause_max_us);
+	add_ms(object, "suspend", st->suspend_us);
+	add_string(object, "last_refusal", st->refused ? deepen_reason_name(d) : NULL);
+}
+
+static void print_json(const struct deepen_event *e)
+{
+	json_object *object = json_object_new_object();
+	const struct deepen_device *d = e->d;
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	add_int(object, "time", now.tv_sec * 1000LL + now.tv_nsec / 1000000);
+	add_string(object, "device", vfiopm_device_get_name(d->dev));
+	add_string(object, "event", kind_names[e->kind]);
+	switch (e->kind) {
+	case DEEPEN_WATCHED:
+		json_object_object_add(object, "in_kernel",
+				       json_object_new_boolean(d->phase == PHASE_IN_KERNEL));
+		break;
+	case DEEPEN_DEEPENED:
+		add_string(object, "state", vfiopm_state_name(e->state));
+		json_object_object_add(object, "in_kernel", json_object_new_boolean(!e->pid));
+		if (!e->pid)
+			break;
+		add_int(object, "pid", e->pid);
+		add_string(object, "comm", e->comm);
+		add_string(object, "freeze", vfiopm_freeze_how_name(e->how));
+		add_ms(object, "pause", e->pause_us);
+		add_ms(object, "suspend", e->suspend_us);
+		break;
+	case DEEPEN_WOKEN:
+	case DEEPEN_OWNER_GONE:
+		add_int(object, "asleep", e->asleep_ms);
+		break;
+	case DEEPEN_REFUSED:
+		add_string(object, "reason", deepen_reason_name(d));
+		add_string(object, "text", deepen_reason_text(d));
+		break;
+	case DEEPEN_TOTAL:
+		add_total(object, d);
+		break;
+	default:
+		break;
+	}
+	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
+	json_object_put(object);
+}
+
+void deepen_report(const struct deepen *s, const struct deepen_event *event)
+{
+	if (s->options.json)
+		print_json(event);
+	else
+		print_text(event);
+	fflush(stdout);
+}

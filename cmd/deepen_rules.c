@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* May and can a device be deepened? What the host's side says, before its owner is disturbed. */
+#include "deepen.h"
+
+/* The owner was busy opening, was stopped, was let run: it passes. */
+#define PASSING_MS 5000
+
+#define MINUTE_MS 60000
+
+/* Does the platform take it further than the D3hot it is in? */
+static bool goes_deeper(struct deepen *s, struct deepen_device *d)
+{
+	struct vfiopm_explanation *e;
+	struct vfiopm_survey *survey;
+	bool deeper = false;
+
+	if (vfiopm_survey_new(s->app->ctx, &survey) < 0)
+		return false;
+	if (vfiopm_explain_new(survey, d->dev, VFIOPM_STATE_D3COLD, 0,
+			       VFIOPM_EXPLAIN_ENGAGED | VFIOPM_EXPLAIN_BRIEF, &e) == 0) {
+		deeper = vfiopm_explanation_get_reachable(e) == VFIOPM_STATE_D3COLD;
+		vfiopm_explanation_free(e);
+	}
+	vfiopm_survey_unref(survey);
+	return deeper;
+}
+
+static bool too_often(const struct deepen *s, const struct deepen_device *d, int64_t now_ms)
+{
+	unsigned int rate = s->options.rate, oldest;
+
+	if (!rate)
+		return false;
+	/* The entry before the last RATE ones is to be a minute past. */
+	oldest = (d->entered_at + RATE_MAX - rate) % RATE_MAX;
+	return d->entered_ms[oldest] && now_ms - d->entered_ms[oldest] < MINUTE_MS;
+}
+
+enum deepen_reason deepen_rules_check(struct deepen *s, struct deepen_device *d, int64_t now_ms)
+{
+	if (too_often(s, d, now_ms))
+		return REASON_RATE;
+	if (!goes_deeper(s, d))
+		return REASON_NOTHING_GAINED;
+	return REASON_NONE;
+}
+
+void deepen_rules_note_entry(struct deepen_device *d, int64_t now_ms)
+{
+	d->entered_ms[d->entered_at] = now_ms;
+	d->entered_at = (d->entered_at + 1) % RATE_MAX;
+}
+
+int64_t deepen_rules_backoff(const struct deepen *s, const struct deepen_device *d)
+{
+	int64_t passing = s->options.retry_ms < PASSING_MS ? s->options.retry_ms : PASSING_MS;
+
+	if (d->reason == REASON_RATE)
+		return passing;
+	if (d->reason != REASON_REFUSAL)
+		return s->options.retry_ms;
+	switch (d->refusal) {
+	case VFIOPM_REFUSED_CHANGED:
+	case VFIOPM_REFUSED_SHARED:
+	case VFIOPM_REFUSED_UNCLEAR:
+	case VFIOPM_REFUSED_STOPPED:
+	case VFIOPM_REFUSED_NOT_FROZEN:
+	case VFIOPM_REFUSED_THAWED:
+		return passing;
+	default:
+		return s->options.retry_ms;
+	}
+}
