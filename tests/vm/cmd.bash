@@ -23,7 +23,7 @@ deepest() { # ROLE
 	[ "$1" != EJECT ] || { echo D3hot; return; }
 	case $(dev "POWER_$1") in
 	own | shared) echo D3cold ;;
-	# Only when the port itself can be put into D3, which QEMU 7.2's root ports can't.
+	# A port without PM capability, as QEMU's, starts with d3cold_allowed 0 (drivers/pci/pci.c).
 	*) echo D3hot ;;
 	esac
 }
