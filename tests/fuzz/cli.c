@@ -15,6 +15,9 @@ error_t __real_argp_parse(const struct argp *argp, int argc, char **argv, unsign
 			  int *index, void *input);
 error_t __wrap_argp_parse(const struct argp *argp, int argc, char **argv, unsigned int flags,
 			  int *index, void *input);
+void __wrap_argp_error(const struct argp_state *state, const char *fmt, ...);
+void __wrap_argp_failure(const struct argp_state *state, int status, int errnum, const char *fmt,
+			 ...);
 void __real_exit(int code) __attribute__((noreturn));
 void __wrap_exit(int code) __attribute__((noreturn));
 int __real_fclose(FILE *stream);
@@ -39,6 +42,17 @@ error_t __wrap_argp_parse(const struct argp *argp, int argc, char **argv, unsign
 	if (r)
 		leave();
 	return r;
+}
+
+void __wrap_argp_error(const struct argp_state *state, const char *fmt, ...)
+{
+	leave();
+}
+
+void __wrap_argp_failure(const struct argp_state *state, int status, int errnum, const char *fmt,
+			 ...)
+{
+	leave();
 }
 
 void __wrap_exit(int code)

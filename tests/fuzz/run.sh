@@ -17,7 +17,8 @@ mkdir -p "$out/$target.corpus"
 flags=(-g -O1 -std=gnu11 -D_GNU_SOURCE '-DVFIOPM_VERSION="fuzz"' -Ilib -Icmd -Itests/fuzz
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 	-Wno-gnu-variable-sized-type-not-at-end)
-guard=(tests/fuzz/tree.c tests/fuzz/guard.c -Wl,--wrap=open -Wl,--wrap=openat -Wl,--wrap=syscall)
+guard=(tests/fuzz/tree.c tests/fuzz/guard.c -Wl,--wrap=open -Wl,--wrap=openat
+	-Wl,--wrap=fopen -Wl,--wrap=mkstemp -Wl,--wrap=mkostemp -Wl,--wrap=syscall)
 pkgs='libpci smartcols libsystemd json-c libudev libtracefs'
 leaks=1
 case $target in
@@ -26,7 +27,8 @@ sysfs) sources=(lib/*.c "${guard[@]}") ;;
 cli)
 	sources=(lib/*.c cmd/*.c "${guard[@]}" -Dmain=vfio_pm_main tests/fuzz/clock.c
 		-Wl,--wrap=poll -Wl,--wrap=nanosleep -Wl,--wrap=clock_gettime
-		-Wl,--wrap=argp_parse -Wl,--wrap=exit -Wl,--wrap=fclose -Wl,--wrap=vfiopm_ctx_new)
+		-Wl,--wrap=argp_parse -Wl,--wrap=argp_error
+		-Wl,--wrap=argp_failure -Wl,--wrap=exit -Wl,--wrap=fclose -Wl,--wrap=vfiopm_ctx_new)
 	# What a verb holds is lost when its parser is left.
 	leaks=0
 	;;

@@ -159,7 +159,7 @@ static void test_bound(struct vfiopm_ctx *ctx)
 	ok(vfiopm_freezer_holds(f) == 0, "after half of it nothing may be begun");
 	ok(runs(2000), "after it the guard lets the owner run");
 	ok(vfiopm_freezer_thaw(f) == -ETIME, "which is told");
-	ok(vfiopm_freezer_freeze(f, &o.borrow, 100) == 0, "the next freeze has its own bound");
+	ok(vfiopm_freezer_freeze(f, &o.borrow, 2000) == 0, "the next freeze has its own bound");
 	ok(vfiopm_freezer_thaw(f) == 0, "and ends by itself");
 	vfiopm_freezer_free(f);
 	owner_end(&o);
