@@ -55,6 +55,13 @@ struct promise {
 	unsigned int pos, len;
 };
 
+static bool integrated(unsigned int pos)
+{
+	uint16_t type = vt_read16(&dev, pos + PCI_EXP_FLAGS) & PCI_EXP_FLAGS_TYPE;
+
+	return type >> 4 == PCI_EXP_TYPE_RC_END;
+}
+
 static unsigned int promises(struct promise *list)
 {
 	unsigned int n = 0, pos, loops = 48;
@@ -78,7 +85,8 @@ static unsigned int promises(struct promise *list)
 			list[n++] = (struct promise){ pos + PCI_PM_PMC, 2 };
 		if ((header & 0xff) == PCI_CAP_ID_MSIX)
 			list[n++] = (struct promise){ pos + PCI_MSIX_TABLE, 8 };
-		if ((header & 0xff) == PCI_CAP_ID_EXP)
+		/* An integrated endpoint has no link. */
+		if ((header & 0xff) == PCI_CAP_ID_EXP && !integrated(pos))
 			list[n++] = (struct promise){ pos + PCI_EXP_LNKCAP, 4 };
 		pos = header >> 8 & 0xfc;
 	}
