@@ -196,6 +196,23 @@ static bool idle_in_d0(const struct view *v)
 	       usage >= 1;
 }
 
+/* A rule that is persisted, and in what the device differs from it now. */
+static void show_persisted(const struct view *v)
+{
+	int control_on, d3cold;
+	unsigned int drift;
+
+	if (vfiopm_policy_get_persisted(v->dev, &control_on, &d3cold) != 1)
+		return;
+	drift = vfiopm_policy_get_drift(v->dev, v->power);
+	if (control_on >= 0)
+		field("persisted", "control %s%s", control_on ? "on" : "auto",
+		      drift & VFIOPM_DRIFT_CONTROL ? ": drifted, it isn't so now" : "");
+	if (d3cold >= 0)
+		field("persisted", "D3cold %s%s", d3cold ? "allowed" : "not allowed",
+		      drift & VFIOPM_DRIFT_D3COLD ? ": drifted, it isn't so now" : "");
+}
+
 static void show_policy(const struct view *v)
 {
 	const char *control = vfiopm_power_get_control(v->power);
@@ -210,6 +227,7 @@ static void show_policy(const struct view *v)
 		field("runtime PM", "%s", enabled);
 	if (vfiopm_power_get_d3cold_allowed(v->power, &allowed) == 0)
 		field("D3cold", "%s", allowed ? "allowed" : "not allowed: d3cold_allowed is 0");
+	show_persisted(v);
 	if (vfiopm_power_get_autosuspend_delay(v->power, &delay) == 0)
 		field("autosuspend", delay < 0 ? "never" : "after %" PRId64 " ms", delay);
 	if (vfiopm_power_get_usage(v->power, &usage) == 0 &&

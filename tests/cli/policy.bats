@@ -31,6 +31,18 @@ on_fixture() { run "$vfio_pm" --sysroot="$FX" "$@"; }
 	[ "$(jq -c . <<<"$output")" = '{"devices":[{"address":"0000:02:00.0","control":"on","d3cold_allowed":false,"status":"active","state":"D0","persisted":{"control":"auto","d3cold_allowed":false},"drift":["control"]}]}' ]
 }
 
+@test "status tells what is persisted, and where the device has drifted from it" {
+	on_fixture status 0000:02:00.0
+	[[ $output != *persisted* ]]
+	mkdir -p "$FX/etc/udev/rules.d"
+	echo 'ACTION=="bind", SUBSYSTEM=="pci", KERNEL=="0000:02:00.0", ATTR{vendor}=="0x8086", ATTR{device}=="0x10d3", ATTR{power/control}="auto", ATTR{d3cold_allowed}="0"' \
+		>"$FX/etc/udev/rules.d/90-vfio-pm.rules"
+	on_fixture status 0000:02:00.0
+	[ "$status" = 0 ]
+	[[ $output == *"persisted "*"control auto: drifted, it isn't so now"* ]]
+	[[ $output =~ persisted\ +D3cold\ not\ allowed$'\n' ]]
+}
+
 @test "a rule for another device at that address counts for nothing" {
 	mkdir -p "$FX/etc/udev/rules.d"
 	echo 'ACTION=="bind", SUBSYSTEM=="pci", KERNEL=="0000:02:00.0", ATTR{vendor}=="0x10de", ATTR{device}=="0x10d3", ATTR{power/control}="auto"' \
