@@ -36,10 +36,10 @@ vmm() { # ORDER...: sets REPLY
 
 vmm_stop() {
 	[ -n "${vmm:-}" ] || return 0
-	kill -CONT "$vmm" 2>/dev/null
+	kill -CONT "$vmm" 2>/dev/null || true
 	exec {vmm_in}>&- || true
-	kill -KILL "$vmm" 2>/dev/null
-	wait "$vmm" 2>/dev/null
+	kill -KILL "$vmm" 2>/dev/null || true
+	wait "$vmm" 2>/dev/null || true
 	exec {vmm_out}<&- || true
 	vmm=
 }

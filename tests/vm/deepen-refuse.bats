@@ -1,0 +1,231 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=900 cost=100
+#
+# What the service leaves alone, each refusal produced; stray wakes; the driver that does it by itself.
+
+load lib
+load cmd
+load module-lib
+load guest_pm
+
+setup() {
+	mark "test $BATS_TEST_DESCRIPTION"
+	[ -d /sys/module/vfio_pci ] || load_vfio disable_idle_d3=1
+	vmm='' deepen=''
+}
+
+teardown() {
+	deepen_stop || true
+	vmm_stop
+	pkill -KILL -x vfio-pm || true
+	unbind_all
+}
+
+role_of() { # KIND POWER: sets REPLY to a role; the kinds are shuffled
+	for REPLY in D3COLD D3COLD2 D3COLD_PORT SHARED0 SHARED1 D3HOT D3HOT_PORT NVME; do
+		[ "$(dev "KIND_$REPLY") $(dev "POWER_$REPLY")" != "$1 $2" ] || return 0
+	done
+	return 1
+}
+
+subject() { # sets role, address, allow: D3cold by a resource of its own
+	allow=()
+	role_of e1000e own || { role_of nvme own; allow=("--state-loss-ok=${!REPLY}"); }
+	role=$REPLY
+	address=${!role}
+	bind_vfio "$address"
+}
+
+refused() { # REASON ARGUMENT...: the owner of $role is in D3hot and stays there
+	local reason=$1
+	shift
+	: >"$BATS_TEST_TMPDIR/deepen.log"
+	deepen_start --dwell=0 --retry=300ms --json-lines "$@" "$address"
+	wait_said "\"event\":\"refused\",\"reason\":\"$reason\""
+	is_state "$address" active D3hot || fail "$REPLY"
+	if said '"event":"deepened"'; then fail "$(<"$deepen_log")"; fi
+	vmm_runs
+	deepen_stop
+}
+
+@test "No_Soft_Reset is set: only with --state-loss-ok" {
+	reason=state-loss
+	# In a topology where no nvme has power of its own that isn't the question.
+	role_of nvme own || { role_of nvme none; reason=nothing-gained; }
+	role=$REPLY address=${!REPLY} allow=()
+	bind_vfio "$address"
+	vmm_start "$role"
+	vmm d3 0
+	refused $reason
+	[ $reason = state-loss ] || return 0
+	deepen_start --dwell=0 "--state-loss-ok=$address" "$address"
+	wait_state "$address" suspended D3cold
+	vmm d0 0
+}
+
+@test "D3hot is the deepest: nothing to gain" {
+	role_of e1000e none || role_of nvme none
+	role=$REPLY address=${!REPLY} allow=()
+	bind_vfio "$address"
+	vmm_start "$role"
+	vmm d3 0
+	refused nothing-gained "--state-loss-ok=$address"
+}
+
+@test "armed to wake by PME" {
+	subject
+	vmm_start "$role"
+	vmm d3 0
+	# VFIO keeps it from the guest; here the host's own hand sets it.
+	cfg_write "$address" CAP_PM+4.W 0103:0103
+	refused pme "${allow[@]}"
+	cfg_write "$address" CAP_PM+4.W 0003:0103
+	deepen_start --dwell=0 "${allow[@]}" "$address"
+	wait_state "$address" suspended D3cold
+	vmm d0 0
+}
+
+@test "two processes have it, one has it twice, one is stopped" {
+	subject
+	vmm_start "$role"
+	vmm d3 0
+	kill -STOP "$vmm"
+	: >"$BATS_TEST_TMPDIR/deepen.log"
+	deepen_start --dwell=0 --json-lines "${allow[@]}" "$address"
+	wait_said '"reason":"stopped"'
+	deepen_stop
+	if vmm_runs; then fail "it was let run"; fi
+	kill -CONT "$vmm"
+	vmm twice 0
+	refused unclear "${allow[@]}"
+	vmm fork 0
+	refused shared "${allow[@]}"
+}
+
+@test "power/control=on: it doesn't suspend, low power is left again" {
+	subject
+	vmm_start "$role"
+	deepen_start --dwell=0 --retry=300ms --json-lines "${allow[@]}" "$address"
+	wait_said '"event":"watched"'
+	echo on >"$pci/$address/power/control"
+	vmm d3 0
+	wait_said '"event":"refused","reason":"\(nothing-gained\|not-suspended\)"'
+	vmm d0 0
+	vmm d3 0
+	vmm d0 0
+	vmm_runs
+}
+
+@test "at most so many transitions a minute" {
+	subject
+	vmm_start "$role"
+	deepen_start --dwell=0 --rate=2 --retry=300ms --json-lines "${allow[@]}" "$address"
+	for _ in 1 2; do
+		vmm d3 0
+		wait_state "$address" suspended D3cold
+		vmm d0 0
+	done
+	vmm d3 0
+	wait_said '"reason":"rate"'
+	is_state "$address" active D3hot || fail "$REPLY"
+	vmm d0 0
+}
+
+@test "a stray wake: awake until the owner's next D3hot" {
+	subject
+	vmm_start "$role"
+	deepen_start --dwell=0 "${allow[@]}" "$address"
+	vmm d3 0
+	wait_state "$address" suspended D3cold
+	lspci -vv -s "$address" >/dev/null
+	wait_said "woken after"
+	stays_state "$address" active D0 2
+	vmm d0 0
+	vmm d3 0
+	wait_state "$address" suspended D3cold
+	cat "$pci/$address/config" >/dev/null
+	vmm d0 0
+}
+
+@test "the owner is killed in deep sleep: nothing stays, the next owner is served" {
+	subject
+	vmm_start "$role"
+	deepen_start --dwell=0 "${allow[@]}" "$address"
+	vmm d3 0
+	wait_state "$address" suspended D3cold
+	kill -KILL "$vmm"
+	wait_said "its owner let go of it"
+	wait_state "$address" active D0
+	vmm_start "$role"
+	vmm d3 0
+	wait_state "$address" suspended D3cold
+	vmm d0 0
+}
+
+@test "dry run: says so, touches nothing" {
+	subject
+	vmm_start "$role"
+	vmm d3 0
+	rpm_trace_start "$address"
+	deepen_start --dwell=0 --dry-run "${allow[@]}" "$address"
+	wait_said "would be deepened"
+	stays_state "$address" active D3hot 1
+	deepen_stop
+	rpm_trace_stop
+	[ "$(rpm_count "$address")" = 0 ]
+}
+
+@test "all devices, also those that are bound later" {
+	deepen_start --dwell=0 --all
+	sleep 1
+	subject
+	wait_said "$address: watched"
+	unbind "$address"
+	wait_said "$address: no longer watched"
+	deepen_stop
+	vp deepen "$NOPM"
+	expect_code 4
+	vp deepen
+	expect_code 2
+}
+
+@test "vfio-pm-pci: turned on, watched, turned off again" {
+	subject
+	unbind "$address"
+	load_driver vfio-pm-pci
+	bind_to vfio-pm-pci "$address"
+	vmm_start "$role"
+	deepen_start "${allow[@]}" "$address"
+	wait_said "$address: watched; the driver deepens by itself"
+	[ "$(<"$pci/$address/vfio_pm/deepen")" = 1 ]
+	vmm d3 0
+	wait_state "$address" suspended D3cold
+	wait_said "$address: deepened: suspended in D3cold"
+	vmm d0 0
+	wait_said "$address: woken after"
+	deepen_stop
+	[ "$(<"$pci/$address/vfio_pm/deepen")" = 0 ]
+	vmm_stop
+	unbind "$address"
+	unload_driver vfio-pm-pci
+}
+
+@test "idle: one read a device and second, no CPU time to speak of" {
+	subject
+	vmm_start "$role"
+	deepen_start "${allow[@]}" "$address"
+	wait_said "$address: watched"
+	sleep 2
+	read -ra before <"/proc/$deepen/stat"
+	reads=$(sed -n 's/^syscr: //p' "/proc/$deepen/io")
+	sleep 10
+	read -ra after <"/proc/$deepen/stat"
+	reads=$(($(sed -n 's/^syscr: //p' "/proc/$deepen/io") - reads))
+	# User and system time, in hundredths of a second.
+	ticks=$((after[13] + after[14] - before[13] - before[14]))
+	echo "# 10 s: $reads reads, $ticks/100 s of CPU time" >&3
+	# A second look at the stop's and the events' descriptors costs a read each.
+	[ "$reads" -le 24 ]
+	[ "$ticks" -le 2 ]
+}
