@@ -20,7 +20,7 @@ static int64_t now_ms(void)
 	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
-/* ---- the account that vfio-pm-pci keeps: "wakes_config_read 12", a line a counter ---- */
+/* ---- the account that vfio-pm-pci keeps: "config_read 12", a line a counter ---- */
 
 #define ACCOUNT_MAX 2048
 
@@ -49,28 +49,26 @@ static bool account_get(const char *account, const char *key, size_t len, int64_
 	return false;
 }
 
+/* The counters of the account that are wakes, by cause (module/ABI-sysfs-vfio_pm). */
+static const char *const wake_causes[] = {
+	"config_read", "config_write", "region", "ioctl", "feature", "open", "close", "host",
+};
+
 /* "12 by config_read, 3 by ioctl": what grew among the wakes. */
 static void account_causes(const char *before, const char *after, char *buf, size_t size)
 {
-	const char *line = after;
 	size_t used = 0;
 
 	buf[0] = '\0';
-	while (*line) {
-		const char *end = strchrnul(line, '\n'), *space = strchr(line, ' ');
-		int64_t old = 0, new;
+	for (size_t i = 0; i < ARRAY_SIZE(wake_causes) && used < size; i++) {
+		const char *cause = wake_causes[i];
+		int64_t old = 0, new = 0;
 
-		if (space && space < end && !strncmp(line, "wakes_", 6)) {
-			size_t len = (size_t)(space - line);
-
-			new = strtoll(space + 1, NULL, 10);
-			account_get(before, line, len, &old);
-			if (new > old && used < size)
-				used += (size_t)snprintf(buf + used, size - used,
-							 "%s%" PRId64 " by %.*s", used ? ", " : "",
-							 new - old, (int)len - 6, line + 6);
-		}
-		line = *end ? end + 1 : end;
+		account_get(before, cause, strlen(cause), &old);
+		account_get(after, cause, strlen(cause), &new);
+		if (new > old)
+			used += (size_t)snprintf(buf + used, size - used, "%s%" PRId64 " by %s",
+						 used ? ", " : "", new - old, cause);
 	}
 }
 
