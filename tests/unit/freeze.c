@@ -124,14 +124,19 @@ static void test_freeze(struct vfiopm_ctx *ctx)
 static void test_stopped_before(struct vfiopm_ctx *ctx)
 {
 	struct vfiopm_freezer *f;
+	struct stop stop;
 	struct owner o;
 
 	owner_start(&o);
 	vfiopm_freezer_new(ctx, 4000, &f);
 	kill(o.borrow.pid, SIGSTOP);
-	/* Each thread by itself, so that the first one's state tells nothing of the others. */
-	for (int i = 0; i < 100 && (state_of(o.borrow.pid) != 'T' || runs(20)); i++)
+	/* Each thread stops by itself, on a busy machine late. */
+	for (int i = 0; i < 5000; i++) {
+		if (stop_prepare(ctx, o.borrow.pid, o.borrow.pidfd, &stop) == -EALREADY)
+			break;
+		stop_release(&stop);
 		usleep(1000);
+	}
 	ok(vfiopm_freezer_freeze(f, &o.borrow, 2000) == -EALREADY, "stopped by somebody else");
 	ok(state_of(o.borrow.pid) == 'T', "and it stays so");
 	kill(o.borrow.pid, SIGCONT);
