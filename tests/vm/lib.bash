@@ -99,6 +99,8 @@ unbind() { # ADDRESS...: back to no driver, no override, runtime PM as the kerne
 
 unbind_all() { # every role, for a teardown
 	local role
+	# A device that came back makes udev load its driver, which takes every device of the kind.
+	udevadm settle --timeout=30 || true
 	for role in $ROLES; do
 		[ ! -e "$pci/${!role}" ] || unbind "${!role}"
 	done
