@@ -217,17 +217,15 @@ open_device() { # ADDRESS [d3hot]
 }
 
 @test "looking wakes nothing" {
-	bind_vfio "$D3COLD" "$D3COLD_VIA" "$PAIR0" "$PAIR1" "$SHARED0" "$SHARED1"
-	echo 1 >"$pci/$D3COLD_VIA_UP/d3cold_allowed"
-	wait_state "$D3COLD_VIA" suspended D3cold
-	wait_state "$D3COLD_VIA_UP" suspended D3cold
+	bind_vfio "$D3COLD" "$D3COLD_PORT" "$PAIR0" "$PAIR1" "$SHARED0" "$SHARED1"
+	wait_state "$D3COLD_PORT" suspended D3cold
 	wait_state "$D3COLD" suspended D3cold
-	watched=("$D3COLD" "$D3COLD_VIA" "$D3COLD_VIA_UP" "$PAIR0" "$PAIR1" "$PAIR0_UP" "$SHARED0")
+	watched=("$D3COLD" "$D3COLD_PORT" "$D3COLD_PORT_UP" "$PAIR0" "$PAIR1" "$PAIR0_UP" "$SHARED0")
 	sleep 1
 	rpm_trace_start "${watched[@]}"
 	look() {
-		"$vfio_pm" explain -v "$D3COLD" "$D3COLD_VIA" "$PAIR0" "$SHARED0" >/dev/null &&
-			"$vfio_pm" explain -J --state=D3cold "$D3COLD_VIA" >/dev/null &&
+		"$vfio_pm" explain -v "$D3COLD" "$D3COLD_PORT" "$PAIR0" "$SHARED0" >/dev/null &&
+			"$vfio_pm" explain -J --state=D3cold "$D3COLD_PORT" >/dev/null &&
 			"$vfio_pm" explain --all >/dev/null
 	}
 	repeat "$(count 1000)" look
