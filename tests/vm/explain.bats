@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.12 timeout=600 cost=120
+# vm: kernels=6.12 timeout=600 cost=120 group=lab
 #
 # explain: each thing that can be in the way, made for real, is told first and alone, and the mends
 # work as printed; what sleeps is accused of nothing, and nothing is woken.
