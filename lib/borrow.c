@@ -84,14 +84,15 @@ static int numbers_add(struct numbers *n, int value)
 /* One walk through the descriptors of the owner. */
 struct grab {
 	const struct vfiopm_device *dev;
-	int proc, fds;		/* its folder, and that of its descriptors */
+	int proc, fds; /* its folder, and that of its descriptors */
 	int pidfd;
-	bool again;		/* the second walk: what isn't pinned yet is new */
+	bool again; /* the second walk: what isn't pinned yet is new */
 	bool changed;
-	struct numbers pins;	/* every device file, once */
+	struct numbers pins; /* every device file, once */
+	struct numbers pin_numbers; /* the owner's numbers of them */
 	struct numbers groups;
-	int group_fd;		/* duplicate of the one of @dev's group */
-	int device_fd;		/* duplicate of @dev's own, where the kernel names it */
+	int group_fd, group_number; /* duplicate of the one of @dev's group */
+	int device_fd, device_number; /* duplicate of @dev's own, where the kernel names it */
 };
 
 static int same_file(pid_t pid_a, int a, pid_t pid_b, int b)
@@ -101,11 +102,10 @@ static int same_file(pid_t pid_a, int a, pid_t pid_b, int b)
 	return r < 0 ? -errno : r == 0;
 }
 
-/* 1: among the pins already; 0; a negative errno. */
-static int is_pinned(const struct grab *g, pid_t pid, int fd)
+int borrow_is_among(const int *at, size_t n, pid_t pid, int fd)
 {
-	for (size_t i = 0; i < g->pins.count; i++) {
-		int r = same_file(getpid(), g->pins.at[i], pid, fd);
+	for (size_t i = 0; i < n; i++) {
+		int r = same_file(getpid(), at[i], pid, fd);
 
 		if (r != 0)
 			return r;
@@ -113,22 +113,42 @@ static int is_pinned(const struct grab *g, pid_t pid, int fd)
 	return 0;
 }
 
-/* Duplicate descriptor @name of the owner, if it still is what @link said. */
-static int grab_fd(const struct grab *g, const char *name, const char *link)
+/* 1: among the pins already; 0; a negative errno. */
+static int is_pinned(const struct grab *g, pid_t pid, int fd)
+{
+	return borrow_is_among(g->pins.at, g->pins.count, pid, fd);
+}
+
+int borrow_getfd(const struct vfiopm_ctx *ctx, int pidfd, int number, const char *link)
 {
 	char self[64], now[128];
 	int fd;
 
-	fd = (int)syscall(SYS_pidfd_getfd, g->pidfd, atoi(name), 0);
+	fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
 	if (fd < 0)
 		return -errno;
 	snprintf(self, sizeof(self), "proc/self/fd/%d", fd);
-	if (sysfs_readlink_at(g->dev->ctx->root_fd, self, now, sizeof(now)) < 0 ||
-	    strcmp(now, link)) {
+	if (sysfs_readlink_at(ctx->root_fd, self, now, sizeof(now)) < 0 || strcmp(now, link)) {
 		close(fd);
 		return -EBADF;
 	}
 	return fd;
+}
+
+static int grab_fd(const struct grab *g, const char *name, const char *link)
+{
+	return borrow_getfd(g->dev->ctx, g->pidfd, atoi(name), link);
+}
+
+static int add_pin(struct grab *g, int fd, const char *name)
+{
+	int r = numbers_add(&g->pins, fd);
+
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return numbers_add(&g->pin_numbers, atoi(name));
 }
 
 static int pin(struct grab *g, const char *name, const char *link)
@@ -145,14 +165,14 @@ static int pin(struct grab *g, const char *name, const char *link)
 		return r < 0 ? r : 0;
 	}
 	g->changed |= g->again;
-	r = numbers_add(&g->pins, fd);
-	if (r < 0) {
-		close(fd);
+	r = add_pin(g, fd, name);
+	if (r < 0)
 		return r;
-	}
 	path = owner_fd_syspath(g->dev->ctx, g->proc, name);
-	if (path && !strcmp(path, g->dev->syspath))
+	if (path && !strcmp(path, g->dev->syspath)) {
 		g->device_fd = fd;
+		g->device_number = atoi(name);
+	}
 	free(path);
 	return 0;
 }
@@ -172,6 +192,7 @@ static int note_group(struct grab *g, const char *name, const char *link, const 
 	if (r < 0)
 		return r;
 	g->group_fd = r;
+	g->group_number = atoi(name);
 	return 0;
 }
 
@@ -195,14 +216,15 @@ static int grab_one(const char *name, void *data)
 		return (int)n;
 	if (n < 0)
 		return 0;
-	if (!strcmp(link, "anon_inode:[vfio-device]")) {
+	if (!strcmp(link, BORROW_DEVICE_LINK)) {
 		r = pin(g, name, link);
 	} else if (cdev && !strcmp(link, cdev)) {
 		if (g->device_fd < 0) {
 			r = grab_fd(g, name, link);
 			if (r >= 0) {
 				g->device_fd = r;
-				r = numbers_add(&g->pins, g->device_fd);
+				g->device_number = atoi(name);
+				r = add_pin(g, g->device_fd, name);
 			}
 		}
 	} else if (link[0] == '/' && (rest = after(link + 1, "dev/vfio/")) != NULL) {
@@ -226,6 +248,7 @@ static void grab_free(struct grab *g)
 	for (size_t i = 0; i < g->pins.count; i++)
 		close(g->pins.at[i]);
 	free(g->pins.at);
+	free(g->pin_numbers.at);
 	free(g->groups.at);
 	if (g->group_fd >= 0)
 		close(g->group_fd);
@@ -321,7 +344,7 @@ static int compare_one(const char *name, void *data)
 	char link[128];
 
 	if (sysfs_readlink_at(o->fds, name, link, sizeof(link)) < 0 ||
-	    strcmp(link, "anon_inode:[vfio-device]"))
+	    strcmp(link, BORROW_DEVICE_LINK))
 		return 0;
 	/* What can't be compared may be the same. */
 	o->found = is_pinned(o->g, o->pid, atoi(name)) != 0;
@@ -422,7 +445,12 @@ static int take_over(struct vfiopm_borrow *b, struct grab *g)
 	b->n_pins = g->pins.count;
 	b->group_fd = g->group_fd;
 	b->pidfd = g->pidfd;
-	g->pins = (struct numbers){ 0 };
+	b->pin_numbers = g->pin_numbers.at;
+	b->group_number = g->group_number;
+	b->device_number = g->device_number;
+	b->groups = g->groups.at;
+	b->n_groups = g->groups.count;
+	g->pins = g->pin_numbers = g->groups = (struct numbers){ 0 };
 	g->group_fd = g->pidfd = -1;
 	return 0;
 }
@@ -435,7 +463,9 @@ static int try_borrow(struct vfiopm_borrow *b, enum vfiopm_refusal *why)
 		.fds = -1,
 		.pidfd = -1,
 		.group_fd = -1,
+		.group_number = -1,
 		.device_fd = -1,
+		.device_number = -1,
 	};
 	const struct vfiopm_owner *owner;
 	struct vfiopm_owners *owners;
@@ -488,7 +518,7 @@ int vfiopm_borrow_new(struct vfiopm_device *dev, struct vfiopm_borrow **ret,
 	if (!b)
 		return -ENOMEM;
 	b->dev = vfiopm_device_ref(dev);
-	b->fd = b->pidfd = b->group_fd = -1;
+	b->fd = b->pidfd = b->group_fd = b->own_enable_fd = b->control_fd = -1;
 	for (int i = 0; i < TRIES; i++) {
 		if (i > 0)
 			nanosleep(&gap, NULL);
@@ -507,24 +537,6 @@ int vfiopm_borrow_new(struct vfiopm_device *dev, struct vfiopm_borrow **ret,
 	}
 	*ret = b;
 	return 0;
-}
-
-void vfiopm_borrow_free(struct vfiopm_borrow *borrow)
-{
-	if (!borrow)
-		return;
-	vfiopm_handle_close(borrow->handle);
-	if (borrow->fd >= 0)
-		close(borrow->fd);
-	for (size_t i = 0; i < borrow->n_pins; i++)
-		close(borrow->pins[i]);
-	free(borrow->pins);
-	if (borrow->group_fd >= 0)
-		close(borrow->group_fd);
-	if (borrow->pidfd >= 0)
-		close(borrow->pidfd);
-	vfiopm_device_unref(borrow->dev);
-	free(borrow);
 }
 
 struct vfiopm_handle *vfiopm_borrow_get_handle(const struct vfiopm_borrow *borrow)

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <linux/pci_regs.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,29 +26,31 @@
 struct plan {
 	struct vfiopm_borrow *b;
 	struct vfiopm_glance *glance;
-	unsigned int pm_cap;
-	uint16_t pmc;		/* as the device has it; VFIO hides a part */
-	int config_fd;		/* the device's own config space; -1: not readable */
+	uint16_t pmc; /* as the device has it; VFIO hides a part */
+	int config_fd; /* the device's own config space; -1: not readable */
 	int eventfd;
 	unsigned int flags;
 	int64_t suspend_ms;
 };
 
-static int read_config(const struct plan *p, unsigned int offset, void *buf, size_t len)
+static int read_config(struct vfiopm_borrow *b, unsigned int offset, void *buf, size_t len)
 {
-	return vfiopm_handle_read(p->b->handle, VFIO_PCI_CONFIG_REGION_INDEX, offset, buf, len);
+	return vfiopm_handle_read(b->handle, VFIO_PCI_CONFIG_REGION_INDEX, offset, buf, len);
 }
 
-static int find_pm(struct plan *p)
+/* 1: found; 0: it has none; a negative errno. It stays where it is. */
+static int find_pm(struct vfiopm_borrow *b)
 {
 	uint8_t at, entry[2];
 	int r;
 
-	r = read_config(p, PCI_CAPABILITY_LIST, &at, 1);
+	if (b->pm_cap)
+		return 1;
+	r = read_config(b, PCI_CAPABILITY_LIST, &at, 1);
 	for (int i = 0; r == 0 && at >= PCI_STD_HEADER_SIZEOF && i < CAPS_MAX; i++) {
-		r = read_config(p, at, entry, sizeof(entry));
+		r = read_config(b, at, entry, sizeof(entry));
 		if (r == 0 && entry[0] == PCI_CAP_ID_PM) {
-			p->pm_cap = at;
+			b->pm_cap = at;
 			return 1;
 		}
 		at = entry[1] & ~3;
@@ -78,7 +81,7 @@ static bool pme_in_the_way(const struct plan *p)
 	bool listens;
 	uint16_t ctrl;
 
-	if (read_host_word(p, p->pm_cap + PCI_PM_CTRL, &ctrl) < 0 ||
+	if (read_host_word(p, p->b->pm_cap + PCI_PM_CTRL, &ctrl) < 0 ||
 	    !(ctrl & PCI_PM_CTRL_PME_ENABLE))
 		return false;
 	if (!(p->pmc & PCI_PM_CAP_PME_D3cold))
@@ -100,7 +103,7 @@ static int plan_make(struct plan *p, enum vfiopm_refusal *why)
 		return r;
 	if (vfiopm_glance_status(p->glance) != VFIOPM_STATUS_ACTIVE)
 		return refuse(why, VFIOPM_REFUSED_NOT_ACTIVE);
-	r = find_pm(p);
+	r = find_pm(p->b);
 	if (r <= 0)
 		return r < 0 ? r : refuse(why, VFIOPM_REFUSED_NO_PM);
 	dir = device_open_dir(p->b->dev);
@@ -108,7 +111,7 @@ static int plan_make(struct plan *p, enum vfiopm_refusal *why)
 		return dir;
 	p->config_fd = sysfs_open_at(p->b->dev->ctx, dir, "config");
 	close(dir);
-	if (read_host_word(p, p->pm_cap + PCI_PM_PMC, &p->pmc) < 0 && p->config_fd >= 0) {
+	if (read_host_word(p, p->b->pm_cap + PCI_PM_PMC, &p->pmc) < 0 && p->config_fd >= 0) {
 		close(p->config_fd);
 		p->config_fd = -1;
 	}
@@ -130,7 +133,7 @@ static int look(const struct plan *p, enum vfiopm_refusal *why)
 
 	if (vfiopm_glance_status(p->glance) != VFIOPM_STATUS_ACTIVE)
 		return refuse(why, VFIOPM_REFUSED_NOT_ACTIVE);
-	r = read_config(p, p->pm_cap + PCI_PM_CTRL, &ctrl, sizeof(ctrl));
+	r = read_config(p->b, p->b->pm_cap + PCI_PM_CTRL, &ctrl, sizeof(ctrl));
 	if (r < 0)
 		return r;
 	if (!(p->flags & VFIOPM_ENTER_IN_USE) && (ctrl & PCI_PM_CTRL_STATE_MASK) != 3)
@@ -237,4 +240,51 @@ int vfiopm_borrow_enter(struct vfiopm_borrow *borrow, struct vfiopm_freezer *fre
 int64_t vfiopm_borrow_get_suspend(const struct vfiopm_borrow *borrow)
 {
 	return borrow->suspend_us;
+}
+
+/* ---- an owner that stands still because it has agreed to ---- */
+
+static bool host_keeps_awake(struct vfiopm_borrow *b)
+{
+	char buf[16];
+	int dir;
+
+	if (b->control_fd < 0) {
+		dir = device_open_dir(b->dev);
+		if (dir < 0)
+			return false;
+		b->control_fd = sysfs_open_at(b->dev->ctx, dir, "power/control");
+		close(dir);
+	}
+	return sysfs_reread(b->control_fd, buf, sizeof(buf)) > 0 && !strcmp(buf, "on");
+}
+
+int vfiopm_borrow_enter_agreed(struct vfiopm_borrow *borrow, int eventfd,
+			       enum vfiopm_refusal *why)
+{
+	uint16_t ctrl;
+	int r;
+
+	r = find_pm(borrow);
+	if (r <= 0)
+		return r < 0 ? r : refuse(why, VFIOPM_REFUSED_NO_PM);
+	r = read_config(borrow, borrow->pm_cap + PCI_PM_CTRL, &ctrl, sizeof(ctrl));
+	if (r < 0)
+		return r;
+	if ((ctrl & PCI_PM_CTRL_STATE_MASK) != 3)
+		return refuse(why, VFIOPM_REFUSED_IN_USE);
+	/* It would stay engaged and awake, which no wake ends. */
+	if (host_keeps_awake(borrow))
+		return refuse(why, VFIOPM_REFUSED_NOT_SUSPENDED);
+	r = vfiopm_low_power_enter_with_wakeup(borrow->handle, eventfd);
+	if (r == -EINVAL)
+		return refuse(why, VFIOPM_REFUSED_ENGAGED);
+	if (r == -ENOTTY)
+		return refuse(why, VFIOPM_REFUSED_UNSUPPORTED);
+	return r;
+}
+
+int vfiopm_borrow_read_header(struct vfiopm_borrow *borrow, uint8_t *buf)
+{
+	return read_config(borrow, 0, buf, VFIOPM_HEADER_LEN);
 }

@@ -236,7 +236,26 @@ struct vfiopm_borrow {
 	int fd;			/* the device */
 	struct vfiopm_handle *handle;
 	int64_t suspend_us;	/* by vfiopm_borrow_enter() */
+	unsigned int pm_cap;	/* where the PM capability is; 0: not looked for yet */
+	/* What finds the same again: the owner's own numbers of these descriptors. */
+	int *pin_numbers;	/* as many as pins */
+	int group_number, device_number;	/* -1: none */
+	int *groups;
+	size_t n_groups;
+	int *enable_fds;	/* `enable` of each device in its groups */
+	size_t n_enable;
+	int own_enable_fd;	/* one of these */
+	int control_fd;		/* `power/control` */
 };
+
+/*
+ * Duplicate descriptor @number of the process behind @pidfd, if it still is
+ * what @link said: -EBADF else.
+ */
+int borrow_getfd(const struct vfiopm_ctx *ctx, int pidfd, int number, const char *link);
+/* Is @fd of process @pid one of the @n files @at? 1, 0, a negative errno. */
+int borrow_is_among(const int *at, size_t n, pid_t pid, int fd);
+#define BORROW_DEVICE_LINK "anon_inode:[vfio-device]"
 
 /* Note the reason and return -ECANCELED. */
 int refuse(enum vfiopm_refusal *why, enum vfiopm_refusal refusal);

@@ -20,7 +20,7 @@ struct vfiopm_qmp {
 	int fd;
 	unsigned int serial;
 	size_t len;
-	char buf[16384];	/* what was read of lines to come */
+	char buf[16384]; /* what was read of lines to come */
 };
 
 static int64_t now_ms(void)
@@ -173,6 +173,42 @@ int vfiopm_qmp_get_guest(struct vfiopm_qmp *qmp, enum vfiopm_guest *ret)
 		    at[strlen(guest_names[i])] == '"')
 			*ret = (enum vfiopm_guest)i;
 	return 0;
+}
+
+static const char *const event_names[] = {
+	[VFIOPM_QMP_RESET] = "reset",
+	[VFIOPM_QMP_SHUTDOWN] = "shutdown",
+	[VFIOPM_QMP_SUSPEND] = "suspend",
+	[VFIOPM_QMP_WAKEUP] = "wakeup",
+	[VFIOPM_QMP_STOP] = "stop",
+	[VFIOPM_QMP_RESUME] = "resume",
+};
+
+const char *vfiopm_qmp_event_name(enum vfiopm_qmp_event event)
+{
+	return (size_t)event < ARRAY_SIZE(event_names) ? event_names[event] : "unknown";
+}
+
+int vfiopm_qmp_next(struct vfiopm_qmp *qmp, enum vfiopm_qmp_event *ret)
+{
+	char line[4096], *at;
+	int r;
+
+	while ((r = read_line(qmp, 0, line, sizeof(line))) == 0) {
+		at = strstr(line, "\"event\": \"");
+		if (!at)
+			continue;
+		at += strlen("\"event\": \"");
+		for (size_t i = 0; i < ARRAY_SIZE(event_names); i++) {
+			size_t len = strlen(event_names[i]);
+
+			if (strncasecmp(at, event_names[i], len) || at[len] != '"')
+				continue;
+			*ret = (enum vfiopm_qmp_event)i;
+			return 1;
+		}
+	}
+	return r == -ETIMEDOUT ? 0 : r;
 }
 
 int vfiopm_qmp_stop(struct vfiopm_qmp *qmp)

@@ -976,6 +976,26 @@ struct vfiopm_borrow;
  */
 int vfiopm_borrow_new(struct vfiopm_device *dev, struct vfiopm_borrow **ret,
 		      enum vfiopm_refusal *why);
+/**
+ * vfiopm_borrow_drop - let go of the device, but remember where it was found
+ *
+ * Nothing of the owner's is held any more; its pidfd stays open. Only
+ * vfiopm_borrow_again(), vfiopm_borrow_free() and the getters of the process
+ * may follow.
+ * Since: 0.1
+ */
+void vfiopm_borrow_drop(struct vfiopm_borrow *borrow);
+/**
+ * vfiopm_borrow_again - take it again, from the same owner
+ * @borrow: dropped; one that wasn't is left as it is
+ * @why: NULL, or set with -ECANCELED
+ *
+ * Costs some dozens of system calls, and no look at other processes.
+ * Return: as vfiopm_borrow_new(); refused as changed when anything is not as
+ * it was: free it and borrow anew.
+ * Since: 0.1
+ */
+int vfiopm_borrow_again(struct vfiopm_borrow *borrow, enum vfiopm_refusal *why);
 /** vfiopm_borrow_free - close all of it; NULL is allowed. Since: 0.1 */
 void vfiopm_borrow_free(struct vfiopm_borrow *borrow);
 /** vfiopm_borrow_get_handle - the device, as long as @borrow is there. Since: 0.1 */
@@ -1101,6 +1121,25 @@ void vfiopm_qmp_close(struct vfiopm_qmp *qmp);
 int vfiopm_qmp_get_fd(const struct vfiopm_qmp *qmp);
 /** vfiopm_qmp_get_guest - query-status; -ETIMEDOUT; -EPIPE; -EREMOTEIO: refused. Since: 0.1 */
 int vfiopm_qmp_get_guest(struct vfiopm_qmp *qmp, enum vfiopm_guest *ret);
+/** enum vfiopm_qmp_event - what QEMU tells of its guest by itself */
+enum vfiopm_qmp_event {
+	VFIOPM_QMP_RESET = 0,
+	VFIOPM_QMP_SHUTDOWN,
+	VFIOPM_QMP_SUSPEND,	/* S3 */
+	VFIOPM_QMP_WAKEUP,
+	VFIOPM_QMP_STOP,
+	VFIOPM_QMP_RESUME,
+};
+
+/** vfiopm_qmp_event_name - "reset", "shutdown" … Since: 0.1 */
+const char *vfiopm_qmp_event_name(enum vfiopm_qmp_event event);
+/**
+ * vfiopm_qmp_next - the next of these events, without waiting
+ * @qmp: monitor; its descriptor is readable when there may be one
+ * @ret: what has happened
+ * Return: 1; 0: none so far; -EPIPE: the monitor is gone; an error of recv(2). Since: 0.1
+ */
+int vfiopm_qmp_next(struct vfiopm_qmp *qmp, enum vfiopm_qmp_event *ret);
 /** vfiopm_qmp_stop - stop the guest's CPUs; errors as vfiopm_qmp_get_guest(). Since: 0.1 */
 int vfiopm_qmp_stop(struct vfiopm_qmp *qmp);
 /** vfiopm_qmp_cont - let them go on. Since: 0.1 */
@@ -1140,6 +1179,30 @@ int vfiopm_borrow_enter(struct vfiopm_borrow *borrow, struct vfiopm_freezer *fre
 			int64_t freeze_ms, int64_t suspend_ms, unsigned int flags,
 			enum vfiopm_refusal *why);
 /**
+ * vfiopm_borrow_enter_agreed - the same for an owner that waits for the entry
+ * @borrow: what was borrowed
+ * @eventfd: as for vfiopm_borrow_enter()
+ * @why: NULL, or set with -ECANCELED
+ *
+ * The owner has asked for it, has put the device into D3hot, and doesn't touch
+ * it until it is answered (a guest in its _OFF method): it needs no stop, and
+ * state that is lost is its own concern. The suspend isn't waited for: the
+ * caller looks whether it comes, and leaves low power if it doesn't.
+ * Return: 0: engaged; -ECANCELED: refused, see @why; -EIO and others.
+ * Since: 0.1
+ */
+int vfiopm_borrow_enter_agreed(struct vfiopm_borrow *borrow, int eventfd,
+			       enum vfiopm_refusal *why);
+/* Bytes of the config space's header. */
+#define VFIOPM_HEADER_LEN 64
+/**
+ * vfiopm_borrow_read_header - the config space's header as the owner has it
+ * @borrow: what was borrowed; the device is resumed
+ * @buf: room for VFIOPM_HEADER_LEN bytes
+ * Return: 0; -EIO; another errno of pread(2). Since: 0.1
+ */
+int vfiopm_borrow_read_header(struct vfiopm_borrow *borrow, uint8_t *buf);
+/**
  * vfiopm_borrow_get_suspend - microseconds from the last entry until the suspend was seen.
  * Since: 0.1
  */
@@ -1170,6 +1233,154 @@ int vfiopm_in_kernel_set(const struct vfiopm_device *dev, enum vfiopm_in_kernel 
  * Return: 0; -ENOENT: the driver keeps none, or no such number; -ENODEV. Since: 0.1
  */
 int vfiopm_in_kernel_count(const struct vfiopm_device *dev, const char *key, int64_t *ret);
+
+/* ---- a guest that drives the sleep of its devices: vfio-pm-guest(7) ------------ */
+
+#define VFIOPM_FRAME_VERSION	1
+#define VFIOPM_FRAME_LEN	8	/* bytes on the wire */
+#define VFIOPM_NO_PORT		0xff	/* the device is on the root complex */
+
+/** enum vfiopm_frame_kind - what a frame says; the first two come from the guest */
+enum vfiopm_frame_kind {
+	VFIOPM_FRAME_OFF = 0x1,		/* the guest doesn't use the device from now on */
+	VFIOPM_FRAME_ON = 0x2,		/* the guest is about to use it */
+	VFIOPM_FRAME_DONE = 0xd,
+	VFIOPM_FRAME_REFUSED = 0xe,
+};
+
+/**
+ * struct vfiopm_frame - one frame of the protocol
+ * @kind: what it says
+ * @port: device and function (device << 3 | function) of the port that the
+ *        device is behind, VFIOPM_NO_PORT for the root complex
+ * @devfn: device and function of the device itself
+ * @seq: number of the question; its answer carries it, too
+ */
+struct vfiopm_frame {
+	enum vfiopm_frame_kind kind;
+	uint8_t port, devfn, seq;
+};
+
+/**
+ * struct vfiopm_frames - finds frames in a stream of bytes; zeroed at the start
+ * @window: what may be the start of a frame
+ * @len: bytes in it
+ * @frames: frames found
+ * @unknown: frames of another version, or of an unknown kind, passed over
+ * @garbage: bytes that belong to no frame
+ */
+struct vfiopm_frames {
+	uint8_t window[VFIOPM_FRAME_LEN];
+	size_t len;
+	uint64_t frames, unknown, garbage;
+};
+
+/** vfiopm_frame_encode - write a frame into @buf, VFIOPM_FRAME_LEN bytes. Since: 0.1 */
+void vfiopm_frame_encode(const struct vfiopm_frame *frame, uint8_t *buf);
+/**
+ * vfiopm_frames_feed - take the next byte of the stream
+ * Return: 1: it ends a frame, @ret is set; 0. Since: 0.1
+ */
+int vfiopm_frames_feed(struct vfiopm_frames *frames, uint8_t byte, struct vfiopm_frame *ret);
+
+/** struct vfiopm_guest_path - where a device is in a guest; fields as in struct vfiopm_frame */
+struct vfiopm_guest_path {
+	uint8_t port, devfn;
+};
+
+/* Enough for "1f.7/1f.7" and its terminating zero. */
+#define VFIOPM_GUEST_PATH_LEN 10
+
+/**
+ * vfiopm_guest_path_parse - parse "DD.F", or "DD.F/DD.F" behind a port
+ * @text: device and function, hexadecimal, on the root complex; the first may
+ *        have "00:" before it. Bus numbers behind ports are the guest's choice
+ *        and can't be told before it runs.
+ * @ret: the path
+ * Return: 0; -EINVAL. Since: 0.1
+ */
+int vfiopm_guest_path_parse(const char *text, struct vfiopm_guest_path *ret);
+/**
+ * vfiopm_guest_path_format - write it as vfiopm_guest_path_parse() takes it
+ * @path: path
+ * @buf: room for VFIOPM_GUEST_PATH_LEN characters
+ * Return: @buf. Since: 0.1
+ */
+char *vfiopm_guest_path_format(const struct vfiopm_guest_path *path, char *buf);
+
+/** enum vfiopm_slot_step - what the caller has to do */
+enum vfiopm_slot_step {
+	VFIOPM_SLOT_NOTHING = 0,
+	VFIOPM_SLOT_ANSWER,		/* send the slot's answer */
+	VFIOPM_SLOT_ENTER,		/* low power, then vfiopm_slot_entered() */
+	VFIOPM_SLOT_LEAVE,		/* it, then vfiopm_slot_left() */
+};
+
+/** enum vfiopm_limit - why the last OFF was refused without an attempt */
+enum vfiopm_limit {
+	VFIOPM_LIMIT_NONE = 0,
+	VFIOPM_LIMIT_RATE,		/* too many entries within a minute */
+	VFIOPM_LIMIT_DWELL,		/* too soon after its last wake */
+};
+
+#define VFIOPM_SLOT_RATE_MAX 120
+
+/**
+ * struct vfiopm_slot - the state of one device that a guest puts to sleep
+ * @rate: entries a minute, 0: no limit
+ * @dwell_ms: milliseconds that it stays awake at least
+ * @off: the guest was told "done" for OFF, and hasn't asked for ON
+ * @engaged: low power was entered, and neither left nor ended by a wake
+ * @answer: what the last question was, or is to be, answered with
+ * @limit: why the last OFF was refused
+ * @entries: of low power
+ * @refused: OFFs
+ * @woken: wakes while the guest had it off
+ *
+ * The rest is for the functions alone.
+ */
+struct vfiopm_slot {
+	unsigned int rate;
+	int64_t dwell_ms;
+	bool off, engaged;
+	enum vfiopm_frame_kind answer;
+	enum vfiopm_limit limit;
+	unsigned int entries, refused, woken;
+	unsigned int asked, seq;
+	int64_t awake_ms;
+	int64_t entered_ms[VFIOPM_SLOT_RATE_MAX];
+	bool entered_used[VFIOPM_SLOT_RATE_MAX];
+	unsigned int entered_at;
+};
+
+/** vfiopm_slot_init - a device that is awake; fields as in struct vfiopm_slot. Since: 0.1 */
+void vfiopm_slot_init(struct vfiopm_slot *slot, unsigned int rate, int64_t dwell_ms);
+/**
+ * vfiopm_slot_ask - the guest has asked
+ * @slot: device that the frame names; its wakes so far are told
+ * @frame: the question; an answer is passed over
+ * @now_ms: milliseconds of a monotonic clock, the same for all calls
+ * Return: what to do. Since: 0.1
+ */
+enum vfiopm_slot_step vfiopm_slot_ask(struct vfiopm_slot *slot, const struct vfiopm_frame *frame,
+				      int64_t now_ms);
+/** vfiopm_slot_entered - how the entry went. Return: what to answer. Since: 0.1 */
+enum vfiopm_frame_kind vfiopm_slot_entered(struct vfiopm_slot *slot, bool done, int64_t now_ms);
+/** vfiopm_slot_left - how the exit went. Return: what to answer if asked. Since: 0.1 */
+enum vfiopm_frame_kind vfiopm_slot_left(struct vfiopm_slot *slot, bool done, int64_t now_ms);
+/**
+ * vfiopm_slot_woken - a wake has ended low power, not by vfiopm_slot_left()
+ * Return: VFIOPM_SLOT_ENTER: the guest still has it off, so it may sleep again
+ * once it is clear that it wasn't the guest's own machine that was reset. Since: 0.1
+ */
+enum vfiopm_slot_step vfiopm_slot_woken(struct vfiopm_slot *slot, int64_t now_ms);
+/** vfiopm_slot_again - may it, after vfiopm_slot_woken(), sleep again now? Since: 0.1 */
+enum vfiopm_slot_step vfiopm_slot_again(const struct vfiopm_slot *slot, int64_t now_ms);
+/**
+ * vfiopm_slot_settle - the guest starts anew, ends, or is served no longer
+ * Return: VFIOPM_SLOT_LEAVE, or VFIOPM_SLOT_NOTHING. Since: 0.1
+ */
+enum vfiopm_slot_step vfiopm_slot_settle(struct vfiopm_slot *slot);
 
 /* ---- explain: why a device doesn't reach a state ---------------------------- */
 

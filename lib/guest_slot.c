@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * One device whose sleep a guest drives: what a request asks for, what may be
+ * answered. Nothing is done here; the caller does what it is told to and says
+ * how it went. The rule that all of it serves: a guest is told "done" for OFF
+ * only after the entry, for ON only after the exit.
+ */
+#include <string.h>
+
+#include "private.h"
+
+#define MINUTE_MS 60000
+
+void vfiopm_slot_init(struct vfiopm_slot *slot, unsigned int rate, int64_t dwell_ms)
+{
+	memset(slot, 0, sizeof(*slot));
+	slot->rate = rate < VFIOPM_SLOT_RATE_MAX ? rate : VFIOPM_SLOT_RATE_MAX;
+	slot->dwell_ms = dwell_ms;
+	slot->awake_ms = INT64_MIN;
+}
+
+/* Would one more wear the device out? */
+static bool too_often(const struct vfiopm_slot *slot, int64_t now_ms)
+{
+	unsigned int oldest;
+
+	if (!slot->rate)
+		return false;
+	/* The entry before the last RATE ones is to be a minute past. */
+	oldest = (slot->entered_at + VFIOPM_SLOT_RATE_MAX - slot->rate) % VFIOPM_SLOT_RATE_MAX;
+	return slot->entered_used[oldest] && now_ms - slot->entered_ms[oldest] < MINUTE_MS;
+}
+
+static bool too_soon(const struct vfiopm_slot *slot, int64_t now_ms)
+{
+	return slot->awake_ms != INT64_MIN && now_ms - slot->awake_ms < slot->dwell_ms;
+}
+
+static enum vfiopm_slot_step answer(struct vfiopm_slot *slot, enum vfiopm_frame_kind kind)
+{
+	slot->answer = kind;
+	return VFIOPM_SLOT_ANSWER;
+}
+
+enum vfiopm_slot_step vfiopm_slot_ask(struct vfiopm_slot *slot, const struct vfiopm_frame *frame,
+				      int64_t now_ms)
+{
+	bool again = slot->asked == frame->kind && slot->seq == frame->seq;
+
+	if (frame->kind != VFIOPM_FRAME_OFF && frame->kind != VFIOPM_FRAME_ON)
+		return VFIOPM_SLOT_NOTHING;
+	slot->asked = frame->kind;
+	slot->seq = frame->seq;
+	slot->limit = VFIOPM_LIMIT_NONE;
+	if (frame->kind == VFIOPM_FRAME_ON) {
+		slot->off = false;
+		if (slot->engaged)
+			return VFIOPM_SLOT_LEAVE;
+		return answer(slot, VFIOPM_FRAME_DONE);
+	}
+	if (slot->engaged) {
+		slot->off = true;
+		return answer(slot, VFIOPM_FRAME_DONE);
+	}
+	/* The same question again: what was refused isn't tried for each repetition. */
+	if (again && slot->answer == VFIOPM_FRAME_REFUSED)
+		return VFIOPM_SLOT_ANSWER;
+	slot->off = false;
+	if (too_often(slot, now_ms))
+		slot->limit = VFIOPM_LIMIT_RATE;
+	else if (too_soon(slot, now_ms))
+		slot->limit = VFIOPM_LIMIT_DWELL;
+	if (slot->limit == VFIOPM_LIMIT_NONE)
+		return VFIOPM_SLOT_ENTER;
+	slot->refused++;
+	return answer(slot, VFIOPM_FRAME_REFUSED);
+}
+
+enum vfiopm_frame_kind vfiopm_slot_entered(struct vfiopm_slot *slot, bool done, int64_t now_ms)
+{
+	slot->engaged = slot->off = done;
+	slot->answer = done ? VFIOPM_FRAME_DONE : VFIOPM_FRAME_REFUSED;
+	if (!done) {
+		slot->refused++;
+		return slot->answer;
+	}
+	slot->entries++;
+	slot->entered_ms[slot->entered_at] = now_ms;
+	slot->entered_used[slot->entered_at] = true;
+	slot->entered_at = (slot->entered_at + 1) % VFIOPM_SLOT_RATE_MAX;
+	return slot->answer;
+}
+
+enum vfiopm_frame_kind vfiopm_slot_left(struct vfiopm_slot *slot, bool done, int64_t now_ms)
+{
+	if (done) {
+		slot->engaged = false;
+		slot->awake_ms = now_ms;
+	}
+	slot->answer = done ? VFIOPM_FRAME_DONE : VFIOPM_FRAME_REFUSED;
+	return slot->answer;
+}
+
+enum vfiopm_slot_step vfiopm_slot_woken(struct vfiopm_slot *slot, int64_t now_ms)
+{
+	bool was = slot->engaged && slot->off;
+
+	slot->engaged = false;
+	slot->awake_ms = now_ms;
+	if (!was)
+		return VFIOPM_SLOT_NOTHING;
+	slot->woken++;
+	return VFIOPM_SLOT_ENTER;
+}
+
+enum vfiopm_slot_step vfiopm_slot_again(const struct vfiopm_slot *slot, int64_t now_ms)
+{
+	return slot->off && !slot->engaged && !too_often(slot, now_ms) ? VFIOPM_SLOT_ENTER :
+									 VFIOPM_SLOT_NOTHING;
+}
+
+enum vfiopm_slot_step vfiopm_slot_settle(struct vfiopm_slot *slot)
+{
+	slot->off = false;
+	/* A guest that starts anew counts anew: no question is a repetition. */
+	slot->asked = 0;
+	return slot->engaged ? VFIOPM_SLOT_LEAVE : VFIOPM_SLOT_NOTHING;
+}
