@@ -136,6 +136,7 @@ int rebind_report(struct app *app, const char *what, const struct vfiopm_device 
 {
 	const char *name = vfiopm_device_get_name(dev);
 	const char *former = vfiopm_device_get_driver(dev);
+	struct vfiopm_device *now = NULL;
 	char time[32];
 
 	switch (r) {
@@ -160,6 +161,10 @@ int rebind_report(struct app *app, const char *what, const struct vfiopm_device 
 		msg_hint("the change goes on in the background; dmesg | grep %s", name);
 		return EXIT_FAILED;
 	case -ENXIO:
+		/* What can't be had may be on its way out. */
+		if (vfiopm_device_refresh(dev, &now) == -ENODEV)
+			return rebind_report(app, what, dev, driver, timeout_ms, -ENODEV);
+		vfiopm_device_unref(now);
 		msg_cannot(what, name, "driver '%s' did not take it; all is as before: %s%s",
 			   driver ? driver : "", former ? "back on " : "no driver",
 			   former ? former : "");

@@ -106,6 +106,19 @@ static int lock_device(const struct rebind *t)
 	return fd;
 }
 
+/*
+ * A device on its way out loses its driver first and its place on the bus next,
+ * and only then its folder (drivers/pci/remove.c, pci_stop_dev(), and
+ * drivers/base/bus.c, bus_remove_device()).
+ */
+static bool is_on_bus(const struct rebind *t)
+{
+	char path[SYSFS_PATH_MAX];
+
+	snprintf(path, sizeof(path), "sys/bus/pci/devices/%s", t->name);
+	return sysfs_node_exists(t->ctx, path);
+}
+
 /* The driver as the link has it; "": none. -ENODEV when the device has gone. */
 static int read_driver(const struct rebind *t, char *buf, size_t size)
 {
@@ -114,7 +127,7 @@ static int read_driver(const struct rebind *t, char *buf, size_t size)
 	n = sysfs_link_at(t->dir, "driver", buf, size);
 	if (n == -ENOENT) {
 		buf[0] = '\0';
-		return sysfs_exists_at(t->dir, "vendor") ? 0 : -ENODEV;
+		return is_on_bus(t) ? 0 : -ENODEV;
 	}
 	return n < 0 ? (int)n : 0;
 }
