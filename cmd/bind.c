@@ -10,21 +10,18 @@
 #define NODE_TIMEOUT_MS 5000
 
 struct bind_input {
-	const char *driver;
+	struct rebind_args to;
 	bool group, dry_run, force;
-	int64_t timeout_ms;
-	char **specs;
-	size_t n_specs;
 };
 
-enum { KEY_DRY_RUN = KEY_VERB, KEY_FORCE, KEY_TIMEOUT };
+enum { KEY_DRY_RUN = KEY_VERB, KEY_FORCE };
 
 static const struct argp_option bind_options[] = {
 	{ "driver", 'd', "NAME", 0, "Give it to driver NAME (vfio-pci)", 0 },
 	{ "group", 'g', NULL, 0, "All endpoints of its IOMMU group, or none", 0 },
 	{ "dry-run", KEY_DRY_RUN, NULL, 0, "Check and tell, but change nothing", 0 },
 	{ "force", KEY_FORCE, NULL, 0, "Also take what the host uses", 0 },
-	{ "timeout", KEY_TIMEOUT, "TIME", 0, "How long to wait for the kernel (30 s)", 0 },
+	{ "timeout", KEY_REBIND_TIMEOUT, "TIME", 0, "How long to wait for the kernel (30 s)", 0 },
 	{ 0 }
 };
 
@@ -33,9 +30,6 @@ static error_t bind_parse(int key, char *arg, struct argp_state *state)
 	struct bind_input *in = state->input;
 
 	switch (key) {
-	case 'd':
-		in->driver = arg;
-		return 0;
 	case 'g':
 		in->group = true;
 		return 0;
@@ -45,19 +39,8 @@ static error_t bind_parse(int key, char *arg, struct argp_state *state)
 	case KEY_FORCE:
 		in->force = true;
 		return 0;
-	case KEY_TIMEOUT:
-		if (parse_time(arg, &in->timeout_ms) < 0)
-			argp_error(state, "'%s' is no time", arg);
-		return 0;
-	case ARGP_KEY_ARGS:
-		in->specs = state->argv + state->next;
-		in->n_specs = (size_t)(state->argc - state->next);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which device?");
-		return EINVAL;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return rebind_parse(key, arg, state, &in->to);
 }
 
 const struct argp bind_argp = {
@@ -130,7 +113,7 @@ static int check(struct app *app, const struct bind_input *in, const char *sessi
 {
 	int code;
 
-	if (is_done(dev, in->driver))
+	if (is_done(dev, in->to.driver))
 		return EXIT_OK;
 	code = rebind_check_owner(app, "bind", dev);
 	return code == EXIT_OK ? check_uses(in, session, dev) : code;
@@ -140,11 +123,11 @@ static void show_plan(const struct bind_input *in, const struct vfiopm_device *d
 {
 	const char *now = vfiopm_device_get_driver(dev);
 
-	if (is_done(dev, in->driver))
+	if (is_done(dev, in->to.driver))
 		printf("%s: stays on %s\n", vfiopm_device_get_name(dev), now);
 	else
 		printf("%s: would go from %s to %s\n", vfiopm_device_get_name(dev),
-		       now ? now : "no driver", in->driver);
+		       now ? now : "no driver", in->to.driver);
 }
 
 /* The result, when udev has made the node. */
@@ -200,7 +183,7 @@ static void restore(const struct bind_input *in, const struct targets *unit,
 		if (!former[n])
 			continue;
 		driver = vfiopm_binding_get_driver(former[n]);
-		r = vfiopm_binding_restore(former[n], in->timeout_ms);
+		r = vfiopm_binding_restore(former[n], in->to.timeout_ms);
 		if (r >= 0)
 			printf("%s: restored to %s\n", name, driver ? driver : "no driver");
 		else
@@ -215,10 +198,10 @@ static int bind_all(struct app *app, const struct bind_input *in, const struct t
 	for (size_t i = 0; i < unit->count; i++) {
 		int r;
 
-		r = vfiopm_device_bind(unit->dev[i], in->driver, in->timeout_ms, &former[i]);
+		r = vfiopm_device_bind(unit->dev[i], in->to.driver, in->to.timeout_ms, &former[i]);
 		if (r < 0) {
-			int code = rebind_report(app, "bind", unit->dev[i], in->driver,
-						 in->timeout_ms, r);
+			int code = rebind_report(app, "bind", unit->dev[i], in->to.driver,
+						 in->to.timeout_ms, r);
 
 			restore(in, unit, former, i);
 			return code;
@@ -238,13 +221,13 @@ static int bind_unit(struct app *app, const struct bind_input *in, const char *s
 	if (code != EXIT_OK)
 		return code;
 	if (in->dry_run) {
-		if (vfiopm_driver_is_loaded(app->ctx, in->driver) == 0)
-			printf("%s: its module would be loaded\n", in->driver);
+		if (vfiopm_driver_is_loaded(app->ctx, in->to.driver) == 0)
+			printf("%s: its module would be loaded\n", in->to.driver);
 		for (size_t i = 0; i < unit->count; i++)
 			show_plan(in, unit->dev[i]);
 		return EXIT_OK;
 	}
-	code = rebind_need_driver(app, "bind", unit->dev[0], in->driver);
+	code = rebind_need_driver(app, "bind", unit->dev[0], in->to.driver);
 	if (code != EXIT_OK)
 		return code;
 	former = calloc(unit->count, sizeof(*former));
@@ -272,6 +255,7 @@ static int bind_group(struct app *app, const struct bind_input *in, const char *
 	int code, group = vfiopm_device_get_group(dev);
 	struct targets unit;
 	char text[32], *spec = text;
+	const struct device_args args = { &spec, 1 };
 
 	if (group < 0) {
 		msg_cannot("bind", vfiopm_device_get_name(dev), "it is in no IOMMU group");
@@ -280,7 +264,7 @@ static int bind_group(struct app *app, const struct bind_input *in, const char *
 		return EXIT_UNUSABLE;
 	}
 	snprintf(text, sizeof(text), "group:%d", group);
-	code = targets_resolve(app, &spec, 1, &unit);
+	code = targets_resolve(app, &args, &unit);
 	if (code == EXIT_OK)
 		code = bind_unit(app, in, session, &unit);
 	targets_free(&unit);
@@ -300,14 +284,16 @@ static bool group_was_done(const struct targets *targets, size_t i)
 
 int cmd_bind(struct app *app, int argc, char **argv)
 {
-	struct bind_input in = { .driver = "vfio-pci", .timeout_ms = REBIND_TIMEOUT_MS };
+	struct bind_input in = {
+		.to = { .driver = "vfio-pci", .timeout_ms = REBIND_TIMEOUT_MS },
+	};
 	struct targets targets;
 	char *session = NULL;
 	int code;
 
 	verb_parse(app, argc, argv, &in);
-	if (vfiopm_driver_is_loaded(app->ctx, in.driver) == -EINVAL) {
-		msg_error("'%s' is no name of a driver", in.driver);
+	if (vfiopm_driver_is_loaded(app->ctx, in.to.driver) == -EINVAL) {
+		msg_error("'%s' is no name of a driver", in.to.driver);
 		return EXIT_USAGE;
 	}
 	/* Fixtures and reports of other machines can be judged, not changed. */
@@ -317,7 +303,7 @@ int cmd_bind(struct app *app, int argc, char **argv)
 	}
 	if (!vfiopm_ctx_is_foreign(app->ctx))
 		vfiopm_session_address(app->ctx, &session);
-	code = targets_resolve(app, in.specs, in.n_specs, &targets);
+	code = targets_resolve(app, &in.to.devices, &targets);
 	for (size_t i = 0; i < targets.count; i++) {
 		struct targets one = { .count = 1, .dev = &targets.dev[i] };
 

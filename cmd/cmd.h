@@ -77,7 +77,20 @@ void msg_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void msg_cannot(const char *what, const char *addr, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* targets.c: DEVICE arguments. */
+/* args.c: what the verbs' parsers share. */
+struct device_args {
+	char **specs; /* in argv */
+	size_t count;
+};
+/*
+ * What a verb's parser returns for a key that isn't its own: takes the DEVICE
+ * arguments, and asks for one when @needed and there is none.
+ */
+error_t devices_parse(int key, struct argp_state *state, struct device_args *devices, bool needed);
+/* TIME; a mistake is the end, as argp_error(). */
+void time_parse(struct argp_state *state, const char *arg, int64_t *ret_ms);
+
+/* targets.c: DEVICE arguments as devices. */
 struct targets {
 	size_t count;
 	struct vfiopm_device **dev;	/* references held; unique, in the order given */
@@ -87,7 +100,7 @@ struct targets {
  * reported; what was found is in @ret all the same. Returns the exit code of
  * the first failure, or EXIT_OK.
  */
-int targets_resolve(struct app *app, char **specs, size_t n, struct targets *ret);
+int targets_resolve(struct app *app, const struct device_args *args, struct targets *ret);
 /* Add what isn't there yet; -ENOMEM. */
 int targets_add(struct targets *targets, struct vfiopm_list *list);
 /* Add every endpoint of the device's IOMMU group. */

@@ -404,18 +404,6 @@ bool column_may_be_owned(const struct vfiopm_device *dev)
 	       (!vfiopm_device_get_driver(dev) && vfiopm_device_get_group(dev) >= 0);
 }
 
-static bool is_enabled(const struct vfiopm_device *dev)
-{
-	struct vfiopm_power *power;
-	int64_t enable = 0;
-
-	if (vfiopm_power_new_parts(dev, VFIOPM_POWER_ENABLE, &power) < 0)
-		return false;
-	vfiopm_power_get_enable(power, &enable);
-	vfiopm_power_free(power);
-	return enable > 0;
-}
-
 /* null: open, but by nobody who is visible from here. */
 static json *fill_owner(const struct row *row)
 {
@@ -438,7 +426,7 @@ static json *fill_owner(const struct row *row)
 		    json_object_new_string(vfiopm_via_name(vfiopm_owner_get_via(owner))));
 		json_object_array_add(array, object);
 	}
-	if (i == 0 && vfiopm_device_is_vfio(row->dev) && is_enabled(row->dev)) {
+	if (i == 0 && vfiopm_device_is_vfio(row->dev) && vfiopm_device_is_enabled(row->dev)) {
 		json_object_put(array);
 		return NULL;
 	}

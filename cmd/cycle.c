@@ -36,12 +36,6 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
-static void parse_ms(struct argp_state *state, const char *arg, int64_t *ret)
-{
-	if (parse_time(arg, ret) < 0)
-		argp_error(state, "'%s' is no time; give a number with ms, s, m or h", arg);
-}
-
 static void parse_count(struct argp_state *state, const char *arg, int64_t *ret)
 {
 	char *end;
@@ -87,16 +81,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		parse_count(state, arg, &o->count);
 		return 0;
 	case KEY_DURATION:
-		parse_ms(state, arg, &o->duration_ms);
+		time_parse(state, arg, &o->duration_ms);
 		return 0;
 	case KEY_ASLEEP:
-		parse_ms(state, arg, &o->asleep_ms);
+		time_parse(state, arg, &o->asleep_ms);
 		return 0;
 	case KEY_AWAKE:
-		parse_ms(state, arg, &o->awake_ms);
+		time_parse(state, arg, &o->awake_ms);
 		return 0;
 	case KEY_TIMEOUT:
-		parse_ms(state, arg, &o->timeout_ms);
+		time_parse(state, arg, &o->timeout_ms);
 		return 0;
 	case KEY_STATE:
 		if (vfiopm_state_parse(arg, &o->state) < 0 || o->state < VFIOPM_STATE_D3HOT)
@@ -123,13 +117,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_JSON_LINES:
 		o->json_lines = true;
 		return 0;
-	case ARGP_KEY_ARGS:
-		o->specs = state->argv + state->next;
-		o->n_specs = (size_t)(state->argc - state->next);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which device?");
-		return 0;
 	case ARGP_KEY_END:
 		if (o->count && o->duration_ms)
 			argp_error(state, "--count and --duration exclude each other");
@@ -137,7 +124,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			o->count = 10;
 		return 0;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return devices_parse(key, state, &o->devices, true);
 }
 
 const struct argp cycle_argp = {
@@ -286,7 +273,7 @@ int cmd_cycle(struct app *app, int argc, char **argv)
 	int code;
 
 	verb_parse(app, argc, argv, &o);
-	code = targets_resolve(app, o.specs, o.n_specs, &targets);
+	code = targets_resolve(app, &o.devices, &targets);
 	if (o.group)
 		code_merge(&code, targets_widen_groups(&targets));
 	/* All or none: a cycle that lacks a device that was asked for proves nothing. */

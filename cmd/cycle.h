@@ -15,8 +15,7 @@
 #include "worker.h"
 
 struct cycle_options {
-	char **specs;
-	size_t n_specs;
+	struct device_args devices;
 	int64_t count;			/* 0: by duration */
 	int64_t duration_ms;		/* 0: by count */
 	int64_t asleep_ms, awake_ms, timeout_ms;

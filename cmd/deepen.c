@@ -20,11 +20,8 @@
 
 struct input {
 	struct deepen_options options;
-	char **loss_ok;
-	size_t n_loss_ok;
 	bool all;
-	char **specs;
-	size_t n_specs;
+	struct device_args devices, loss_ok;
 };
 
 enum {
@@ -68,12 +65,6 @@ static void parse_number(struct argp_state *state, const char *arg, unsigned int
 	*ret = (unsigned int)value;
 }
 
-static void parse_time_option(struct argp_state *state, const char *arg, int64_t *ret)
-{
-	if (parse_time(arg, ret) < 0)
-		argp_error(state, "'%s' is no time: a number with ms, s, m or h", arg);
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct input *in = state->input;
@@ -84,13 +75,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		in->all = true;
 		return 0;
 	case KEY_DWELL:
-		parse_time_option(state, arg, &in->options.dwell_ms);
+		time_parse(state, arg, &in->options.dwell_ms);
 		return 0;
 	case KEY_RETRY:
-		parse_time_option(state, arg, &in->options.retry_ms);
+		time_parse(state, arg, &in->options.retry_ms);
 		return 0;
 	case KEY_SUSPEND:
-		parse_time_option(state, arg, &in->options.suspend_ms);
+		time_parse(state, arg, &in->options.suspend_ms);
 		/* Half of the bound on the whole is left for the rest. */
 		if (in->options.suspend_ms > BOUND_MS / 2)
 			argp_error(state, "the owner isn't stopped for more than %d ms",
@@ -100,11 +91,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		parse_number(state, arg, RATE_MAX, &in->options.rate);
 		return 0;
 	case KEY_LOSS_OK:
-		grown = reallocarray(in->loss_ok, in->n_loss_ok + 1, sizeof(*grown));
+		grown = reallocarray(in->loss_ok.specs, in->loss_ok.count + 1,
+				     sizeof(*grown));
 		if (!grown)
 			return ENOMEM;
-		in->loss_ok = grown;
-		in->loss_ok[in->n_loss_ok++] = arg;
+		in->loss_ok.specs = grown;
+		in->loss_ok.specs[in->loss_ok.count++] = arg;
 		return 0;
 	case KEY_DRY_RUN:
 		in->options.dry_run = true;
@@ -112,17 +104,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_JSON_LINES:
 		in->options.json = true;
 		return 0;
-	case ARGP_KEY_ARGS:
-		in->specs = state->argv + state->next;
-		in->n_specs = (size_t)(state->argc - state->next);
-		return 0;
 	case ARGP_KEY_END:
-		if (in->all == (in->n_specs > 0))
+		if (in->all == (in->devices.count > 0))
 			argp_error(state, in->all ? "--all, or devices, but not both" :
 						    "which device? --all takes all");
 		return 0;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return devices_parse(key, state, &in->devices, false);
 }
 
 const struct argp deepen_argp = {
@@ -354,12 +342,12 @@ int cmd_deepen(struct app *app, int argc, char **argv)
 		s.options.interval_ms = INTERVAL_MIN_MS;
 	if (s.options.interval_ms > INTERVAL_MAX_MS)
 		s.options.interval_ms = INTERVAL_MAX_MS;
-	code = targets_resolve(app, in.loss_ok, in.n_loss_ok, &s.loss_ok);
-	code_merge(&code, targets_resolve(app, in.specs, in.n_specs, &s.targets));
+	code = targets_resolve(app, &in.loss_ok, &s.loss_ok);
+	code_merge(&code, targets_resolve(app, &in.devices, &s.targets));
 	if (code == EXIT_OK)
 		code = run(&s);
 	targets_free(&s.targets);
 	targets_free(&s.loss_ok);
-	free(in.loss_ok);
+	free(in.loss_ok.specs);
 	return code;
 }

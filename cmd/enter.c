@@ -14,8 +14,7 @@ struct enter_args {
 	struct hold_options hold;
 	struct borrow_options borrow;
 	bool no_wait;
-	char **specs;
-	size_t n_specs;
+	struct device_args devices;
 };
 
 enum { KEY_NO_WAIT = KEY_VERB };
@@ -38,14 +37,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_NO_WAIT:
 		args->no_wait = true;
 		return 0;
-	case ARGP_KEY_ARGS:
-		args->specs = state->argv + state->next;
-		args->n_specs = (size_t)(state->argc - state->next);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which device?");
 	}
-	return ARGP_ERR_UNKNOWN;
+	return devices_parse(key, state, &args->devices, true);
 }
 
 static const struct argp_child children[] = { { &hold_options_argp, 0, NULL, 0 },
@@ -225,7 +218,7 @@ int cmd_enter(struct app *app, int argc, char **argv)
 	int code;
 
 	verb_parse(app, argc, argv, &args);
-	code = targets_resolve(app, args.specs, args.n_specs, &targets);
+	code = targets_resolve(app, &args.devices, &targets);
 	if (args.borrow.group)
 		code_merge(&code, targets_widen_groups(&targets));
 	if (args.borrow.borrow) {

@@ -16,8 +16,7 @@
 struct exit_args {
 	struct reg_spec reg;
 	struct borrow_options borrow;
-	char **specs;
-	size_t n_specs;
+	struct device_args devices;
 };
 
 enum { KEY_READ = KEY_VERB };
@@ -67,14 +66,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (parse_register(arg, &args->reg) < 0)
 			argp_error(state, "'%s' is no register: BAR:OFFSET[:WIDTH]", arg);
 		return 0;
-	case ARGP_KEY_ARGS:
-		args->specs = state->argv + state->next;
-		args->n_specs = (size_t)(state->argc - state->next);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which device?");
 	}
-	return ARGP_ERR_UNKNOWN;
+	return devices_parse(key, state, &args->devices, true);
 }
 
 static const struct argp_child children[] = { { &borrow_options_argp, 0, NULL, 0 }, { 0 } };
@@ -220,7 +213,7 @@ int cmd_exit(struct app *app, int argc, char **argv)
 	int code;
 
 	verb_parse(app, argc, argv, &args);
-	code = targets_resolve(app, args.specs, args.n_specs, &targets);
+	code = targets_resolve(app, &args.devices, &targets);
 	if (args.borrow.group)
 		code_merge(&code, targets_widen_groups(&targets));
 	for (size_t i = 0; i < targets.count; i++)

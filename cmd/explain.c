@@ -9,8 +9,7 @@
 
 struct explain_args {
 	struct explain_options options;
-	char **specs;
-	size_t n_specs;
+	struct device_args devices;
 };
 
 enum { KEY_STATE = KEY_VERB, KEY_WATCH, KEY_FIX, KEY_DRY_RUN };
@@ -63,14 +62,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'J':
 		o->json = true;
 		return 0;
-	case ARGP_KEY_ARGS:
-		args->specs = state->argv + state->next;
-		args->n_specs = (size_t)(state->argc - state->next);
-		return 0;
 	case ARGP_KEY_END:
-		if (!o->all && !args->n_specs)
+		if (!o->all && !args->devices.count)
 			argp_error(state, "which device?");
-		if (o->all && (args->n_specs || o->fix || o->watch_ms))
+		if (o->all && (args->devices.count || o->fix || o->watch_ms))
 			argp_error(state, "--all takes no DEVICE, no --fix and no --watch");
 		if (o->dry_run && !o->fix)
 			argp_error(state, "--dry-run goes with --fix");
@@ -78,7 +73,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--fix and --json exclude each other");
 		return 0;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return devices_parse(key, state, &args->devices, false);
 }
 
 const struct argp explain_argp = {
@@ -325,7 +320,7 @@ int cmd_explain(struct app *app, int argc, char **argv)
 	}
 	if (o->all)
 		return explain_all(app, o);
-	code = targets_resolve(app, args.specs, args.n_specs, &targets);
+	code = targets_resolve(app, &args.devices, &targets);
 	if (o->json) {
 		code_merge(&code, explain_as_json(app, targets.dev, targets.count, o));
 	} else {

@@ -12,8 +12,7 @@
 
 struct hold_args {
 	struct hold_options hold;
-	char **specs;
-	size_t n_specs;
+	struct device_args devices;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -24,14 +23,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &args->hold;
 		return 0;
-	case ARGP_KEY_ARGS:
-		args->specs = state->argv + state->next;
-		args->n_specs = (size_t)(state->argc - state->next);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which device?");
 	}
-	return ARGP_ERR_UNKNOWN;
+	return devices_parse(key, state, &args->devices, true);
 }
 
 static const struct argp_child children[] = { { &hold_options_argp, 0, NULL, 0 }, { 0 } };
@@ -144,7 +137,7 @@ int cmd_hold(struct app *app, int argc, char **argv)
 	int code, r;
 
 	verb_parse(app, argc, argv, &args);
-	code = targets_resolve(app, args.specs, args.n_specs, &targets);
+	code = targets_resolve(app, &args.devices, &targets);
 	holder = holder_new(app->ctx, log_to_stderr, NULL);
 	if (!holder) {
 		targets_free(&targets);

@@ -20,8 +20,7 @@ struct list_input {
 	struct output out;
 	bool all, asleep, awake;
 	const char *driver, *owner;
-	char **specs;
-	size_t n_specs;
+	struct device_args devices;
 };
 
 static const struct argp_option list_options[] = {
@@ -63,16 +62,12 @@ static error_t parse_list(int key, char *arg, struct argp_state *state)
 	case KEY_AWAKE:
 		in->awake = true;
 		return 0;
-	case ARGP_KEY_ARGS:
-		in->specs = state->argv + state->next;
-		in->n_specs = (size_t)(state->argc - state->next);
-		return 0;
 	case ARGP_KEY_END:
 		if (in->asleep && in->awake)
 			argp_error(state, "--asleep and --awake exclude each other");
 		return 0;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return devices_parse(key, state, &in->devices, false);
 }
 
 const struct argp list_argp = {
@@ -195,7 +190,7 @@ static int list_named(struct app *app, struct list_input *in)
 	struct targets targets;
 	int code;
 
-	code = targets_resolve(app, in->specs, in->n_specs, &targets);
+	code = targets_resolve(app, &in->devices, &targets);
 	if (targets.count) {
 		dev = calloc(targets.count, sizeof(struct vfiopm_device *));
 		if (!dev) {
@@ -220,5 +215,5 @@ int cmd_list(struct app *app, int argc, char **argv)
 		return output_list_columns(&in.out);
 	if (!in.out.n)
 		output_set_columns(&in.out, false);
-	return in.n_specs ? list_named(app, &in) : list_all(app, &in);
+	return in.devices.count ? list_named(app, &in) : list_all(app, &in);
 }

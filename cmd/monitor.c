@@ -14,8 +14,7 @@ enum { KEY_JSON_LINES = KEY_VERB,
        KEY_INTERVAL };
 
 struct input {
-	char **specs;
-	size_t n_specs;
+	struct device_args devices;
 	bool json;
 	int64_t interval_ms;
 };
@@ -36,15 +35,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		in->json = true;
 		return 0;
 	case KEY_INTERVAL:
-		if (parse_time(arg, &in->interval_ms) < 0 || in->interval_ms < 1)
-			argp_error(state, "'%s' is no time; give a number with ms, s, m or h", arg);
-		return 0;
-	case ARGP_KEY_ARGS:
-		in->specs = state->argv + state->next;
-		in->n_specs = (size_t)(state->argc - state->next);
+		time_parse(state, arg, &in->interval_ms);
+		if (in->interval_ms < 1)
+			argp_error(state, "an interval is at least 1ms");
 		return 0;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return devices_parse(key, state, &in->devices, false);
 }
 
 const struct argp monitor_argp = {
@@ -235,12 +231,12 @@ int cmd_monitor(struct app *app, int argc, char **argv)
 	int code, r;
 
 	verb_parse(app, argc, argv, &in);
-	code = in.n_specs ? targets_resolve(app, in.specs, in.n_specs, &targets) :
-			    targets_vfio(app, &targets);
+	code = in.devices.count ? targets_resolve(app, &in.devices, &targets) :
+				  targets_vfio(app, &targets);
 	if (code != EXIT_OK)
 		goto out;
 	r = watch_new(app, &targets,
-		      WATCH_OWNERS | WATCH_READER | (in.n_specs ? 0 : WATCH_ALL),
+		      WATCH_OWNERS | WATCH_READER | (in.devices.count ? 0 : WATCH_ALL),
 		      in.interval_ms, &watch);
 	if (r < 0) {
 		msg_error("cannot watch: %s", strerror(-r));

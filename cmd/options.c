@@ -53,8 +53,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_TIMEOUT:
-		if (parse_time(arg, &hold->timeout_ms) < 0)
-			argp_error(state, "'%s' is no time: a number with ms, s, m or h", arg);
+		time_parse(state, arg, &hold->timeout_ms);
 		return 0;
 	case KEY_ON_WAKE:
 		if (parse_on_wake(arg, &hold->on_wake) < 0)

@@ -12,8 +12,7 @@
 #include "cmd.h"
 
 struct input {
-	char **specs;
-	size_t n_specs;
+	struct device_args devices;
 	bool json, no_headings;
 };
 
@@ -34,12 +33,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'n':
 		in->no_headings = true;
 		return 0;
-	case ARGP_KEY_ARGS:
-		in->specs = state->argv + state->next;
-		in->n_specs = (size_t)(state->argc - state->next);
-		return 0;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return devices_parse(key, state, &in->devices, false);
 }
 
 const struct argp owner_argp = {
@@ -221,13 +216,13 @@ int cmd_owner(struct app *app, int argc, char **argv)
 	int code, r;
 
 	verb_parse(app, argc, argv, &in);
-	code = in.n_specs ? targets_resolve(app, in.specs, in.n_specs, &targets) :
-			    targets_vfio(app, &targets);
-	if (in.n_specs && !targets.count)
+	code = in.devices.count ? targets_resolve(app, &in.devices, &targets) :
+				  targets_vfio(app, &targets);
+	if (in.devices.count && !targets.count)
 		return code;
 	r = vfiopm_owners_new(app->ctx, &owners);
 	if (r == 0 && in.json)
-		print_json(&targets, owners, in.n_specs > 0);
+		print_json(&targets, owners, in.devices.count > 0);
 	else if (r == 0)
 		r = print_table(&targets, owners, in.no_headings);
 	if (r < 0) {

@@ -23,8 +23,7 @@ enum { KEY_CONTROL = KEY_VERB,
 #define SETTLE_MS 2000
 
 struct input {
-	char **specs;
-	size_t n_specs;
+	struct device_args devices;
 	int control_on, d3cold; /* -1: as it is */
 	bool group, slot, persist, forget, dry_run, json;
 };
@@ -108,19 +107,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'J':
 		in->json = true;
 		return 0;
-	case ARGP_KEY_ARGS:
-		in->specs = state->argv + state->next;
-		in->n_specs = (size_t)(state->argc - state->next);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which device?");
-		return 0;
 	case ARGP_KEY_END:
 		if (in->persist && in->forget)
 			argp_error(state, "--persist and --forget exclude each other");
 		return 0;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return devices_parse(key, state, &in->devices, true);
 }
 
 const struct argp policy_argp = {
@@ -464,7 +456,7 @@ int cmd_policy(struct app *app, int argc, char **argv)
 		msg_error("--sysroot is for reading: nothing is set or persisted there");
 		return EXIT_USAGE;
 	}
-	code = targets_resolve(app, in.specs, in.n_specs, &targets);
+	code = targets_resolve(app, &in.devices, &targets);
 	if (targets.count)
 		code_merge(&code, widen(&in, &targets));
 	if (changes(&in))

@@ -8,16 +8,17 @@
 
 #include "rebind.h"
 
-static bool is_enabled(const struct vfiopm_device *dev)
+error_t rebind_parse(int key, char *arg, struct argp_state *state, struct rebind_args *args)
 {
-	struct vfiopm_power *power;
-	int64_t enable = 0;
-
-	if (vfiopm_power_new_parts(dev, VFIOPM_POWER_ENABLE, &power) < 0)
-		return false;
-	vfiopm_power_get_enable(power, &enable);
-	vfiopm_power_free(power);
-	return enable > 0;
+	switch (key) {
+	case 'd':
+		args->driver = arg;
+		return 0;
+	case KEY_REBIND_TIMEOUT:
+		time_parse(state, arg, &args->timeout_ms);
+		return 0;
+	}
+	return devices_parse(key, state, &args->devices, true);
 }
 
 /*
@@ -32,10 +33,10 @@ static bool group_is_open(struct app *app, const struct vfiopm_device *dev)
 	size_t i;
 
 	if (vfiopm_list_new_group(app->ctx, vfiopm_device_get_group(dev), &members) < 0)
-		return vfiopm_device_is_vfio(dev) && is_enabled(dev);
+		return vfiopm_device_is_vfio(dev) && vfiopm_device_is_enabled(dev);
 	vfiopm_list_foreach(members, i, member)
 		if (!open && vfiopm_device_is_vfio(member))
-			open = is_enabled(member);
+			open = vfiopm_device_is_enabled(member);
 	vfiopm_list_free(members);
 	return open;
 }
@@ -95,7 +96,7 @@ int rebind_check_owner(struct app *app, const char *what, const struct vfiopm_de
 	 * nor vfio-dev any more (Linux 6.12), but it is still enabled. So is
 	 * one that a driver left so: there only an owner that is seen counts.
 	 */
-	if (!vfio && (vfiopm_device_get_driver(dev) || !is_enabled(dev)))
+	if (!vfio && (vfiopm_device_get_driver(dev) || !vfiopm_device_is_enabled(dev)))
 		return EXIT_OK;
 	if (vfiopm_owners_new(app->ctx, &owners) == 0)
 		owner = find_owner(owners, dev);

@@ -8,6 +8,18 @@
 /* A reset on the way can take seconds; what takes longer hangs. */
 #define REBIND_TIMEOUT_MS 30000
 
+/* What both are told. */
+struct rebind_args {
+	const char *driver;
+	int64_t timeout_ms;
+	struct device_args devices;
+};
+
+enum { KEY_REBIND_TIMEOUT = KEY_VERB + 0x40 };
+
+/* --driver, --timeout and DEVICE arguments. */
+error_t rebind_parse(int key, char *arg, struct argp_state *state, struct rebind_args *args);
+
 /* Refuse what somebody has open through VFIO: exit code, said already. */
 int rebind_check_owner(struct app *app, const char *what, const struct vfiopm_device *dev);
 /* "is open": the owner by name where it can be seen. Returns EXIT_BUSY. */

@@ -14,8 +14,7 @@
 
 struct report_args {
 	const char *output;
-	char **specs;
-	size_t n_specs;
+	struct device_args devices;
 };
 
 static const struct argp_option options[] = {
@@ -31,18 +30,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'o':
 		args->output = arg;
 		return 0;
-	case ARGP_KEY_ARGS:
-		args->specs = state->argv + state->next;
-		args->n_specs = (size_t)(state->argc - state->next);
-		return 0;
 	case ARGP_KEY_END:
-		if (!args->n_specs)
+		if (!args->devices.count)
 			argp_error(state, "which device?");
 		if (!args->output)
 			argp_error(state, "where to? -o FILE");
 		return 0;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return devices_parse(key, state, &args->devices, false);
 }
 
 const struct argp report_argp = {
@@ -208,7 +203,7 @@ int cmd_report(struct app *app, int argc, char **argv)
 		msg_hint("-o FILE");
 		return EXIT_USAGE;
 	}
-	code = targets_resolve(app, args.specs, args.n_specs, &targets);
+	code = targets_resolve(app, &args.devices, &targets);
 	if (code != EXIT_OK) {
 		targets_free(&targets);
 		return code;
@@ -226,6 +221,6 @@ int cmd_report(struct app *app, int argc, char **argv)
 	}
 	if (strcmp(args.output, "-"))
 		printf("%s: written; unpacked, " PROGRAM " --sysroot=" FOLDER
-		       " explain %s explains it\n", args.output, args.specs[0]);
+		       " explain %s explains it\n", args.output, args.devices.specs[0]);
 	return EXIT_OK;
 }

@@ -20,8 +20,8 @@ enum { KEY_TIMEOUT = KEY_VERB, KEY_NO_WAIT, KEY_GROUP };
 #define RUN_NOT_FOUND	127
 
 struct input {
-	char **specs, **command;
-	size_t n_specs;
+	struct device_args devices;
+	char **command;
 	int64_t timeout_ms;
 	bool no_wait, group;
 };
@@ -56,8 +56,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_TIMEOUT:
-		if (parse_time(arg, &in->timeout_ms) < 0)
-			argp_error(state, "'%s' is no time; give a number with ms, s, m or h", arg);
+		time_parse(state, arg, &in->timeout_ms);
 		return 0;
 	case KEY_NO_WAIT:
 		in->no_wait = true;
@@ -65,19 +64,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_GROUP:
 		in->group = true;
 		return 0;
-	case ARGP_KEY_ARGS:
-		in->specs = state->argv + state->next;
-		in->n_specs = (size_t)(state->argc - state->next);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which device?");
-		return 0;
 	case ARGP_KEY_END:
 		if (!in->command || !in->command[0])
 			argp_error(state, "which command? give it after --");
 		return 0;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return devices_parse(key, state, &in->devices, true);
 }
 
 const struct argp run_argp = {
@@ -330,7 +322,7 @@ int cmd_run(struct app *app, int argc, char **argv)
 
 	in.command = split(&argc, argv);
 	verb_parse(app, argc, argv, &in);
-	code = targets_resolve(app, in.specs, in.n_specs, &targets);
+	code = targets_resolve(app, &in.devices, &targets);
 	if (in.group)
 		code_merge(&code, targets_widen_groups(&targets));
 	code = code == EXIT_OK ? run_targets(&run, &targets) : RUN_FAILED;

@@ -11,8 +11,7 @@
 
 struct status_input {
 	struct output out;
-	char **specs;
-	size_t n_specs;
+	struct device_args devices;
 };
 
 static const struct argp_child status_children[] = {
@@ -28,16 +27,12 @@ static error_t parse_status(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &in->out;
 		return 0;
-	case ARGP_KEY_ARGS:
-		in->specs = state->argv + state->next;
-		in->n_specs = (size_t)(state->argc - state->next);
-		return 0;
 	case ARGP_KEY_END:
-		if (!in->n_specs && !in->out.list_columns)
+		if (!in->devices.count && !in->out.list_columns)
 			argp_error(state, "which device?");
 		return 0;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return devices_parse(key, state, &in->devices, false);
 }
 
 const struct argp status_argp = {
@@ -462,7 +457,7 @@ int cmd_status(struct app *app, int argc, char **argv)
 	verb_parse(app, argc, argv, &in);
 	if (in.out.list_columns)
 		return output_list_columns(&in.out);
-	code = targets_resolve(app, in.specs, in.n_specs, &targets);
+	code = targets_resolve(app, &in.devices, &targets);
 	if (targets.count) {
 		if (in.out.format == OUTPUT_TABLE && !in.out.n) {
 			code_merge(&code, show_all(app, &targets));

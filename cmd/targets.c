@@ -46,22 +46,23 @@ static int report(const char *spec, int r)
 	return EXIT_FAILED;
 }
 
-int targets_resolve(struct app *app, char **specs, size_t n, struct targets *ret)
+int targets_resolve(struct app *app, const struct device_args *args, struct targets *ret)
 {
 	struct targets targets = { 0 };
 	int code = EXIT_OK;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < args->count; i++) {
+		const char *spec = args->specs[i];
 		struct vfiopm_list *list;
 		int r;
 
-		r = vfiopm_list_new_from_spec(app->ctx, specs[i], &list);
+		r = vfiopm_list_new_from_spec(app->ctx, spec, &list);
 		if (r == 0) {
 			r = targets_add(&targets, list);
 			vfiopm_list_free(list);
 		}
 		if (r < 0)
-			code_merge(&code, report(specs[i], r));
+			code_merge(&code, report(spec, r));
 	}
 	*ret = targets;
 	return code;

@@ -11,20 +11,17 @@
 #define PROBE_TIMEOUT_MS 5000
 
 struct unbind_input {
-	const char *driver;	/* NULL: the kernel's choice */
+	struct rebind_args to;	/* no driver: the kernel's choice */
 	const char *control;	/* NULL: as the kernel leaves it */
-	int64_t timeout_ms;
-	char **specs;
-	size_t n_specs;
 };
 
-enum { KEY_CONTROL = KEY_VERB, KEY_TIMEOUT };
+enum { KEY_CONTROL = KEY_VERB };
 
 static const struct argp_option unbind_options[] = {
 	{ "driver", 'd', "NAME", 0, "Give it to driver NAME (the kernel's choice)", 0 },
 	{ "control", KEY_CONTROL, "auto|on", 0,
 	  "Set power/control afterwards; the kernel leaves it 'on'", 0 },
-	{ "timeout", KEY_TIMEOUT, "TIME", 0, "How long to wait for the kernel (30 s)", 0 },
+	{ "timeout", KEY_REBIND_TIMEOUT, "TIME", 0, "How long to wait for the kernel (30 s)", 0 },
 	{ 0 }
 };
 
@@ -33,27 +30,13 @@ static error_t unbind_parse(int key, char *arg, struct argp_state *state)
 	struct unbind_input *in = state->input;
 
 	switch (key) {
-	case 'd':
-		in->driver = arg;
-		return 0;
 	case KEY_CONTROL:
 		if (strcmp(arg, "auto") && strcmp(arg, "on"))
 			argp_error(state, "--control is 'auto' or 'on', not '%s'", arg);
 		in->control = arg;
 		return 0;
-	case KEY_TIMEOUT:
-		if (parse_time(arg, &in->timeout_ms) < 0)
-			argp_error(state, "'%s' is no time", arg);
-		return 0;
-	case ARGP_KEY_ARGS:
-		in->specs = state->argv + state->next;
-		in->n_specs = (size_t)(state->argc - state->next);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which device?");
-		return EINVAL;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return rebind_parse(key, arg, state, &in->to);
 }
 
 const struct argp unbind_argp = {
@@ -76,10 +59,10 @@ static int check(struct app *app, const struct unbind_input *in, const struct vf
 	if (!vfiopm_device_is_vfio(dev)) {
 		if (!driver)
 			return rebind_check_owner(app, "unbind", dev);
-		if (!in->driver || !strcmp(driver, in->driver))
+		if (!in->to.driver || !strcmp(driver, in->to.driver))
 			return EXIT_OK;
 		msg_cannot("unbind", name, "it is on '%s', which is no VFIO driver", driver);
-		msg_hint(PROGRAM " bind --driver=%s %s", in->driver, name);
+		msg_hint(PROGRAM " bind --driver=%s %s", in->to.driver, name);
 		return EXIT_UNUSABLE;
 	}
 	code = rebind_check_owner(app, "unbind", dev);
@@ -88,7 +71,7 @@ static int check(struct app *app, const struct unbind_input *in, const struct vf
 	/* Of what the host can use, only VFs are left on a VFIO driver. */
 	r = vfiopm_uses_new(dev, NULL, &uses);
 	if (r < 0)
-		return rebind_report(app, "unbind", dev, in->driver, in->timeout_ms, r);
+		return rebind_report(app, "unbind", dev, in->to.driver, in->to.timeout_ms, r);
 	for (size_t i = 0; i < vfiopm_uses_count(uses); i++) {
 		enum vfiopm_use kind = vfiopm_uses_get_kind(uses, i);
 		char text[1024];
@@ -144,12 +127,12 @@ static int finish(struct app *app, const struct unbind_input *in, struct vfiopm_
 
 	was = former ? vfiopm_binding_get_driver(former) : NULL;
 	r = refresh(dev);
-	if (r == 0 && !vfiopm_device_get_driver(*dev) && !in->driver)
+	if (r == 0 && !vfiopm_device_get_driver(*dev) && !in->to.driver)
 		r = load_driver(dev);
 	if (r == 0 && in->control)
 		r = vfiopm_policy_set_control(*dev, !strcmp(in->control, "on"));
 	if (r < 0)
-		return rebind_report(app, "unbind", *dev, in->driver, in->timeout_ms, r);
+		return rebind_report(app, "unbind", *dev, in->to.driver, in->to.timeout_ms, r);
 	rebind_print(*dev, was);
 	if (!vfiopm_device_get_driver(*dev))
 		msg_warn("'%s': no driver of the host took it", name);
@@ -162,13 +145,13 @@ static int unbind_one(struct app *app, const struct unbind_input *in, struct vfi
 	int code, r;
 
 	code = check(app, in, *dev);
-	if (code == EXIT_OK && in->driver)
-		code = rebind_need_driver(app, "unbind", *dev, in->driver);
+	if (code == EXIT_OK && in->to.driver)
+		code = rebind_need_driver(app, "unbind", *dev, in->to.driver);
 	if (code != EXIT_OK)
 		return code;
-	r = vfiopm_device_unbind(*dev, in->driver, in->timeout_ms, &former);
+	r = vfiopm_device_unbind(*dev, in->to.driver, in->to.timeout_ms, &former);
 	if (r < 0)
-		return rebind_report(app, "unbind", *dev, in->driver, in->timeout_ms, r);
+		return rebind_report(app, "unbind", *dev, in->to.driver, in->to.timeout_ms, r);
 	code = finish(app, in, dev, former);
 	vfiopm_binding_free(former);
 	return code;
@@ -176,16 +159,16 @@ static int unbind_one(struct app *app, const struct unbind_input *in, struct vfi
 
 int cmd_unbind(struct app *app, int argc, char **argv)
 {
-	struct unbind_input in = { .timeout_ms = REBIND_TIMEOUT_MS };
+	struct unbind_input in = { .to.timeout_ms = REBIND_TIMEOUT_MS };
 	struct targets targets;
 	int code;
 
 	verb_parse(app, argc, argv, &in);
-	if (in.driver && vfiopm_driver_is_loaded(app->ctx, in.driver) == -EINVAL) {
-		msg_error("'%s' is no name of a driver", in.driver);
+	if (in.to.driver && vfiopm_driver_is_loaded(app->ctx, in.to.driver) == -EINVAL) {
+		msg_error("'%s' is no name of a driver", in.to.driver);
 		return EXIT_USAGE;
 	}
-	code = targets_resolve(app, in.specs, in.n_specs, &targets);
+	code = targets_resolve(app, &in.to.devices, &targets);
 	for (size_t i = 0; i < targets.count; i++)
 		code_merge(&code, unbind_one(app, &in, &targets.dev[i]));
 	targets_free(&targets);

@@ -22,8 +22,7 @@ struct wanted {
 };
 
 struct input {
-	char **specs;
-	size_t n_specs;
+	struct device_args devices;
 	struct wanted want;
 	int64_t timeout_ms, for_ms, interval_ms;
 };
@@ -68,12 +67,6 @@ static int parse_wanted(const char *text, struct wanted *ret)
 	return 0;
 }
 
-static void parse_time_option(struct argp_state *state, const char *arg, int64_t *ret)
-{
-	if (parse_time(arg, ret) < 0)
-		argp_error(state, "'%s' is no time; give a number with ms, s, m or h", arg);
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct input *in = state->input;
@@ -85,29 +78,22 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 				   arg);
 		return 0;
 	case KEY_TIMEOUT:
-		parse_time_option(state, arg, &in->timeout_ms);
+		time_parse(state, arg, &in->timeout_ms);
 		return 0;
 	case KEY_FOR:
-		parse_time_option(state, arg, &in->for_ms);
+		time_parse(state, arg, &in->for_ms);
 		return 0;
 	case KEY_INTERVAL:
-		parse_time_option(state, arg, &in->interval_ms);
+		time_parse(state, arg, &in->interval_ms);
 		if (in->interval_ms < 1)
 			argp_error(state, "an interval is at least 1ms");
-		return 0;
-	case ARGP_KEY_ARGS:
-		in->specs = state->argv + state->next;
-		in->n_specs = (size_t)(state->argc - state->next);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "which device?");
 		return 0;
 	case ARGP_KEY_END:
 		if (!in->want.text)
 			argp_error(state, "which state? give --state=");
 		return 0;
 	}
-	return ARGP_ERR_UNKNOWN;
+	return devices_parse(key, state, &in->devices, true);
 }
 
 const struct argp wait_argp = {
@@ -246,7 +232,7 @@ int cmd_wait(struct app *app, int argc, char **argv)
 	int code, r;
 
 	verb_parse(app, argc, argv, &in);
-	code = targets_resolve(app, in.specs, in.n_specs, &targets);
+	code = targets_resolve(app, &in.devices, &targets);
 	if (!targets.count)
 		goto out;
 	devs = calloc(targets.count, sizeof(*devs));

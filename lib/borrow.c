@@ -262,18 +262,6 @@ static void grab_free(struct grab *g)
 
 /* ---- what of that is ours? ---- */
 
-static bool is_enabled(const struct vfiopm_device *dev)
-{
-	struct vfiopm_power *power;
-	int64_t enable = 0;
-
-	if (vfiopm_power_new_parts(dev, VFIOPM_POWER_ENABLE, &power) < 0)
-		return false;
-	vfiopm_power_get_enable(power, &enable);
-	vfiopm_power_free(power);
-	return enable > 0;
-}
-
 /* How many devices of the owner's groups are open: vfio-pci-core enables one when it is opened. */
 static int count_open(const struct grab *g, size_t *ret)
 {
@@ -289,7 +277,7 @@ static int count_open(const struct grab *g, size_t *ret)
 		if (r < 0)
 			return r;
 		vfiopm_list_foreach(members, j, member)
-			if (member->vfio && is_enabled(member))
+			if (member->vfio && vfiopm_device_is_enabled(member))
 				count++;
 		vfiopm_list_free(members);
 	}
@@ -320,7 +308,7 @@ static int open_by_name(struct grab *g, enum vfiopm_refusal *why)
 		return r;
 	if (g->changed)
 		return refuse(why, VFIOPM_REFUSED_CHANGED);
-	if (!is_enabled(g->dev))
+	if (!vfiopm_device_is_enabled(g->dev))
 		return refuse(why, VFIOPM_REFUSED_NOT_OPENED);
 	r = group_open_device(&backing, g->dev);
 	if (r < 0)
@@ -400,8 +388,8 @@ static int find_owner(const struct vfiopm_owners *owners, const struct vfiopm_de
 	if (!*ret && vfiopm_owners_find_group(owners, dev, 0))
 		return refuse(why, VFIOPM_REFUSED_NOT_OPENED);
 	if (!*ret)
-		return refuse(why, is_enabled(dev) ? VFIOPM_REFUSED_OWNER_HIDDEN :
-						     VFIOPM_REFUSED_NO_OWNER);
+		return refuse(why, vfiopm_device_is_enabled(dev) ? VFIOPM_REFUSED_OWNER_HIDDEN :
+								   VFIOPM_REFUSED_NO_OWNER);
 	if (vfiopm_owners_find(owners, dev, 1))
 		return refuse(why, VFIOPM_REFUSED_SHARED);
 	/* To stop oneself has no end. */

@@ -321,3 +321,15 @@ const char *vfiopm_power_get_resource(const struct vfiopm_power *power, size_t i
 {
 	return i < power->n_resources ? power->resources[i] : NULL;
 }
+
+bool vfiopm_device_is_enabled(const struct vfiopm_device *dev)
+{
+	struct vfiopm_power *power;
+	int64_t enable = 0;
+
+	if (vfiopm_power_new_parts(dev, VFIOPM_POWER_ENABLE, &power) < 0)
+		return false;
+	vfiopm_power_get_enable(power, &enable);
+	vfiopm_power_free(power);
+	return enable > 0;
+}

@@ -520,6 +520,11 @@ int vfiopm_power_get_d3cold_allowed(const struct vfiopm_power *power, int64_t *r
  * Since: 0.1
  */
 int vfiopm_power_get_enable(const struct vfiopm_power *power, int64_t *ret);
+/**
+ * vfiopm_device_is_enabled - is the enable count above 0, as for as long as a VFIO driver has it
+ * open (vfio_pci_core_enable())? Reads it now. Since: 0.1
+ */
+bool vfiopm_device_is_enabled(const struct vfiopm_device *dev);
 /** vfiopm_power_get_acpi_state - the ACPI node's `power_state`, NULL: none. Since: 0.1 */
 const char *vfiopm_power_get_acpi_state(const struct vfiopm_power *power);
 /** vfiopm_power_get_acpi_real_state - the node's `real_power_state`, NULL: none. Since: 0.1 */

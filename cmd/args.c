@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the verbs' argument parsers share. */
+#include "cmd.h"
+
+error_t devices_parse(int key, struct argp_state *state, struct device_args *devices, bool needed)
+{
+	switch (key) {
+	case ARGP_KEY_ARGS:
+		devices->specs = state->argv + state->next;
+		devices->count = (size_t)(state->argc - state->next);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		if (!needed)
+			break;
+		argp_error(state, "which device?");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+void time_parse(struct argp_state *state, const char *arg, int64_t *ret_ms)
+{
+	if (parse_time(arg, ret_ms) < 0)
+		argp_error(state, "'%s' is no time: a number with ms, s, m or h", arg);
+}
