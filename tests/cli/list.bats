@@ -7,9 +7,8 @@ load fixture
 load systems
 load cli
 
-setup() {
-	system_workstation "$BATS_TEST_TMPDIR/root"
-}
+setup_file() { system_build workstation; }
+setup() { system_copy; }
 
 @test "list: devices on a VFIO driver, as a table" {
 	vp list

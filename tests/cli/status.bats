@@ -7,9 +7,8 @@ load fixture
 load systems
 load cli
 
-setup() {
-	system_workstation "$BATS_TEST_TMPDIR/root"
-}
+setup_file() { system_build workstation; }
+setup() { system_copy; }
 
 @test "status: several devices, byte for byte" {
 	vp status 01:00.0 02:00.0 00:10.0 00:11.0 00:11.1 00:12.0 00:1f.6
