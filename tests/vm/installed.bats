@@ -39,15 +39,15 @@ examples() { # PAGE: lines "STATUS COMMAND"
 	n=0
 	for page in vfio-pm vfio-pm-cycle vfio-pm-run vfio-pm-monitor vfio-pm-policy vfio-pm-explain; do
 		while read -r status line; do
-			line=${line//0000:01:00.0/$D3COLD}
-			line=${line//0000:02:00.0/$D3HOT}
+			# In one step: either may have the other's address of the pages here.
+			line=$(sed "s/0000:01:00\.0/@D3COLD@/g; s/0000:02:00\.0/$D3HOT/g; s/@D3COLD@/$D3COLD/g" <<<"$line")
 			code=0
 			timeout 120 bash -c "$line" </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 || code=$?
 			[ "$code" = "$status" ] || fail "$page: exit $code: $line" "$(cat "$BATS_TEST_TMPDIR/out")"
 			n=$((n + 1))
 		done < <(examples "$VM_ROOT/man/$page.8")
 	done
-	[ "$n" -ge 18 ] || fail "only $n examples were found"
+	[ "$n" -ge 17 ] || fail "only $n examples were found"
 	[ ! -e /etc/udev/rules.d/90-vfio-pm.rules ] || fail "policy --forget left $(cat /etc/udev/rules.d/90-vfio-pm.rules)"
 }
 
