@@ -17,6 +17,7 @@ const char *column_type_name(enum column_type type)
 		[COLUMN_BOOLEAN] = "boolean",
 		[COLUMN_STRINGS] = "array of strings",
 		[COLUMN_OBJECTS] = "array of objects",
+		[COLUMN_OBJECT] = "object",
 	};
 
 	return names[type];

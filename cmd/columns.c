@@ -27,7 +27,7 @@ static bool is_utf8(const char *s)
 	return !left;
 }
 
-static json *string_or_null(const char *s)
+json *column_string(const char *s)
 {
 	char *plain;
 	json *value;
@@ -83,7 +83,7 @@ static json *fill_group(const struct row *row)
 
 static json *fill_driver(const struct row *row)
 {
-	return string_or_null(vfiopm_device_get_driver(row->dev));
+	return column_string(vfiopm_device_get_driver(row->dev));
 }
 
 static json *fill_name(const struct row *row)
@@ -92,7 +92,7 @@ static json *fill_name(const struct row *row)
 
 	if (!row->names)
 		return NULL;
-	return string_or_null(name_db_lookup(row->names, vfiopm_device_get_vendor(row->dev),
+	return column_string(name_db_lookup(row->names, vfiopm_device_get_vendor(row->dev),
 					   vfiopm_device_get_device(row->dev), buf, sizeof(buf)));
 }
 
@@ -136,19 +136,19 @@ static json *fill_override(const struct row *row)
 	}
 	if (vfiopm_device_read_override(row->dev, &override) < 0)
 		return NULL;
-	value = string_or_null(override);
+	value = column_string(override);
 	free(override);
 	return value;
 }
 
 static json *fill_node(const struct row *row)
 {
-	return string_or_null(vfiopm_device_get_group_node(row->dev));
+	return column_string(vfiopm_device_get_group_node(row->dev));
 }
 
 static json *fill_cdev(const struct row *row)
 {
-	return string_or_null(vfiopm_device_get_cdev_node(row->dev));
+	return column_string(vfiopm_device_get_cdev_node(row->dev));
 }
 
 static json *fill_sriov(const struct row *row)
@@ -167,7 +167,7 @@ static json *fill_numvfs(const struct row *row)
 
 static json *fill_physfn(const struct row *row)
 {
-	return string_or_null(vfiopm_device_get_physfn(row->dev));
+	return column_string(vfiopm_device_get_physfn(row->dev));
 }
 
 /* ---- power ---- */
@@ -205,7 +205,7 @@ static json *fill_asleep(const struct row *row)
 
 static json *fill_control(const struct row *row)
 {
-	return string_or_null(vfiopm_power_get_control(row->power));
+	return column_string(vfiopm_power_get_control(row->power));
 }
 
 static json *fill_d3cold(const struct row *row)
@@ -250,7 +250,7 @@ FILL_NUMBER(enable)
 #define FILL_STRING(what)                                                  \
 	static json *fill_##what(const struct row *row)                    \
 	{                                                                  \
-		return string_or_null(vfiopm_power_get_##what(row->power)); \
+		return column_string(vfiopm_power_get_##what(row->power)); \
 	}
 FILL_STRING(runtime_enabled)
 FILL_STRING(wakeup)
@@ -297,10 +297,10 @@ static json *neighbour(const struct vfiopm_device *dev)
 		return NULL;
 	object = json_object_new_object();
 	put(object, "address", json_object_new_string(vfiopm_device_get_name(dev)));
-	put(object, "driver", string_or_null(vfiopm_device_get_driver(dev)));
+	put(object, "driver", column_string(vfiopm_device_get_driver(dev)));
 	put(object, "state", state_or_null(power));
 	put(object, "status", status_or_null(power));
-	put(object, "control", string_or_null(vfiopm_power_get_control(power)));
+	put(object, "control", column_string(vfiopm_power_get_control(power)));
 	vfiopm_power_free(power);
 	return object;
 }
@@ -420,7 +420,7 @@ static json *fill_owner(const struct row *row)
 		json *object = json_object_new_object();
 
 		put(object, "pid", json_object_new_int64(vfiopm_owner_get_pid(owner)));
-		put(object, "comm", string_or_null(vfiopm_owner_get_comm(owner)));
+		put(object, "comm", column_string(vfiopm_owner_get_comm(owner)));
 		put(object, "uid", json_object_new_int64(vfiopm_owner_get_uid(owner)));
 		put(object, "via",
 		    json_object_new_string(vfiopm_via_name(vfiopm_owner_get_via(owner))));
@@ -518,6 +518,15 @@ const struct column columns[] = {
 	{ "physfn", COLUMN_STRING, 0, 12, 0, NULL, fill_physfn, NULL, NULL, "the pf of a vf" },
 	{ "override", COLUMN_STRING, 0, 8, VFIOPM_POWER_ENABLE, NULL, fill_override, NULL, NULL,
 	  "the only driver that may bind it (driver_override)" },
+	{ "account", COLUMN_OBJECT, 0, 20, 0, NULL, column_account,
+	  "{sleeps} sleeps, {quiet_reads} quiet reads", NULL,
+	  "what the driver vfio-pm-pci counted since it was bound (engaged, entries, exits, "
+	  "sleeps, quiet_reads, refused, asleep_time in ms, wakes by cause); null: another "
+	  "driver" },
+	{ "last_wake", COLUMN_OBJECT, 0, 20, 0, NULL, column_last_wake, "{cause} by {comm}[{pid}]",
+	  NULL,
+	  "its last wake, with vfio-pm-pci (cause, region, offset, command, feature, pid, comm, "
+	  "time in seconds since 1970); null: none, or only root may know" },
 	{ "id", COLUMN_STRING, 0, 9, 0, NULL, fill_id, NULL, NULL, "VENDOR:DEVICE" },
 	{ "subsystem", COLUMN_STRING, 0, 9, 0, NULL, fill_subsystem, NULL, NULL,
 	  "VENDOR:DEVICE of the subsystem" },

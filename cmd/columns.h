@@ -22,6 +22,7 @@ enum column_type {
 	COLUMN_BOOLEAN,
 	COLUMN_STRINGS,		/* array of strings */
 	COLUMN_OBJECTS,		/* array of objects */
+	COLUMN_OBJECT,
 };
 
 /* Needs of a column beyond the VFIOPM_POWER_* parts, which share the field. */
@@ -52,6 +53,11 @@ extern const struct column columns[];	/* ends with a NULL name */
 /* May somebody have it open through VFIO? Then its owner needs a look at all processes. */
 bool column_may_be_owned(const struct vfiopm_device *dev);
 const struct column *column_find(const char *name, size_t len);
+/* The string with bytes that are no UTF-8 replaced, NULL for NULL. */
+struct json_object *column_string(const char *s);
+/* columns_account.c */
+struct json_object *column_account(const struct row *row);
+struct json_object *column_last_wake(const struct row *row);
 /* "string", "array of objects", …: for documentation. */
 const char *column_type_name(enum column_type type);
 /* The text of a value, to be freed; NULL: no memory. */

@@ -18,6 +18,17 @@ static void report(struct deepen *s, struct deepen_device *d, enum deepen_event_
 	deepen_report(s, &(struct deepen_event){ .kind = kind, .d = d });
 }
 
+/* As the driver counts them; unchanged when they can't be read. */
+static void count_entries(const struct deepen_device *d, int64_t *entries)
+{
+	struct vfiopm_account *account;
+
+	if (vfiopm_account_new(d->dev, &account) < 0)
+		return;
+	vfiopm_account_get(account, "entries", entries);
+	vfiopm_account_free(account);
+}
+
 /* ---- the driver that does it by itself ---- */
 
 static void start_in_kernel(struct deepen *s, struct deepen_device *d)
@@ -34,7 +45,7 @@ static void start_in_kernel(struct deepen *s, struct deepen_device *d)
 			return;
 		d->set_in_kernel = true;
 	}
-	vfiopm_in_kernel_count(d->dev, "entries", &d->entries);
+	count_entries(d, &d->entries);
 	d->phase = PHASE_IN_KERNEL;
 }
 
@@ -64,7 +75,7 @@ static void tick_in_kernel(struct deepen *s, struct deepen_device *d, int64_t no
 		deepen_report(s, &event);
 	}
 	/* A device that nobody has open falls asleep without an entry. */
-	vfiopm_in_kernel_count(d->dev, "entries", &entries);
+	count_entries(d, &entries);
 	if (suspended && entries != d->entries) {
 		event.kind = DEEPEN_DEEPENED;
 		event.state = vfiopm_glance_state(d->glance);

@@ -20,52 +20,23 @@ static int64_t now_ms(void)
 	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
-/* ---- the account that vfio-pm-pci keeps: "config_read 12", a line a counter ---- */
+/* ---- the account that vfio-pm-pci keeps ---- */
 
-#define ACCOUNT_MAX 2048
-
-static void read_account(const struct look *look, char *buf)
+/* "12 by config_read, 3 by ioctl": what grew among the wakes. NULL: there is no account. */
+static void account_causes(const struct vfiopm_account *before, const struct vfiopm_account *after,
+			   char *buf, size_t size)
 {
-	char path[SYSFS_PATH_MAX];
-
-	device_path(look->dev, "vfio_pm/account", path, sizeof(path));
-	if (sysfs_read(look->dev->ctx, path, buf, ACCOUNT_MAX) < 0)
-		buf[0] = '\0';
-}
-
-static bool account_get(const char *account, const char *key, size_t len, int64_t *ret)
-{
-	const char *line = account;
-
-	while (*line) {
-		if (!strncmp(line, key, len) && line[len] == ' ') {
-			*ret = strtoll(line + len + 1, NULL, 10);
-			return true;
-		}
-		line = strchrnul(line, '\n');
-		if (*line)
-			line++;
-	}
-	return false;
-}
-
-/* The counters of the account that are wakes, by cause (module/ABI-sysfs-vfio_pm). */
-static const char *const wake_causes[] = {
-	"config_read", "config_write", "region", "ioctl", "feature", "open", "close", "host",
-};
-
-/* "12 by config_read, 3 by ioctl": what grew among the wakes. */
-static void account_causes(const char *before, const char *after, char *buf, size_t size)
-{
+	const char *cause;
 	size_t used = 0;
 
 	buf[0] = '\0';
-	for (size_t i = 0; i < ARRAY_SIZE(wake_causes) && used < size; i++) {
-		const char *cause = wake_causes[i];
+	if (!before || !after)
+		return;
+	for (size_t i = 0; used < size && (cause = vfiopm_account_cause(i)); i++) {
 		int64_t old = 0, new = 0;
 
-		account_get(before, cause, strlen(cause), &old);
-		account_get(after, cause, strlen(cause), &new);
+		vfiopm_account_get(before, cause, &old);
+		vfiopm_account_get(after, cause, &new);
 		if (new > old)
 			used += (size_t)snprintf(buf + used, size - used, "%s%" PRId64 " by %s",
 						 used ? ", " : "", new - old, cause);
@@ -74,12 +45,13 @@ static void account_causes(const char *before, const char *after, char *buf, siz
 
 void watch_device(struct scene *s, int64_t ms)
 {
-	char before[ACCOUNT_MAX], after[ACCOUNT_MAX], last[32] = "", *status;
+	struct vfiopm_account *before = NULL, *after = NULL;
+	char last[32] = "", *status;
 	int64_t start = now_ms(), asleep_before = 0, asleep_after = 0;
 	struct watch *watch = &s->watch;
 	struct timespec step = { .tv_nsec = STEP_MS * 1000000L };
 
-	read_account(s->look, before);
+	vfiopm_account_new(s->look->dev, &before);
 	watch->timed = look_number(s->look, ATTR_SUSPENDED_TIME, &asleep_before) == 0;
 	while (now_ms() - start < ms) {
 		look_forget(s->look, ATTR_STATUS);
@@ -95,8 +67,10 @@ void watch_device(struct scene *s, int64_t ms)
 	watch->ms = now_ms() - start;
 	watch->suspended_ms = asleep_after - asleep_before;
 	watch->done = true;
-	read_account(s->look, after);
+	vfiopm_account_new(s->look->dev, &after);
 	account_causes(before, after, watch->causes, sizeof(watch->causes));
+	vfiopm_account_free(before);
+	vfiopm_account_free(after);
 }
 
 /*

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The driver vfio-pm-pci, which deepens by itself: its attributes below vfio_pm/. */
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "private.h"
@@ -39,27 +37,4 @@ int vfiopm_in_kernel_set(const struct vfiopm_device *dev, enum vfiopm_in_kernel 
 	r = sysfs_write_at(dev->ctx, dir, files[what], on ? "1" : "0");
 	close(dir);
 	return r;
-}
-
-int vfiopm_in_kernel_count(const struct vfiopm_device *dev, const char *key, int64_t *ret)
-{
-	char text[SYSFS_VALUE_MAX], *line, *rest = text;
-	size_t len = strlen(key);
-	ssize_t n;
-	int dir;
-
-	dir = device_open_dir(dev);
-	if (dir < 0)
-		return dir;
-	n = sysfs_read_at(dev->ctx, dir, "vfio_pm/account", text, sizeof(text));
-	close(dir);
-	if (n < 0)
-		return (int)n;
-	while ((line = strsep(&rest, "\n"))) {
-		if (strncmp(line, key, len) || line[len] != ' ')
-			continue;
-		*ret = strtoll(line + len + 1, NULL, 10);
-		return 0;
-	}
-	return -ENOENT;
 }

@@ -1230,14 +1230,53 @@ int vfiopm_in_kernel_get(const struct vfiopm_device *dev, enum vfiopm_in_kernel 
  * kernel; -EROFS: foreign root; -ENODEV; -EACCES. Since: 0.1
  */
 int vfiopm_in_kernel_set(const struct vfiopm_device *dev, enum vfiopm_in_kernel what, bool on);
+
+/* ---- account: what the driver vfio-pm-pci counted of a device ---------------- */
+
+struct vfiopm_account;
+
 /**
- * vfiopm_in_kernel_count - a number of the driver's account of a device
+ * vfiopm_account_new - what the driver counted since the device was bound, as of now
  * @dev: device
- * @key: "entries", "sleeps", "asleep_us" …
- * @ret: since the device was bound
- * Return: 0; -ENOENT: the driver keeps none, or no such number; -ENODEV. Since: 0.1
+ * @ret: to be freed with vfiopm_account_free()
+ *
+ * Wakes nothing (module/ABI-sysfs-vfio_pm).
+ * Return: 0; -ENOENT: the driver keeps none; -ENODEV; -ENOMEM. Since: 0.1
  */
-int vfiopm_in_kernel_count(const struct vfiopm_device *dev, const char *key, int64_t *ret);
+int vfiopm_account_new(const struct vfiopm_device *dev, struct vfiopm_account **ret);
+/** vfiopm_account_free - free it. NULL is allowed. Since: 0.1 */
+void vfiopm_account_free(struct vfiopm_account *account);
+/**
+ * vfiopm_account_get - one of its numbers
+ * @account: account
+ * @key: "entries", "exits", "sleeps", "quiet_reads", "refused", "asleep_us"
+ *       (microseconds), or a cause of wakes
+ * @ret: the number
+ * Return: 0; -ENOENT: no such number; -EIO: it is none. Since: 0.1
+ */
+int vfiopm_account_get(const struct vfiopm_account *account, const char *key, int64_t *ret);
+/**
+ * vfiopm_account_cause - the causes of wakes that are counted, one key each
+ * @i: 0, 1, ...
+ * Return: "config_read", ..., or NULL after the last. Since: 0.1
+ */
+const char *vfiopm_account_cause(size_t i);
+/** vfiopm_account_is_engaged - was low power engaged? Since: 0.1 */
+bool vfiopm_account_is_engaged(const struct vfiopm_account *account);
+/**
+ * vfiopm_account_has_last_wake - is there a last wake?
+ * Return: 1; 0: nothing has woken it since it was bound; -EACCES: only root may
+ * know; -ENOENT. Since: 0.1
+ */
+int vfiopm_account_has_last_wake(const struct vfiopm_account *account);
+/**
+ * vfiopm_account_get_last_wake - what is known of the last wake
+ * @account: account
+ * @key: "cause", "region", "offset", "command", "feature", "pid", "comm", or
+ *       "time" (seconds since 1970, with microseconds)
+ * Return: the value, the account's, or NULL: this wake has none. Since: 0.1
+ */
+const char *vfiopm_account_get_last_wake(const struct vfiopm_account *account, const char *key);
 
 /* ---- a guest that drives the sleep of its devices: vfio-pm-guest(7) ------------ */
 

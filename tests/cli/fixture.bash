@@ -209,6 +209,23 @@ fx_device() {
 	fi
 }
 
+# fx_account ADDR [KEY=VALUE...]: the account that the driver vfio-pm-pci keeps; a number not given is
+# 0, wake= is the text of last_wake.
+fx_account() {
+	local dir=${FX_PATH[$1]} key text=
+	local keys=(entries exits sleeps config_read config_write region ioctl feature open close host
+		quiet_reads refused asleep_us)
+	local -A k=([wake]='')
+
+	for key in "${keys[@]}"; do k[$key]=0; done
+	fx_keys "${@:2}" || return
+	for key in "${keys[@]}"; do text+="${text:+$'\n'}$key ${k[$key]}"; done
+	mkdir -p "$FX/$dir/vfio_pm"
+	fx_attr vfio_pm/account "$text"
+	fx_attr vfio_pm/engaged "$((k[entries] > k[exits]))"
+	printf '%s' "${k[wake]:+${k[wake]}$'\n'}" >"$FX/$dir/vfio_pm/last_wake"
+}
+
 # fx_bridge ADDR [KEY=VALUE...]: a PCI Express port, active; the keys of fx_device and bus=NN, its
 # secondary bus.
 fx_bridge() {

@@ -60,6 +60,64 @@ setup() { system_copy; }
 	expect_in "$out" "a PF with 1 VF enabled"
 }
 
+@test "the account that vfio-pm-pci keeps: text, JSON, columns" {
+	export TZ=UTC0
+	fx_account 0000:00:12.0 entries=3 exits=2 sleeps=15 config_read=12 host=2 quiet_reads=40 \
+		refused=1 asleep_us=3723004567 \
+		wake=$'cause config_read\nregion 7\noffset 0x6\npid 4711\ncomm qemu system-x86\ntime 1700000000.123456'
+	vp status 00:12.0
+	expect_code 0
+	expect_in "$out" "  Account of its driver" \
+		"    low power   engaged; entered 3 times, left 2 times" \
+		"    slept       15 times; 1 h 2 min while low power was engaged" \
+		"    woken       14: config_read 12, host 2" \
+		"    last wake   config_read, region 7, offset 0x6, by qemu system-x86, process 4711, on 2023-11-14 22:13:20" \
+		"    quiet reads 40: config space read without a wake" \
+		"    refused     1: touches of a BAR that were a SIGBUS"
+	vp status -J 00:12.0
+	expect_code 0
+	jq -e '.devices[0].account == {"engaged":true,"entries":3,"exits":2,"sleeps":15,"quiet_reads":40,
+		"refused":1,"asleep_time":3723004,"wakes":{"config_read":12,"config_write":0,"region":0,
+		"ioctl":0,"feature":0,"open":0,"close":0,"host":2}}' <<<"$out"
+	jq -e '.devices[0].last_wake == {"cause":"config_read","region":7,"offset":6,"command":null,
+		"feature":null,"pid":4711,"comm":"qemu system-x86","time":1700000000.123456}' <<<"$out"
+	vp status -rn -o account,last_wake 00:12.0
+	expect_in "$out" "15\\x20sleeps,\\x2040\\x20quiet\\x20reads"
+}
+
+@test "an account without a wake, one of another driver, one that is broken" {
+	fx_account 0000:00:12.0
+	vp status 00:12.0
+	expect_in "$out" "low power   not engaged; entered 0 times, left 0 times" "woken       0"$'\n'
+	[[ $out != *"last wake"* ]]
+	vp status -J 00:12.0 00:10.0
+	jq -e '.devices[0].last_wake == null and .devices[0].account.sleeps == 0' <<<"$out"
+	jq -e '.devices[1] | has("account") and .account == null and .last_wake == null' <<<"$out"
+	vp status 00:10.0
+	[[ $out != *"Account"* ]]
+	fx_set 0000:00:12.0 vfio_pm/account $'entries\nsleeps many\nexits 99999999999999999999\nhost 7'
+	fx_set 0000:00:12.0 vfio_pm/last_wake $'\ncause\npid x'
+	vp status -J 00:12.0
+	expect_code 0
+	jq -e '.devices[0].account | .sleeps == null and .entries == null and .wakes.host == 7' <<<"$out"
+}
+
+@test "only root may see who woke it" {
+	local public=() dir
+	[ "$(id -u)" != 0 ] || public=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+	fx_account 0000:00:12.0 sleeps=1 host=1 wake=$'cause host\npid 1\ncomm init\ntime 1.000000'
+	fx_path 0000:00:12.0
+	# Not below bats' own folder, which others can't enter.
+	dir=$(mktemp -d)
+	cp -r "$FX/." "$dir"
+	chmod 755 "$dir"
+	chmod 400 "$dir/$FX_RET/vfio_pm/last_wake"
+	[ "$(id -u)" = 0 ] || chmod 0 "$dir/$FX_RET/vfio_pm/last_wake"
+	out=$("${public[@]}" "$vfio_pm" --sysroot="$dir" status 00:12.0 2>&1) || true
+	rm -rf "$dir"
+	expect_in "$out" "woken       1: host 1" "last wake   only root may know"
+}
+
 @test "what keeps an unopened device awake" {
 	vp status 00:11.0
 	expect_in "$out" "unopened    kept in D0 (disable_idle_d3)"
@@ -119,6 +177,8 @@ setup() { system_copy; }
 @test "nothing that wakes a device is opened" {
 	never_wakes --sysroot="$FX" status 01:00.0 02:00.0 00:11.0 00:11.1 00:1c.0
 	never_wakes --sysroot="$FX" status -J 01:00.0 00:11.0
+	fx_account 0000:00:12.0
+	never_wakes --sysroot="$FX" status 00:12.0
 	local first
 	first=$("$vfio_pm" list -a -rn -o address | head -n 1)
 	if [ -n "$first" ]; then
