@@ -54,11 +54,12 @@ jq -r --arg header "$header" '
 	"}",
 	""' "$tmp/json" | fill bash.in "$out/vfio-pm"
 
-# zsh: _arguments specifications; the action of a value is a function of its name.
+# zsh: _arguments specifications; the action of a value is a function of its name. A blank in front
+# of it: without it compadd's options come before the function's own argument.
 jq -r --arg header "$header" '
 	def clean: gsub("\\s+"; " ") | gsub("(?<c>[\\[\\]:\\\\])"; "\\\(.c)");
 	def action: if .arg | test("\\|") then "(\(.arg | gsub("\\|"; " ")))"
-		else "_vfio_pm_value \(.arg | gsub("[^A-Za-z_]"; "" ))" end;
+		else " _vfio_pm_value \(.arg | gsub("[^A-Za-z_]"; "" ))" end;
 	def value: if .arg == null then "" else "\(if .optional then "::" else ":" end)\(.arg | gsub("[|:]"; " ")):\(action)" end;
 	def specs: .[] | . as $o |
 		(if .name then "--\(.name)\(if .arg == null then "" elif .optional then "=-" else "=" end)[\(.help // "" | clean)]\(value)" else empty end),
@@ -79,7 +80,7 @@ jq -r --arg header "$header" '
 		"\t\tspecs=(", (.options | specs | "\t\t\t" + .),
 		(if (.args // "") == "" then empty else
 			(if .args | test("\\.\\.\\.") then "\t\t\t\u0027*:" else "\t\t\t\u0027:" end) +
-			"\(.args | split(" ")[0] | gsub("[^A-Z]"; "") | ascii_downcase):_vfio_pm_value \(.args | split(" ")[0] | gsub("[^A-Z]"; ""))\u0027" end),
+			"\(.args | split(" ")[0] | gsub("[^A-Z]"; "") | ascii_downcase): _vfio_pm_value \(.args | split(" ")[0] | gsub("[^A-Z]"; ""))\u0027" end),
 		"\t\t)",
 		"\t\t;;"),
 	"\tesac",
@@ -90,7 +91,7 @@ jq -r --arg header "$header" '
 	def q: "\u0027" + (gsub("\\s+"; " ") | gsub("\\\\"; "\\\\") | gsub("\u0027"; "\\\u0027")) + "\u0027";
 	def value: if .arg == null then ""
 		else "\(if .optional then "" else " -r" end) -f -a \u0027(__vfio_pm_value \(.arg | gsub("\\|"; " ") | if test(" ") then "choice " + . else . end))\u0027" end;
-	def flags: "\(if .name then " -l " + .name else "" end)\(if .short then " -s " + .short else "" end) -d \(.help // "" | q)\(value)";
+	def flags: "\(if .name then " -l " + .name else "" end)\(if .short then " -s " + (.short | q) else "" end) -d \(.help // "" | q)\(value)";
 	"\($header)",
 	"set -g __vfio_pm_verbs \([ .verbs[].name ] | join(" "))",
 	"set -g __vfio_pm_columns \([ .verbs[].columns // [] | .[].name ] | unique | join(" "))",

@@ -1,24 +1,69 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# fish completion for vfio-pm(8). Opens no file of a device.
+# fish completion for vfio-pm(8). Of a device it reads nothing but `class`, `vendor` and `device`:
+# other files would wake it.
+
+function __vfio_pm_root --description 'the root that was named, without a slash at its end'
+    set -l before (commandline -opc)
+    set -l at (contains -i -- --sysroot $before); and set before --sysroot=$before[(math $at + 1)]
+    string replace -rf '^--sysroot=(.*?)/?$' '$1' -- $before
+end
+
+function __vfio_pm_devices --description 'addresses that fit the verb, group:N, VENDOR:DEVICE'
+    set -l before (commandline -opc)
+    set -l word (commandline -ct)
+    set -l root (__vfio_pm_root); or set root ''
+    for device in $root/sys/bus/pci/devices/*
+        set -l name (string replace -r '.*/' '' -- $device)
+        contains -- $name $before; and continue
+        if contains -- bind $before
+            test -d $device/vfio-dev; and continue
+            read -l class <$device/class
+            string match -q '0x06*' -- $class; and continue
+        else if string match -qr '^(enter|exit|hold|unbind|run|cycle|deepen|owner)$' -- $before
+            test -d $device/vfio-dev; or continue
+        end
+        if string match -q -- "$word*" $name
+            echo $name
+        else if string match -q -- "0000:$word*" $name
+            string replace 0000: '' -- $name
+        else if string match -q 'g*' -- $word
+            for group in $root/sys/kernel/iommu_groups/*/devices/$name
+                string replace -r '.*/([0-9]+)/devices/.*' 'group:$1' -- $group
+            end
+        else if string match -qr '^[0-9a-f]' -- $word
+            read -l vendor <$device/vendor
+            read -l id <$device/device
+            string replace -a 0x '' -- $vendor:$id
+        end
+    end
+end
+
+function __vfio_pm_drivers --description 'drivers that fit the verb'
+    set -l before (commandline -opc)
+    set -l root (__vfio_pm_root); or set root ''
+    contains -- bind $before; and echo vfio-pci
+    for driver in $root/sys/bus/pci/drivers/*
+        set -l name (string replace -r '.*/' '' -- $driver)
+        if contains -- bind $before
+            string match -q '*vfio*' -- $name; or continue
+        else if contains -- unbind $before
+            string match -q '*vfio*' -- $name; and continue
+        end
+        echo $name
+    end
+end
 
 function __vfio_pm_value --description 'candidates for what the help calls NAME'
     switch $argv[1]
         case DEVICE
-            set -l verb (commandline -opc)[2..-1]
-            for device in /sys/bus/pci/devices/*
-                if contains -- bind $verb
-                    test -d $device/vfio-dev; and continue
-                else if contains -- enter $verb; or contains -- exit $verb; or contains -- hold $verb; or contains -- unbind $verb; or contains -- run $verb; or contains -- cycle $verb; or contains -- deepen $verb; or contains -- owner $verb
-                    test -d $device/vfio-dev; or continue
-                end
-                string replace -r '.*/' '' $device
-            end
+            __vfio_pm_devices
         case DRIVER
-            for driver in /sys/bus/pci/drivers/*
-                string replace -r '.*/' '' $driver
-            end
+            __vfio_pm_drivers
         case STATE
             printf '%s\n' D0 D3hot D3cold
+            contains -- wait (commandline -opc); and printf '%s\n' active suspended
+        case TIME
+            set -l number (commandline -ct | string match -r '[0-9]+$'); and printf '%s\n' $number{ms,s,m,h}
         case DIR
             __fish_complete_directories
         case FILE
@@ -27,7 +72,7 @@ function __vfio_pm_value --description 'candidates for what the help calls NAME'
             printf '%s\n' $argv[2..-1]
         case LIST COLUMN
             set -l word (commandline -ct | string replace -r -- '^(--output=|-o)' '')
-            set -l head (string match -r -- '^.*,|^[+]' $word)
+            set -l head (string match -r -- '^.*,|^[+]' $word); or set head ''
             printf '%s\n' $head$__vfio_pm_columns
         case VERB
             printf '%s\n' $__vfio_pm_verbs
@@ -39,38 +84,38 @@ set -g __vfio_pm_verbs list status enter exit hold cycle run wait monitor owner 
 set -g __vfio_pm_columns account acpi acpi_real_state acpi_state active_time address asleep autosuspend bridges cdev class control d3cold driver enable group id kids last_wake members name node numvfs override owner physfn port port_state reset_method residency resources runtime_enabled siblings sriov state status subsystem suspended_time usage vfio viable wakeup
 complete -c vfio-pm -f
 complete -c vfio-pm -n __fish_use_subcommand -l sysroot -d 'Read the system below DIR, e.g. a report of another machine' -r -f -a '(__vfio_pm_value DIR)'
-complete -c vfio-pm -n __fish_use_subcommand -l verbose -s v -d 'Say on standard error what is done; twice: every step'
-complete -c vfio-pm -n __fish_use_subcommand -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n __fish_use_subcommand -l verbose -s 'v' -d 'Say on standard error what is done; twice: every step'
+complete -c vfio-pm -n __fish_use_subcommand -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n __fish_use_subcommand -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n __fish_use_subcommand -l version -s V -d 'Print program version'
+complete -c vfio-pm -n __fish_use_subcommand -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n __fish_use_subcommand -a list -d 'list devices and their power states'
-complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l all -s a -d 'Not only devices on a VFIO driver'
+complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l all -s 'a' -d 'Not only devices on a VFIO driver'
 complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l driver -d 'Only devices on this driver; \'none\': on no driver' -r -f -a '(__vfio_pm_value DRIVER)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l owner -d 'Only devices that a process has open: its name or number, \'any\' or \'none\'' -r -f -a '(__vfio_pm_value WHO)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l asleep -d 'Only devices that are suspended in D3hot or D3cold'
 complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l awake -d 'Only devices that are not'
-complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l json -s J -d 'Print JSON: an array \'devices\' of objects'
-complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l pairs -s P -d 'Print KEY="value" pairs'
-complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l raw -s r -d 'Print columns without alignment'
-complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l noheadings -s n -d 'Print no headings'
-complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l output -s o -d 'Show the columns LIST, separated by commas, or \'all\'; with a plus in addition to the default ones' -r -f -a '(__vfio_pm_value LIST)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l json -s 'J' -d 'Print JSON: an array \'devices\' of objects'
+complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l pairs -s 'P' -d 'Print KEY="value" pairs'
+complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l raw -s 'r' -d 'Print columns without alignment'
+complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l noheadings -s 'n' -d 'Print no headings'
+complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l output -s 'o' -d 'Show the columns LIST, separated by commas, or \'all\'; with a plus in addition to the default ones' -r -f -a '(__vfio_pm_value LIST)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l list-columns -d 'Say what columns there are'
 complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l sort -d 'Sort by COLUMN' -r -f -a '(__vfio_pm_value COLUMN)'
-complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from list' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from list' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a status -d 'show all that is known of devices'
-complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l json -s J -d 'Print JSON: an array \'devices\' of objects'
-complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l pairs -s P -d 'Print KEY="value" pairs'
-complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l raw -s r -d 'Print columns without alignment'
-complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l noheadings -s n -d 'Print no headings'
-complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l output -s o -d 'Show the columns LIST, separated by commas, or \'all\'; with a plus in addition to the default ones' -r -f -a '(__vfio_pm_value LIST)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l json -s 'J' -d 'Print JSON: an array \'devices\' of objects'
+complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l pairs -s 'P' -d 'Print KEY="value" pairs'
+complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l raw -s 'r' -d 'Print columns without alignment'
+complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l noheadings -s 'n' -d 'Print no headings'
+complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l output -s 'o' -d 'Show the columns LIST, separated by commas, or \'all\'; with a plus in addition to the default ones' -r -f -a '(__vfio_pm_value LIST)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l list-columns -d 'Say what columns there are'
 complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l sort -d 'Sort by COLUMN' -r -f -a '(__vfio_pm_value COLUMN)'
-complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from status' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from status' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a enter -d 'put devices into low power and keep them there'
 complete -c vfio-pm -n '__fish_seen_subcommand_from enter' -l no-wait -d 'Return as soon as low power is entered, asleep or not'
@@ -81,9 +126,9 @@ complete -c vfio-pm -n '__fish_seen_subcommand_from enter' -l borrow -d 'Act on 
 complete -c vfio-pm -n '__fish_seen_subcommand_from enter' -l qmp -d 'With --borrow: the owner is a QEMU with this QMP socket. Tells whether its guest sleeps; on exit the guest is woken or continued afterwards' -r -f -a '(__vfio_pm_value SOCKET)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from enter' -l force -d 'With --borrow: also when the guest is only paused, or the owner isn\'t QEMU and hasn\'t put the device into D3hot; it will find a device that may have lost its state'
 complete -c vfio-pm -n '__fish_seen_subcommand_from enter' -l group -d 'Every endpoint of the IOMMU groups, too'
-complete -c vfio-pm -n '__fish_seen_subcommand_from enter' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from enter' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from enter' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from enter' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from enter' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from enter' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a exit -d 'take devices out of low power and let go of them'
 complete -c vfio-pm -n '__fish_seen_subcommand_from exit' -l read -d 'Read a register of the device while it is still open, e.g. 0:0x8; WIDTH is 1, 2 or 4 bytes (default 4). Some registers change when they are read' -r -f -a '(__vfio_pm_value BAR:OFFSET[:WIDTH])'
@@ -91,17 +136,17 @@ complete -c vfio-pm -n '__fish_seen_subcommand_from exit' -l borrow -d 'Act on a
 complete -c vfio-pm -n '__fish_seen_subcommand_from exit' -l qmp -d 'With --borrow: the owner is a QEMU with this QMP socket. Tells whether its guest sleeps; on exit the guest is woken or continued afterwards' -r -f -a '(__vfio_pm_value SOCKET)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from exit' -l force -d 'With --borrow: also when the guest is only paused, or the owner isn\'t QEMU and hasn\'t put the device into D3hot; it will find a device that may have lost its state'
 complete -c vfio-pm -n '__fish_seen_subcommand_from exit' -l group -d 'Every endpoint of the IOMMU groups, too'
-complete -c vfio-pm -n '__fish_seen_subcommand_from exit' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from exit' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from exit' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from exit' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from exit' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from exit' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a hold -d 'the same as enter, in the foreground'
 complete -c vfio-pm -n '__fish_seen_subcommand_from hold' -l timeout -d 'How long the device may take to fall asleep (default 10s); a number with ms, s, m or h' -r -f -a '(__vfio_pm_value TIME)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from hold' -l on-wake -d 'Notice when something wakes the device, and then let go of it (exit, the default), enter low power again (reenter), or keep it awake (stay)' -f -a '(__vfio_pm_value choice exit reenter stay)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from hold' -l backend -d 'Open the device by its IOMMU group, or by iommufd and its own node (default: cdev where the kernel has it)' -r -f -a '(__vfio_pm_value choice auto group cdev)'
-complete -c vfio-pm -n '__fish_seen_subcommand_from hold' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from hold' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from hold' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from hold' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from hold' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from hold' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a cycle -d 'sleep and wake again and again, verified each time'
 complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l count -d 'This many cycles (10)' -r -f -a '(__vfio_pm_value N)'
@@ -115,42 +160,42 @@ complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l register -d 'Write
 complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l no-verify -d 'Only look whether it is active in D0 again'
 complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l keep-going -d 'Go on after a failure'
 complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l group -d 'Every endpoint of the IOMMU groups, too'
-complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l json -s J -d 'Print the figures as JSON'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l json -s 'J' -d 'Print the figures as JSON'
 complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l json-lines -d 'One JSON object a cycle as it happens, then one with the figures'
-complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from cycle' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a run -d 'keep devices in low power while a command runs'
 complete -c vfio-pm -n '__fish_seen_subcommand_from run' -l timeout -d 'How long it may take to fall asleep (10s)' -r -f -a '(__vfio_pm_value TIME)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from run' -l no-wait -d 'Start COMMAND at once, asleep or not'
 complete -c vfio-pm -n '__fish_seen_subcommand_from run' -l group -d 'Every endpoint of the IOMMU groups, too'
-complete -c vfio-pm -n '__fish_seen_subcommand_from run' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from run' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from run' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from run' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from run' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from run' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a wait -d 'wait until a device is in a state'
 complete -c vfio-pm -n '__fish_seen_subcommand_from wait' -l state -d 'suspended or active, the runtime status; D3cold or D3hot: asleep at least that deep; D0: awake in D0' -r -f -a '(__vfio_pm_value STATE)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from wait' -l timeout -d 'Give up after TIME (10s); 0: only look' -r -f -a '(__vfio_pm_value TIME)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from wait' -l for -d 'The state must have been kept for TIME' -r -f -a '(__vfio_pm_value TIME)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from wait' -l interval -d 'How often to look where the kernel\'s trace events can\'t be had (50ms)' -r -f -a '(__vfio_pm_value TIME)'
-complete -c vfio-pm -n '__fish_seen_subcommand_from wait' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from wait' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from wait' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from wait' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from wait' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from wait' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a monitor -d 'follow changes of state, driver and owner'
 complete -c vfio-pm -n '__fish_seen_subcommand_from monitor' -l json-lines -d 'One JSON object a line'
 complete -c vfio-pm -n '__fish_seen_subcommand_from monitor' -l interval -d 'How often to look where the kernel\'s trace events can\'t be had (1s)' -r -f -a '(__vfio_pm_value TIME)'
-complete -c vfio-pm -n '__fish_seen_subcommand_from monitor' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from monitor' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from monitor' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from monitor' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from monitor' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from monitor' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a owner -d 'show who has a device open'
-complete -c vfio-pm -n '__fish_seen_subcommand_from owner' -l json -s J -d 'Print JSON'
-complete -c vfio-pm -n '__fish_seen_subcommand_from owner' -l noheadings -s n -d 'Print no line of headings'
-complete -c vfio-pm -n '__fish_seen_subcommand_from owner' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from owner' -l json -s 'J' -d 'Print JSON'
+complete -c vfio-pm -n '__fish_seen_subcommand_from owner' -l noheadings -s 'n' -d 'Print no line of headings'
+complete -c vfio-pm -n '__fish_seen_subcommand_from owner' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from owner' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from owner' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from owner' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from owner' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a policy -d 'show or set what the host allows'
 complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l control -d 'Let runtime power management decide, or keep the device awake' -r -f -a '(__vfio_pm_value choice auto on)'
@@ -161,49 +206,49 @@ complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l slot -d 'Every fu
 complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l persist -d 'Apply it whenever the device gets a driver: a udev rule in /etc/udev/rules.d/90-vfio-pm.rules'
 complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l forget -d 'Remove that rule'
 complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l dry-run -d 'Only say what would be done'
-complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l json -s J -d 'Print JSON'
-complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l json -s 'J' -d 'Print JSON'
+complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a bind -d 'give devices to a VFIO driver'
-complete -c vfio-pm -n '__fish_seen_subcommand_from bind' -l driver -s d -d 'Give it to driver NAME (vfio-pci)' -r -f -a '(__vfio_pm_value DRIVER)'
-complete -c vfio-pm -n '__fish_seen_subcommand_from bind' -l group -s g -d 'All endpoints of its IOMMU group, or none'
+complete -c vfio-pm -n '__fish_seen_subcommand_from bind' -l driver -s 'd' -d 'Give it to driver NAME (vfio-pci)' -r -f -a '(__vfio_pm_value DRIVER)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from bind' -l group -s 'g' -d 'All endpoints of its IOMMU group, or none'
 complete -c vfio-pm -n '__fish_seen_subcommand_from bind' -l dry-run -d 'Check and tell, but change nothing'
 complete -c vfio-pm -n '__fish_seen_subcommand_from bind' -l force -d 'Also take what the host uses'
 complete -c vfio-pm -n '__fish_seen_subcommand_from bind' -l timeout -d 'How long to wait for the kernel (30 s)' -r -f -a '(__vfio_pm_value TIME)'
-complete -c vfio-pm -n '__fish_seen_subcommand_from bind' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from bind' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from bind' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from bind' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from bind' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from bind' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a unbind -d 'give devices back to the host'
-complete -c vfio-pm -n '__fish_seen_subcommand_from unbind' -l driver -s d -d 'Give it to driver NAME (the kernel\'s choice)' -r -f -a '(__vfio_pm_value DRIVER)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from unbind' -l driver -s 'd' -d 'Give it to driver NAME (the kernel\'s choice)' -r -f -a '(__vfio_pm_value DRIVER)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from unbind' -l control -d 'Set power/control afterwards; the kernel leaves it \'on\'' -r -f -a '(__vfio_pm_value choice auto on)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from unbind' -l timeout -d 'How long to wait for the kernel (30 s)' -r -f -a '(__vfio_pm_value TIME)'
-complete -c vfio-pm -n '__fish_seen_subcommand_from unbind' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from unbind' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from unbind' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from unbind' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from unbind' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from unbind' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a explain -d 'say why a device does not sleep'
 complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l state -d 'The state that is wanted: D3hot or D3cold, or deeper (default: the deepest that the platform offers)' -r -f -a '(__vfio_pm_value STATE)'
-complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l all -s a -d 'One line for each device on a VFIO driver'
+complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l all -s 'a' -d 'One line for each device on a VFIO driver'
 complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l watch -d 'Watch each DEVICE for TIME first: is it kept busy?' -r -f -a '(__vfio_pm_value TIME)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l fix -d 'Apply the mends that are sysfs attributes of the device, its siblings and bridges; nothing is unbound'
 complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l dry-run -d 'With --fix: show what would be written'
-complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l verbose -s v -d 'Show also the rules that passed, and where the kernel has them'
-complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l json -s J -d 'Everything, as JSON'
-complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l verbose -s 'v' -d 'Show also the rules that passed, and where the kernel has them'
+complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l json -s 'J' -d 'Everything, as JSON'
+complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a report -d 'write what explain reads to an archive that travels'
-complete -c vfio-pm -n '__fish_seen_subcommand_from report' -l output -s o -d 'Write the archive to FILE; \'-\' is standard output' -r -f -a '(__vfio_pm_value FILE)'
-complete -c vfio-pm -n '__fish_seen_subcommand_from report' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from report' -l output -s 'o' -d 'Write the archive to FILE; \'-\' is standard output' -r -f -a '(__vfio_pm_value FILE)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from report' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from report' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from report' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from report' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from report' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a deepen -d 'take what owners put into D3hot further down'
-complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l all -s a -d 'All devices on a VFIO driver, also those that come later'
+complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l all -s 'a' -d 'All devices on a VFIO driver, also those that come later'
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l dwell -d 'How long a device must have been in D3hot (default 5s); with less than 1s devices are looked at as often' -r -f -a '(__vfio_pm_value TIME)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l state-loss-ok -d 'Deepen this device though it promises to keep its state in D3hot; repeatable' -r -f -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l rate -d 'At most N transitions a minute and device, up to 120 (default 12; 0: no limit)' -r -f -a '(__vfio_pm_value N)'
@@ -211,13 +256,13 @@ complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l retry -d 'How lon
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l suspend-timeout -d 'How long a device may take to suspend while its owner stands still (default 100ms)' -r -f -a '(__vfio_pm_value TIME)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l dry-run -d 'Only say what would be done'
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l json-lines -d 'One JSON object a line'
-complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a help -d 'show the help of a verb'
-complete -c vfio-pm -n '__fish_seen_subcommand_from help' -l help -s ? -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from help' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from help' -l usage -d 'Give a short usage message'
-complete -c vfio-pm -n '__fish_seen_subcommand_from help' -l version -s V -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from help' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from help' -a '(__vfio_pm_value VERB)'
 
