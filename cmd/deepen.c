@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "deepen.h"
+#include "deepen_tell.h"
 #include "holder.h"
 #include "service.h"
 #include "stop.h"
@@ -215,6 +217,7 @@ static void wait_and_look(struct deepen *s, const struct stop *stop, struct vfio
 
 	p[n++] = (struct pollfd){ .fd = stop->fd, .events = POLLIN };
 	p[n++] = (struct pollfd){ .fd = vfiopm_events_get_fd(events), .events = POLLIN };
+	p[n++] = (struct pollfd){ .fd = s->tell_fd, .events = POLLIN };
 	for (size_t i = 0; i < watched; i++) {
 		p[n++] = (struct pollfd){ .fd = s->device[i]->wake_fd, .events = POLLIN };
 		p[n++] = (struct pollfd){ .fd = s->device[i]->owner_fd, .events = POLLIN };
@@ -222,11 +225,14 @@ static void wait_and_look(struct deepen *s, const struct stop *stop, struct vfio
 	if (poll(p, n, timeout_ms) <= 0)
 		return;
 	for (size_t i = 0; i < watched; i++) {
-		if (p[2 + 2 * i].revents)
+		if (p[3 + 2 * i].revents)
 			deepen_device_woken(s, s->device[i]);
-		else if (p[3 + 2 * i].revents)
+		else if (p[4 + 2 * i].revents)
 			deepen_device_owner_gone(s, s->device[i]);
 	}
+	/* Before a device goes. */
+	if (p[2].revents)
+		deepen_tell(s, s->tell_fd);
 	if (p[1].revents)
 		take_events(s, events);
 }
@@ -261,7 +267,7 @@ static int serve(struct deepen *s, const struct stop *stop, struct vfiopm_events
 		if (s->count + 1 > room) {
 			struct pollfd *grown;
 
-			grown = reallocarray(p, 2 * (2 * s->count + 4), sizeof(*p));
+			grown = reallocarray(p, 2 * (2 * s->count + 5), sizeof(*p));
 			if (!grown)
 				break;
 			p = grown;
@@ -315,11 +321,14 @@ static int run(struct deepen *s)
 		vfiopm_freezer_free(s->freezer);
 		return EXIT_FAILED;
 	}
+	s->tell_fd = deepen_tell_open();
 	look_at_all(s);
 	code = serve(s, &stop, events);
 	for (size_t i = 0; i < s->count; i++)
 		deepen_device_free(s, s->device[i]);
 	free(s->device);
+	if (s->tell_fd >= 0)
+		close(s->tell_fd);
 	stop_close(&stop);
 	vfiopm_events_free(events);
 	vfiopm_freezer_free(s->freezer);

@@ -5,6 +5,7 @@
  * deepen.c         command line, the loop
  * deepen_device.c  one device: what it is in, what follows
  * deepen_rules.c   may and can it be deepened?
+ * deepen_tell.c    statistics for whoever asks
  * deepen_report.c  events and statistics, as text and as JSON
  */
 #ifndef DEEPEN_H
@@ -103,6 +104,7 @@ struct deepen {
 	bool all;
 	struct deepen_device **device;
 	size_t count;
+	int tell_fd;			/* -1: another service of this user has the name */
 	size_t told_count, told_asleep;	/* to the service manager */
 };
 

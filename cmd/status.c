@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "cmd.h"
+#include "deepen_tell.h"
 #include "output.h"
 
 struct status_input {
@@ -50,6 +51,7 @@ const struct argp status_argp = {
 
 /* What one device's text is made from. */
 struct view {
+	struct app *app;
 	const struct vfiopm_device *dev;
 	const struct vfiopm_power *power;
 	const struct vfiopm_owners *owners;	/* NULL: could not be looked for */
@@ -173,6 +175,31 @@ static void show_owner(const struct view *v)
 		field("open", "no: it is not on a VFIO driver");
 	else
 		field("open", "no");
+}
+
+/* ---- the service ---- */
+
+static void show_deepen(const struct view *v)
+{
+	struct deepen_told told;
+	char text[32];
+
+	if (vfiopm_ctx_is_foreign(v->app->ctx) || deepen_ask(v->app, v->dev, &told) != 1)
+		return;
+	section("Deepen");
+	field("service", "process %d watches it%s", (int)told.pid,
+	      told.in_kernel ? "; the driver deepens by itself" : "");
+	field("deepened", "%" PRIu32 ", woken %" PRIu32 ", asleep %s%s", told.deepened, told.woken,
+	      format_time(told.asleep_ms, text, sizeof(text)),
+	      told.asleep ? ", and now" : "");
+	if (told.pause_us && told.deepened)
+		field("pause", "%.1f ms on average, %.1f ms at most",
+		      (double)told.pause_us / told.deepened / 1000,
+		      (double)told.pause_max_us / 1000);
+	if (told.refused || told.missed)
+		field("refused", "%" PRIu32 "%s%s%s; the owner was faster: %" PRIu32, told.refused,
+		      *told.reason ? " (the last one: " : "", told.reason,
+		      *told.reason ? ")" : "", told.missed);
 }
 
 /* ---- policy ---- */
@@ -481,6 +508,7 @@ static void show(const struct view *v)
 	show_times(v);
 	show_wake(v);
 	show_owner(v);
+	show_deepen(v);
 	show_policy(v);
 	show_platform(v);
 	show_vfio(v);
@@ -501,6 +529,7 @@ static int show_all(struct app *app, const struct targets *targets)
 	for (size_t i = 0; i < targets->count; i++) {
 		struct vfiopm_power *power;
 		struct view view = {
+			.app = app,
 			.dev = targets->dev[i],
 			.owners = owners,
 			.names = names,

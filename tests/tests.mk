@@ -19,6 +19,14 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libvfiopm.a $(BUILD)/flags
 
 test-programs: $(TEST_PROGRAMS)
 
+# What boots in a QEMU inside the VM, for each of its kernels.
+NESTED_KERNELS := 6.1 6.12
+NESTED := $(wildcard tests/vm/nested/*)
+test-modules: $(NESTED_KERNELS:%=$(BUILD)/tests/nested/%.cpio)
+$(BUILD)/tests/nested/%.cpio: $(NESTED) tests/vm/kernels.sh
+	$(call say,NESTED,$*)
+	$(Q)tests/vm/nested/initrd.sh $* $@
+
 # A second make: what is compiled with which flags is known once the packages are there.
 define run_tests
 	@tests/setup.sh

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The service's statistics, over an abstract socket: the name ends with the
+ * process, whatever ends that, and no file tells of what isn't there any more.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "deepen.h"
+#include "deepen_tell.h"
+#include "holder.h"
+
+/* A service that is in the middle of a deepening answers after it. */
+#define ANSWER_MS 3000
+
+static socklen_t address_of(uid_t uid, struct sockaddr_un *ret)
+{
+	int n;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->sun_family = AF_UNIX;
+	n = snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, PROGRAM "/%u/deepen",
+		     (unsigned int)uid);
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+int deepen_tell_open(void)
+{
+	struct sockaddr_un addr;
+	socklen_t len = address_of(geteuid(), &addr);
+	int fd;
+
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && (bind(fd, (struct sockaddr *)&addr, len) < 0 || listen(fd, 16) < 0)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static void fill(struct deepen_told *told, const struct deepen_device *d)
+{
+	const struct deepen_stats *st = &d->stats;
+
+	*told = (struct deepen_told){
+		.version = DEEPEN_TOLD_VERSION,
+		.pid = getpid(),
+		.in_kernel = d->phase == PHASE_IN_KERNEL,
+		.asleep = d->since_ms && (d->phase == PHASE_ASLEEP || d->phase == PHASE_IN_KERNEL),
+		.deepened = st->deepened,
+		.woken = st->woken,
+		.refused = st->refused,
+		.missed = st->missed,
+		.asleep_ms = st->asleep_ms,
+		.pause_us = st->pause_us,
+		.pause_max_us = st->pause_max_us,
+	};
+	if (told->asleep)
+		told->asleep_ms += monotonic_ms() - d->since_ms;
+	snprintf(told->name, sizeof(told->name), "%s", vfiopm_device_get_name(d->dev));
+	if (st->refused)
+		snprintf(told->reason, sizeof(told->reason), "%s", deepen_reason_name(d));
+}
+
+void deepen_tell(const struct deepen *s, int listen_fd)
+{
+	socklen_t len = sizeof(struct ucred);
+	struct deepen_told told;
+	struct ucred peer;
+	int fd;
+
+	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0)
+		return;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	    (peer.uid == 0 || peer.uid == geteuid()))
+		for (size_t i = 0; i < s->count; i++) {
+			fill(&told, s->device[i]);
+			/* Who doesn't read doesn't hold the service up. */
+			if (send(fd, &told, sizeof(told), MSG_NOSIGNAL) < 0)
+				break;
+		}
+	close(fd);
+}
+
+static int reach(struct app *app, uid_t uid)
+{
+	const struct timeval limit = { .tv_sec = ANSWER_MS / 1000 };
+	socklen_t len = sizeof(struct ucred);
+	struct sockaddr_un addr;
+	struct ucred peer;
+	int fd;
+
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (connect(fd, (struct sockaddr *)&addr, address_of(uid, &addr)) == 0 &&
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.uid == uid &&
+	    vfiopm_process_is_self_exe(app->ctx, peer.pid) != 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+int deepen_ask(struct app *app, const struct vfiopm_device *dev, struct deepen_told *ret)
+{
+	struct deepen_told told;
+	int fd = reach(app, 0), found = 0;
+
+	if (fd < 0 && geteuid() != 0)
+		fd = reach(app, geteuid());
+	if (fd < 0)
+		return 0;
+	while (recv(fd, &told, sizeof(told), 0) == (ssize_t)sizeof(told) &&
+	       told.version == DEEPEN_TOLD_VERSION) {
+		told.name[sizeof(told.name) - 1] = '\0';
+		told.reason[sizeof(told.reason) - 1] = '\0';
+		if (strcmp(told.name, vfiopm_device_get_name(dev)))
+			continue;
+		*ret = told;
+		found = 1;
+	}
+	close(fd);
+	return found;
+}

@@ -1,0 +1,174 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=900 cost=130 mem=3072 group=lab
+#
+# enter and exit --borrow, on the devices of a stock QEMU whose guest knows nothing of it.
+
+load lib
+load cmd
+load module-lib
+load nested
+load nested-deepen
+
+PM_DRIVER=vfio-pci
+
+setup_file() {
+	subjects
+	take
+	nested_start "$role0" "$role1"
+}
+
+teardown_file() {
+	nested_stop
+	unbind_all
+}
+
+setup() {
+	mark "test $BATS_TEST_DESCRIPTION"
+	subjects
+	qmp="--qmp=$nested_qmp_socket"
+}
+
+teardown() { nested_console; }
+
+guest_sleeps() {
+	nested_send 'echo mem >/sys/power/state; works 10 && works 11'
+	wait_for 60 nested_status suspended || fail "the guest doesn't sleep: $REPLY"
+}
+
+@test "while the guest sleeps in S3 its devices go to D3cold; leaving wakes both, and its drivers go on" {
+	rounds=$(count 100)
+	for ((i = 1; i <= rounds; i++)); do
+		guest_sleeps
+		vp enter --borrow "$qmp" "$device0" "$device1"
+		expect_code 0
+		deep 1
+		vp exit --borrow "$qmp" "$device0" "$device1"
+		expect_code 0
+		nested_answer 90 || fail "round $i: $REPLY"
+		awake
+		nested_status running
+	done
+}
+
+@test "the guest wakes by itself, nobody having left low power" {
+	guest_sleeps
+	vp enter --borrow "$qmp" "$device0" "$device1"
+	expect_code 0
+	deep 1
+	nested_qmp '{"execute":"system_wakeup"}'
+	nested_answer 90
+	awake
+}
+
+@test "refused: running and in D0, also with --force; without --borrow; without the rights; a wrong socket" {
+	for force in '' --force; do
+		vp enter --borrow $force "$qmp" "$device0"
+		expect_code 4
+		[[ $output == *"cannot borrow for low power '$device0': its guest runs and uses it: it is in D0"* ]]
+		vp enter --borrow $force "$device0"
+		expect_code 4
+		[[ $output == *"its guest runs and uses it: it is in D0"*"a guest that sleeps can be told by --qmp=SOCKET only"* ]]
+		awake
+	done
+	vp enter "$device0"
+	expect_code 5
+	vp enter --borrow --qmp=/nowhere "$device0"
+	expect_code 1
+	[[ $output == *"no answer from QMP socket '/nowhere'"* ]]
+	code=0
+	output=$(setpriv --reuid=65534 --regid=65534 --clear-groups "$vfio_pm" enter --borrow "$device0" 2>&1) || code=$?
+	expect_code 5
+	awake
+	nested_alive
+	nested 'works 10 && works 11'
+}
+
+@test "suspended by the guest's own driver: by QMP, and by a signal; the guest's own D0 wakes" {
+	rounds=$(count 40)
+	for ((i = 1; i <= rounds; i++)); do
+		for how in "$qmp" ''; do
+			nested 'kick suspend 10; kick suspend 11'
+			# shellcheck disable=SC2086 # or nothing
+			vp enter --borrow $how "$device0" "$device1"
+			expect_code 0
+			if [ -n "$how" ]; then
+				[[ $output == *"was frozen for "*"(qmp)"* ]]
+			else
+				[[ $output == *"was frozen for "*"(signal)"* ]]
+			fi
+			deep 1
+			nested_status running
+			nested 'kick resume 10 && kick resume 11 && works 10 && works 11' || fail "round $i"
+			awake
+		done
+	done
+	nested 'kick suspend 10; kick suspend 11'
+	vp enter --borrow "$qmp" "$device0" "$device1"
+	vp exit --borrow "$qmp" "$device0" "$device1"
+	expect_code 0
+	nested 'kick resume 10 && kick resume 11 && works 10 && works 11'
+}
+
+@test "paused: only with --force, and a warning; leaving lets it run" {
+	nested_qmp '{"execute":"stop"}'
+	vp enter --borrow "$qmp" "$device0"
+	expect_code 4
+	[[ $output == *"its guest is paused, it doesn't sleep"*"--force"* ]]
+	is_state "$device0" active D0
+	vp enter --borrow --force "$qmp" "$device0"
+	expect_code 0
+	[[ $output == *"warning: '$device0': the guest's driver will find a device that may have lost its state"* ]]
+	wait_state "$device0" suspended D3cold
+	nested_status paused
+	vp exit --borrow "$qmp" "$device0"
+	expect_code 0
+	nested_status running
+	nested 'works 10 && works 11'
+}
+
+@test "the tool killed at any moment: the guest wakes by itself, and lives" {
+	rounds=$(count 100)
+	for ((i = 1; i <= rounds; i++)); do
+		nested 'kick suspend 10'
+		how=("$qmp")
+		[ $((i % 2)) = 0 ] || how=()
+		"$vfio_pm" enter --borrow "${how[@]}" "$device0" >/dev/null 2>&1 3>&- &
+		tool=$!
+		printf -v delay '0.%03d' $((RANDOM % 300))
+		sleep "$delay"
+		pkill -KILL -P "$tool" || true
+		kill -KILL "$tool" 2>/dev/null || true
+		wait "$tool" || true
+		wait_for 12 nested_alive || fail "round $i, after $delay: left stopped"
+		wait_for 12 nested_status running || fail "round $i, after $delay: $REPLY"
+		nested 'kick resume 10 && works 10' || fail "round $i, after $delay"
+		is_state "$device0" active D0 || fail "round $i, after $delay: $REPLY"
+	done
+	if [ "${VFIO_PM_SCALE:-5}" -ge 50 ]; then rounds=20; else rounds=1; fi
+	for ((i = 1; i <= rounds; i++)); do
+		guest_sleeps
+		"$vfio_pm" enter --borrow "$qmp" "$device0" "$device1" >/dev/null 2>&1 3>&- &
+		tool=$!
+		printf -v delay '0.%03d' $((RANDOM % 400))
+		sleep "$delay"
+		pkill -KILL -P "$tool" || true
+		kill -KILL "$tool" 2>/dev/null || true
+		wait "$tool" || true
+		wait_for 12 nested_alive || fail "S3, round $i, after $delay: left stopped"
+		nested_qmp '{"execute":"system_wakeup"}'
+		nested_answer 90 || fail "S3, round $i, after $delay: $REPLY"
+		awake
+	done
+}
+
+@test "QEMU killed while its devices are in D3cold leaves nothing behind" {
+	nested 'kick suspend 10; kick suspend 11'
+	vp enter --borrow "$qmp" "$device0" "$device1"
+	expect_code 0
+	deep 1
+	kill -KILL "$(nested_pid)"
+	let_go
+	no_guard() { ! pgrep -x vfio-pm-guard; }
+	wait_for 12 no_guard
+}

@@ -1,0 +1,166 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=900 cost=130 mem=3072 group=lab
+#
+# The service with a stock QEMU, in whose guest the devices' own drivers suspend and resume them.
+
+load lib
+load cmd
+load module-lib
+load guest_pm
+load nested
+load nested-deepen
+
+PM_DRIVER=${PM_DRIVER:-vfio-pci}
+
+setup_file() {
+	subjects
+	take
+	nested_start "$role0" "$role1"
+}
+
+teardown_file() {
+	nested_stop
+	module_teardown
+}
+
+setup() {
+	mark "test $BATS_TEST_DESCRIPTION"
+	subjects
+	deepen=''
+}
+
+teardown() {
+	deepen_stop || true
+	nested_console
+}
+
+@test "the guest's drivers suspend: D3cold; they resume: registers, DMA and interrupts, again and again" {
+	nested 'works 10 && works 11'
+	nested 'kick suspend 10'
+	is_state "$device0" active D3hot || fail "$REPLY"
+	nested 'kick resume 10'
+	serve
+	rounds=$(count 200)
+	for ((i = 1; i <= rounds; i++)); do
+		sleep_round || fail "round $i of $rounds"
+	done
+	"$vfio_pm" status "$device0" | tee "$BATS_TEST_TMPDIR/status"
+	grep -q "service  *process $deepen watches it" "$BATS_TEST_TMPDIR/status"
+	grep -q "deepened  *$rounds, woken $rounds, asleep" "$BATS_TEST_TMPDIR/status"
+	deepen_stop
+	said "$device0: deepened $rounds, woken $rounds, refused 0"
+	awake
+}
+
+@test "MSI-X before, INTx now" {
+	nested 'for s in 10 11; do irqs $s PCI-MSI; irqs $s IO-APIC; done; grep -E "eth|nvme" /proc/interrupts'
+	[ "$(dev "KIND_$role0")" = e1000e ] || return 0
+	nested 'rmmod e1000e && load e1000e IntMode=0,0,0,0'
+	serve
+	rounds=$(count 60)
+	for ((i = 1; i <= rounds; i++)); do
+		sleep_round || fail "round $i of $rounds"
+	done
+	nested 'a=$(irqs 10 IO-APIC); works 10; b=$(irqs 10 IO-APIC); [ $b -gt $a ] && rmmod e1000e && load e1000e'
+}
+
+@test "the race: a guest that suspends and resumes at random, reading a register right after each D0" {
+	deepen_start --dwell=0 --rate=0 --retry=100ms "${loss[@]}" "$device0" "$device1"
+	wait_said "$device1: watched"
+	rounds=$(count 5000)
+	read -r _ offset _ <<<"$(dev "REG_$role0")"
+	nested "echo 10 $offset $rounds 60 >/sys/module/kick/parameters/storm; cat /sys/module/kick/parameters/storm" $((rounds + 60))
+	[ "$REPLY" = "rounds $rounds bad 0 failed 0" ] || fail "$REPLY"
+	deepen_stop
+	echo "# $(grep "$device0: deepened [0-9]" "$deepen_log")" >&3
+	said "$device0: deepened [1-9]"
+	nested 'works 10 && works 11'
+}
+
+@test "the service killed at random: QEMU is never left stopped, the guest lives" {
+	rounds=$(count 100)
+	read -r _ offset _ <<<"$(dev "REG_$role0")"
+	nested_send "echo 10 $offset $((rounds * 12)) 60 >/sys/module/kick/parameters/storm; cat /sys/module/kick/parameters/storm"
+	for ((i = 0; i < rounds; i++)); do
+		deepen_start --dwell=0 --rate=0 --retry=100ms "${loss[@]}" "$device0" "$device1"
+		sleep "0.$((RANDOM % 10))$((RANDOM % 10))"
+		kill -KILL "$deepen"
+		wait "$deepen" || true
+		wait_for 5 nested_alive || fail "round $i: QEMU is $(grep State "/proc/$(nested_pid)/status")"
+	done
+	deepen=''
+	nested_answer $((rounds * 5 + 60))
+	[[ $REPLY == *" bad 0 failed 0" ]] || fail "$REPLY"
+	nested 'works 10 && works 11'
+}
+
+@test "stray wakes: the guest sees nothing of them" {
+	serve
+	for access in "lspci -vv" "cat $pci/$device0/config $pci/$device1/config" reset; do
+		nested 'kick suspend 10; kick suspend 11'
+		deep
+		if [ "$access" = reset ]; then
+			# A device that keeps its state in D3hot would lose it by a reset, with or without us.
+			[ "$(dev "KIND_$role0")" = e1000e ] || { nested 'kick resume 10 && kick resume 11'; continue; }
+			echo 1 >"$pci/$device0/reset"
+		else
+			$access >/dev/null
+		fi
+		nested 'kick resume 10 && kick resume 11 && works 10 && works 11' || fail "after $access"
+	done
+}
+
+@test "S3 with everything asleep; migration is refused by QEMU itself" {
+	serve
+	nested_send 'echo mem >/sys/power/state; works 10 && works 11'
+	wait_for 60 nested_status suspended
+	deep
+	nested_qmp '{"execute":"system_wakeup"}'
+	nested_answer 90
+	awake
+	nested 'kick suspend 10; kick suspend 11'
+	deep
+	if nested_qmp '{"execute":"migrate","arguments":{"uri":"exec:cat >/dev/null"}}'; then fail "a guest with a device of VFIO was migrated"; fi
+	nested_status running
+	is_state "$device0" suspended D3cold || fail "$REPLY"
+	nested 'kick resume 10 && kick resume 11 && works 10 && works 11'
+}
+
+@test "QEMU's reset in deep sleep, the guest's own reboot, its crash" {
+	serve
+	ways=(qmp)
+	[ "${VFIO_PM_SCALE:-5}" -lt 50 ] || ways+=(reboot crash)
+	for way in "${ways[@]}"; do
+		nested 'kick suspend 10; kick suspend 11'
+		deep
+		case $way in
+		qmp) nested_qmp '{"execute":"system_reset"}' ;;
+		reboot) nested_send 'reboot -f' ;;
+		crash) nested_send 'echo c >/proc/sysrq-trigger' ;;
+		esac
+		nested_boots
+		nested 'works 10 && works 11' || fail "after $way"
+		awake
+	done
+}
+
+@test "QEMU killed in deep sleep leaves nothing behind" {
+	serve
+	nested 'kick suspend 10; kick suspend 11'
+	deep
+	kill -KILL "$(nested_pid)"
+	let_go
+	wait_said "$device0: its owner let go of it after"
+	deepen_stop
+}
+
+@test "poweroff in deep sleep" {
+	[ "${VFIO_PM_SCALE:-5}" -ge 50 ] || return 0
+	nested_start "$role0" "$role1"
+	serve
+	nested 'kick suspend 10; kick suspend 11'
+	deep
+	nested_send 'poweroff -f'
+	let_go
+}

@@ -1,0 +1,172 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A stock QEMU inside the VM, as the owner of devices: `load nested` after `load lib`, and a head with
+# mem=3072 (384 MiB of the guest are pinned, for each device anew).
+#
+#	nested_start ROLE...		devices on vfio-pci (or vfio-pm-pci) already; the guest sees the
+#					first as 0000:00:10.0, the second as 0000:00:11.0, 20 to 40 s later
+#	NESTED_ARGS=(-acpitable ...)	more for QEMU, NESTED_APPEND="..." for the guest's kernel,
+#	NESTED_VFIO=",x-no-mmap=on"	for each vfio-pci device
+#	nested 'COMMAND'		in the guest's shell: sets REPLY to what it said; its status
+#	nested_send 'COMMAND'; nested_answer [SECONDS]		the same in two steps
+#	nested_qmp '{"execute":"stop"}'	sets REPLY to the answer, fails on an error
+#	nested_event NAME [SECONDS]	waits for an event that came since the last nested_qmp
+#	nested_status WORD		true when query-status says so (running, suspended, paused ...)
+#	nested_alive			QEMU runs: not stopped, not dead
+#	nested_stop			kills QEMU (the teardown); nested_console shows its last words
+#
+# $nested_qmp_socket is a second monitor, for the tool; nested_pid prints QEMU's number. All state is in
+# files, so that one guest may serve several cases: start it in setup_file, stop it in teardown_file.
+# In the guest, tests/vm/nested/init has: node, net, kick, load, irqs, works.
+
+nested_dir=${BATS_FILE_TMPDIR:-/run/tmp}/nested
+nested_qmp_socket=$nested_dir/qmp
+
+nested_start() { # ROLE...
+	local role slot=10 args=()
+	nested_stop
+	[ -d /sys/module/kvm_amd ] || modprobe kvm_amd || return
+	mkdir -p "$nested_dir"
+	mkfifo "$nested_dir"/{uart,monitor}.{in,out}
+	: >"$nested_dir/console"
+	for role; do
+		args+=(-device "vfio-pci,host=${!role},id=vfio$slot,addr=0x$slot,rombar=0${NESTED_VFIO:-}")
+		slot=$((slot + 1))
+	done
+	${NESTED_WITH:-} qemu-system-x86_64 -machine pc -accel kvm -cpu host -m 384 -display none -nodefaults \
+		-no-user-config -monitor none -global PIIX4_PM.disable_s3=0 \
+		-serial "file:$nested_dir/console" \
+		-chardev "pipe,id=uart,path=$nested_dir/uart" -device isa-serial,chardev=uart \
+		-chardev "pipe,id=monitor,path=$nested_dir/monitor" -mon chardev=monitor,mode=control \
+		-qmp "unix:$nested_qmp_socket,server=on,wait=off" \
+		-kernel "${VM_MODULES%%/lib/modules*}/vmlinuz" \
+		-initrd "$VM_ROOT/build/tests/nested/$VM_KERNEL.cpio" \
+		-append "console=ttyS0 quiet nokaslr mitigations=off no_timer_check panic=1 ${NESTED_APPEND:-}" \
+		"${args[@]}" "${NESTED_ARGS[@]}" </dev/null >"$nested_dir/said" 2>&1 3>&- 9>&- &
+	echo $! >"$nested_dir/pid"
+	echo 1 >"$nested_dir/id"
+	nested_boots
+}
+
+nested_boots() { # waits until the guest obeys
+	local line
+	exec {nested_in}<>"$nested_dir/uart.out"
+	while IFS= read -r -t 120 -u "$nested_in" line; do
+		if [[ $line == "=0 0"* ]]; then
+			exec {nested_in}>&-
+			return 0
+		fi
+	done
+	exec {nested_in}>&-
+	nested_console
+	fail "the guest doesn't come up"
+}
+
+nested_pid() { cat "$nested_dir/pid" 2>/dev/null || true; }
+
+nested_alive() {
+	local state
+	state=$(sed -n 's/^State:\t*//p' "/proc/$(nested_pid)/status" 2>/dev/null)
+	[[ $state == [SRD]* ]]
+}
+
+nested_gone() { [ ! -e "/proc/$(nested_pid)" ] || grep -q '^State:.Z' "/proc/$(nested_pid)/status"; }
+
+nested_stop() {
+	local pid
+	pid=$(nested_pid)
+	if [ -n "$pid" ]; then
+		kill -KILL "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+		wait_for 20 nested_gone
+	fi
+	rm -rf "$nested_dir"
+}
+
+nested_console() {
+	tail -n 20 "$nested_dir/console" "$nested_dir/said" 2>/dev/null | tr -d '\r'
+}
+
+nested_send() { # COMMAND
+	local id fd
+	id=$(($(<"$nested_dir/id") + 1))
+	echo $id >"$nested_dir/id"
+	exec {fd}<>"$nested_dir/uart.in"
+	printf '%s %s\n' "$id" "$1" >&"$fd"
+	exec {fd}>&-
+}
+
+nested_answer() { # [SECONDS]: sets REPLY
+	local id line fd said='' end=$((SECONDS + ${1:-$((VM_PATIENCE * 6))}))
+	id=$(<"$nested_dir/id")
+	exec {fd}<>"$nested_dir/uart.out"
+	while [ $SECONDS -le $end ]; do
+		IFS= read -r -t 2 -u "$fd" line || { nested_gone && break; continue; }
+		line=${line%$'\r'}
+		if [[ $line == "=$id "* ]]; then
+			exec {fd}>&-
+			REPLY=${said%$'\n'}
+			return "${line#* }"
+		elif [[ $line != =[0-9]* ]]; then
+			said+=$line$'\n'
+		else
+			said=
+		fi
+	done
+	exec {fd}>&-
+	REPLY=$said
+	nested_console
+	fail "the guest doesn't answer (QEMU: $(grep State "/proc/$(nested_pid)/status" 2>&1))" || return 125
+}
+
+nested() { # COMMAND [SECONDS]
+	nested_send "$1"
+	nested_answer ${2:+"$2"} || {
+		local status=$?
+		echo "in the guest: $1: status $status: $REPLY"
+		return $status
+	}
+}
+
+# The test's own monitor is a pair of pipes; events are noted on the way.
+nested_qmp() { # JSON
+	local fd out line id=$RANDOM$RANDOM try
+	REPLY=
+	exec {fd}<>"$nested_dir/monitor.in" {out}<>"$nested_dir/monitor.out"
+	[ -e "$nested_dir/qmp-ready" ] || {
+		: >"$nested_dir/qmp-ready"
+		echo '{"execute":"qmp_capabilities"}' >&"$fd"
+	}
+	: >"$nested_dir/events"
+	printf '%s\n' "${1%\}},\"id\":\"$id\"}" >&"$fd"
+	for ((try = 0; try < 200; try++)); do
+		IFS= read -r -t 20 -u "$out" line || break
+		[[ $line != *'"event": '* ]] || echo "$line" >>"$nested_dir/events"
+		[[ $line == *"\"id\": \"$id\""* ]] || continue
+		REPLY=${line%$'\r'}
+		break
+	done
+	exec {fd}>&- {out}>&-
+	[[ -n $REPLY && $REPLY != *'"error": {'* ]] || fail "nested qmp: $1: ${REPLY:-no answer}"
+}
+
+nested_event() { # NAME [SECONDS]
+	local out line end=$((SECONDS + ${2:-60}))
+	grep -q "\"event\": \"$1\"" "$nested_dir/events" 2>/dev/null && return
+	exec {out}<>"$nested_dir/monitor.out"
+	while [ $SECONDS -le $end ]; do
+		IFS= read -r -t 1 -u "$out" line || continue
+		echo "$line" >>"$nested_dir/events"
+		if [[ $line == *"\"event\": \"$1\""* ]]; then
+			exec {out}>&-
+			return 0
+		fi
+	done
+	exec {out}>&-
+	fail "nested: no event $1"
+}
+
+nested_status() { # WORD
+	nested_qmp '{"execute":"query-status"}' && [[ $REPLY == *"\"status\": \"$1\""* ]]
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Runtime PM at a test's word, in the nested guest: insmod kick.ko, then
+ *
+ *	echo SLOT >/sys/module/kick/parameters/suspend
+ *	echo SLOT >/sys/module/kick/parameters/resume
+ *	echo SLOT OFFSET ROUNDS MAX_MS >/sys/module/kick/parameters/storm
+ *
+ * SLOT is the device number on bus 0, in hex. e1000e drops its reference only
+ * for a device that signals PME, which VFIO hides; nvme never does. So the
+ * reference of the driver's probe is dropped here: from there on it is the
+ * driver's own callbacks and the PCI core that write D3hot and D0. A storm does
+ * that at random times, reads OFFSET of BAR 0 right after each D0, and reads as
+ * "rounds N bad N failed N" afterwards; rounds are counted while it runs.
+ */
+#include <linux/delay.h>
+#include <linux/io.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/pm_runtime.h>
+#include <linux/random.h>
+
+static DECLARE_BITMAP(dropped, 32);
+static struct {
+	unsigned int rounds, bad, failed;
+} result;
+
+static int suspend(struct pci_dev *pdev)
+{
+	unsigned int slot = PCI_SLOT(pdev->devfn);
+	int r;
+
+	if (!test_and_set_bit(slot, dropped)) {
+		pm_runtime_allow(&pdev->dev);
+		pm_runtime_put_noidle(&pdev->dev);
+	}
+	r = pm_runtime_suspend(&pdev->dev);
+	return r < 0 ? r : 0;
+}
+
+/* The reference is taken back: the driver keeps it until it is removed. */
+static int resume(struct pci_dev *pdev)
+{
+	int r = 0;
+
+	if (test_and_clear_bit(PCI_SLOT(pdev->devfn), dropped))
+		r = pm_runtime_get_sync(&pdev->dev);
+	return r < 0 ? r : 0;
+}
+
+static int storm(struct pci_dev *pdev, unsigned int offset, unsigned int rounds,
+		 unsigned int max_ms)
+{
+	void __iomem *bar = pci_iomap(pdev, 0, 0);
+	u32 expected;
+
+	if (!bar)
+		return -ENOMEM;
+	memset(&result, 0, sizeof(result));
+	expected = readl(bar + offset);
+	while (result.rounds < rounds) {
+		unsigned int us = get_random_u32() % (max_ms * 1000 + 1);
+
+		if (suspend(pdev) < 0)
+			result.failed++;
+		usleep_range(us, us + 100);
+		if (resume(pdev) < 0)
+			result.failed++;
+		if (readl(bar + offset) != expected)
+			result.bad++;
+		result.rounds++;
+		us = get_random_u32() % (max_ms * 500 + 1);
+		usleep_range(us, us + 100);
+	}
+	pci_iounmap(pdev, bar);
+	return 0;
+}
+
+static int obey(const char *val, const struct kernel_param *kp)
+{
+	unsigned int slot, offset, rounds, max_ms;
+	const char *what = kp->arg;
+	struct pci_dev *pdev;
+	int n, r;
+
+	n = sscanf(val, "%x %x %u %u", &slot, &offset, &rounds, &max_ms);
+	if (n < 1 || slot > 31 || (what[0] == 'x' && n != 4))
+		return -EINVAL;
+	pdev = pci_get_domain_bus_and_slot(0, 0, PCI_DEVFN(slot, 0));
+	if (!pdev)
+		return -ENODEV;
+	r = what[0] == 's' ? suspend(pdev) :
+	    what[0] == 'r' ? resume(pdev) : storm(pdev, offset, rounds, max_ms);
+	pci_dev_put(pdev);
+	return r;
+}
+
+static int tell(char *buffer, const struct kernel_param *kp)
+{
+	return sprintf(buffer, "rounds %u bad %u failed %u\n", result.rounds, result.bad,
+		       result.failed);
+}
+
+static const struct kernel_param_ops order = { .set = obey };
+static const struct kernel_param_ops storm_ops = { .set = obey, .get = tell };
+
+module_param_cb(suspend, &order, "s", 0200);
+module_param_cb(resume, &order, "r", 0200);
+module_param_cb(storm, &storm_ops, "x", 0600);
+
+static int __init kick_init(void)
+{
+	return 0;
+}
+module_init(kick_init);
+
+static void __exit kick_exit(void)
+{
+}
+module_exit(kick_exit);
+
+MODULE_DESCRIPTION("Runtime PM at a test's word");
+MODULE_LICENSE("GPL");
