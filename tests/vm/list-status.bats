@@ -145,3 +145,31 @@ woken() { [ "$(rpm_count "$1" resume)" != 0 ]; }
 	end_user
 	[ "$(json "$D3HOT" .owner)" = '[]' ]
 }
+
+@test "an unbind that waits for the owner blocks no look, at that device or at others" {
+	load_vfio disable_idle_d3=1
+	bind_vfio "$D3HOT"
+	start_user "$D3HOT"
+	# The owner listens to no request to release: the kernel waits, with the device locked.
+	echo "$D3HOT" >"$pci/$D3HOT/driver/unbind" 3>&- 9>&- &
+	unbind_pid=$!
+	wait_for "$VM_PATIENCE" test ! -e "$pci/$D3HOT/driver"
+	for look in "status $D3HOT" "status -J $D3HOT" "list $D3HOT" "list -a -J -o all" "owner $D3HOT"; do
+		# shellcheck disable=SC2086 # words
+		timeout 20 "$vfio_pm" $look >"$BATS_TEST_TMPDIR/look" || fail "$look: $?"
+		case $look in
+		"status $D3HOT")
+			grep -q "driver  *none: its unbind waits until its owner closes it" "$BATS_TEST_TMPDIR/look"
+			grep -q "open  *by user, process $user_pid, user 0" "$BATS_TEST_TMPDIR/look"
+			;;
+		list*-J*)
+			[ "$(jq -c ".devices[]|select(.address==\"$D3HOT\")|[.driver,.owner[0].pid]" \
+				"$BATS_TEST_TMPDIR/look")" = "[null,$user_pid]" ]
+			;;
+		esac
+	done
+	kill -0 "$unbind_pid" || fail "the unbind has not waited: nothing was shown"
+	end_user
+	wait "$unbind_pid"
+	[ ! -e "$pci/$D3HOT/driver" ]
+}
