@@ -168,7 +168,9 @@ static void test_limits(struct tap *t)
 	vfiopm_slot_entered(&s, true, 10);
 	ASK(on(2), 20);
 	vfiopm_slot_left(&s, true, 20);
-	tap_ok(t, ASK(off(3), 5019) == VFIOPM_SLOT_ANSWER && s.limit == VFIOPM_LIMIT_DWELL && s.answer == VFIOPM_FRAME_REFUSED,
+	tap_ok(t,
+	       ASK(off(3), 5019) == VFIOPM_SLOT_ANSWER && s.limit == VFIOPM_LIMIT_DWELL &&
+		       s.answer == VFIOPM_FRAME_REFUSED,
 	       "too soon after the wake");
 	tap_int(t, ASK(off(4), 5020), VFIOPM_SLOT_ENTER, "not too soon");
 }
@@ -197,7 +199,8 @@ static void test_wakes(struct tap *t)
 	tap_int(t, vfiopm_slot_settle(&s), VFIOPM_SLOT_LEAVE, "a reset leaves low power");
 	vfiopm_slot_left(&s, true, 1);
 	tap_int(t, vfiopm_slot_settle(&s), VFIOPM_SLOT_NOTHING, "once");
-	tap_int(t, vfiopm_slot_woken(&s, 2), VFIOPM_SLOT_NOTHING, "what woke it then doesn't count");
+	tap_int(t, vfiopm_slot_woken(&s, 2), VFIOPM_SLOT_NOTHING,
+		"what woke it then doesn't count");
 	tap_int(t, ASK(off(7), 3), VFIOPM_SLOT_ENTER, "the same number is another question then");
 }
 
