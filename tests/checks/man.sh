@@ -5,6 +5,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+# An example without a prompt is run by no test (tests/vm/examples.bats).
+awk '/^\.Sh / { on = $2 == "EXAMPLES" } on && /^\.Dl / && !/^\.Dl # / {
+	print FILENAME ":" FNR ": no prompt"; bad = 1 } END { exit bad }' man/*.[48]
 mandoc -T lint -W warning man/*.[1-9]
 for page in man/*.[1-9]; do
 	name=${page#man/}

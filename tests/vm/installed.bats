@@ -2,54 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=600 cost=60
 #
-# What `make install` leaves: the examples of the man pages run as printed, programs that use the
-# library build and work, and completion at a real prompt wakes nothing.
+# What `make install` leaves: programs that use the library build and work, and completion at a real
+# prompt wakes nothing. The man pages' examples are in examples.bats.
 
 bats_require_minimum_version 1.5.0
 load lib
+load installed
 
 setup() { mark "test $BATS_TEST_DESCRIPTION"; }
 teardown() { unbind_all; }
-
-install_here() {
-	[ ! -x /usr/local/bin/vfio-pm ] || return 0
-	# What is built is installed: no time stamp of the host is doubted.
-	make -s -C "$VM_ROOT" --assume-old=build/flags install >"$BATS_TEST_TMPDIR/log" 2>&1 || {
-		cat "$BATS_TEST_TMPDIR/log"
-		return 1
-	}
-	ldconfig
-}
-
-# The commands that a page shows at a root prompt. Comments of the page may say more about the next:
-#	.\" exit: N	its exit status isn't 0
-#	.\" no run	it never ends, or needs another machine
-examples() { # PAGE: lines "STATUS COMMAND"
-	awk '/^\.\\" exit: /{ status = $3 } /^\.\\" no run/{ skip = 1 }
-		sub(/^(\.Dl )?# /, "") && /^(vfio-pm|tar) / {
-			if (!skip) print status + 0, $0
-			status = skip = 0
-		}' "$1" | sed 's/\\e/\\/g; s/\\&//g; s/\\-/-/g'
-}
-
-@test "the examples of the man pages run as printed" {
-	install_here
-	load_vfio disable_idle_d3=0
-	bind_vfio "$D3COLD" "$D3HOT"
-	n=0
-	for page in vfio-pm vfio-pm-cycle vfio-pm-run vfio-pm-monitor vfio-pm-policy vfio-pm-explain; do
-		while read -r status line; do
-			# In one step: either may have the other's address of the pages here.
-			line=$(sed "s/0000:01:00\.0/@D3COLD@/g; s/0000:02:00\.0/$D3HOT/g; s/@D3COLD@/$D3COLD/g" <<<"$line")
-			code=0
-			timeout 120 bash -c "$line" </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 || code=$?
-			[ "$code" = "$status" ] || fail "$page: exit $code: $line" "$(cat "$BATS_TEST_TMPDIR/out")"
-			n=$((n + 1))
-		done < <(examples "$VM_ROOT/man/$page.8")
-	done
-	[ "$n" -ge 17 ] || fail "only $n examples were found"
-	[ ! -e /etc/udev/rules.d/90-vfio-pm.rules ] || fail "policy --forget left $(cat /etc/udev/rules.d/90-vfio-pm.rules)"
-}
 
 @test "the example VMM enters low power on its own descriptor and hears the wakeup" {
 	install_here
