@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The command table, global options, dispatch. */
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +203,11 @@ int main(int argc, char **argv)
 	struct main_input in = { .app = &app };
 	int code;
 
+	/*
+	 * What a table's cell holds is printable or escaped by this; numbers and dates are the
+	 * same everywhere.
+	 */
+	setlocale(LC_CTYPE, "");
 	argp_err_exit_status = EXIT_USAGE;
 	argp_program_version_hook = print_version;
 	if (argc > 0)

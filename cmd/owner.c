@@ -78,9 +78,11 @@ static time_t started(const struct vfiopm_owner *owner)
 	return real.tv_sec - boot.tv_sec + vfiopm_owner_get_start_time(owner) / 1000;
 }
 
-static const char *user_name(uid_t uid, char *buf, size_t size)
+/* The users of this machine aren't those of another. */
+static const char *user_name(const struct vfiopm_device *dev, uid_t uid, char *buf, size_t size)
 {
-	const struct passwd *pw = getpwuid(uid);
+	bool foreign = vfiopm_ctx_is_foreign(vfiopm_device_get_ctx(dev));
+	const struct passwd *pw = foreign ? NULL : getpwuid(uid);
 
 	if (pw)
 		snprintf(buf, size, "%s", pw->pw_name);
@@ -105,9 +107,11 @@ static int add_line(struct libscols_table *table, const struct vfiopm_device *de
 	r |= scols_line_set_data(line, COL_PID, buf);
 	r |= scols_line_set_data(line, COL_COMM, vfiopm_owner_get_comm(owner));
 	r |= scols_line_set_data(line, COL_USER,
-				 user_name(vfiopm_owner_get_uid(owner), buf, sizeof(buf)));
-	localtime_r(&at, &tm);
-	strftime(buf, sizeof(buf), "%Y-%m-%d %H:%M:%S", &tm);
+				 user_name(dev, vfiopm_owner_get_uid(owner), buf, sizeof(buf)));
+	/* Another machine's boot is at another time. */
+	snprintf(buf, sizeof(buf), "-");
+	if (!vfiopm_ctx_is_foreign(vfiopm_device_get_ctx(dev)) && localtime_r(&at, &tm))
+		strftime(buf, sizeof(buf), "%Y-%m-%d %H:%M:%S", &tm);
 	r |= scols_line_set_data(line, COL_STARTED, buf);
 	r |= scols_line_set_data(line, COL_VIA, vfiopm_via_name(vfiopm_owner_get_via(owner)));
 	return r ? -ENOMEM : 0;
@@ -141,7 +145,7 @@ static int print_table(const struct targets *targets, const struct vfiopm_owners
 	return r;
 }
 
-static json_object *owner_json(const struct vfiopm_owner *owner)
+static json_object *owner_json(const struct vfiopm_device *dev, const struct vfiopm_owner *owner)
 {
 	const char *via = vfiopm_via_name(vfiopm_owner_get_via(owner));
 	json_object *o = json_object_new_object();
@@ -151,8 +155,8 @@ static json_object *owner_json(const struct vfiopm_owner *owner)
 	json_object_object_add(o, "comm", json_object_new_string(vfiopm_owner_get_comm(owner)));
 	json_object_object_add(o, "uid", json_object_new_int64(vfiopm_owner_get_uid(owner)));
 	json_object_object_add(o, "user",
-			       json_object_new_string(user_name(vfiopm_owner_get_uid(owner), user,
-								sizeof(user))));
+			       json_object_new_string(user_name(dev, vfiopm_owner_get_uid(owner),
+								user, sizeof(user))));
 	json_object_object_add(o, "start_time",
 			       json_object_new_int64(vfiopm_owner_get_start_time(owner)));
 	json_object_object_add(o, "via", json_object_new_string(via));
@@ -169,7 +173,7 @@ static void print_json(const struct targets *targets, const struct vfiopm_owners
 		const struct vfiopm_owner *owner;
 
 		for (size_t i = 0; (owner = vfiopm_owners_find(owners, targets->dev[d], i)); i++)
-			json_object_array_add(list, owner_json(owner));
+			json_object_array_add(list, owner_json(targets->dev[d], owner));
 		if (!all && !json_object_array_length(list)) {
 			json_object_put(device);
 			json_object_put(list);

@@ -193,6 +193,16 @@ setup() { system_copy; }
 	[ "$(jq -r '.devices[0].owner[0].comm' <<<"$out")" = "a?b\"\\" ]
 }
 
+@test "a name beyond ASCII: as it is where the locale has it, escaped elsewhere" {
+	fx_process 4711 comm=qemü fd=/dev/vfio/1
+	LC_ALL=C.UTF-8 vp list -n -o owner,address 01:00.0
+	[[ $out =~ ^qemü\[4711\]\ +0000:01:00.0 ]]
+	LC_ALL=C vp list -n -o owner,address 01:00.0
+	expect_out 'qem\xc3\xbc[4711] 0000:01:00.0'
+	LC_ALL=C.UTF-8 vp list -J -o owner 01:00.0
+	[ "$(jq -r '.devices[0].owner[0].comm' <<<"$out")" = "qemü" ]
+}
+
 @test "nothing that wakes a device is opened, whatever is shown" {
 	never_wakes --sysroot="$FX" list -a
 	never_wakes --sysroot="$FX" list -a -J -o all

@@ -78,11 +78,11 @@ on_fixture() { run "$vfio_pm" --sysroot="$FX" "$@"; }
 	done
 }
 
-@test "owner as a table and as JSON" {
+@test "owner as a table and as JSON; users and boot time are not this machine's" {
 	on_fixture owner
 	[ "$status" = 0 ]
 	[[ ${lines[0]} =~ ^DEVICE\ +PID\ +COMMAND\ +USER\ +STARTED\ +VIA ]]
-	[[ ${lines[1]} =~ ^0000:01:00.0\ +4711\ +qemu-system-x86\ +root\ +....-..-..\ ..:..:..\ +group$ ]]
+	[[ ${lines[1]} =~ ^0000:01:00.0\ +4711\ +qemu-system-x86\ +0\ +-\ +group$ ]]
 	[ ${#lines[@]} = 2 ]
 	on_fixture owner -J 0000:01:00.0 0000:02:00.0
 	[ "$(jq -c '[.devices[] | {address, owner: [.owner[] | {pid, comm, uid, start_time, via}]}]' <<<"$output")" = \
