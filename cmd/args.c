@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the verbs' argument parsers share. */
+#include <stdlib.h>
+
 #include "cmd.h"
 
 error_t devices_parse(int key, struct argp_state *state, struct device_args *devices, bool needed)
@@ -22,4 +24,14 @@ void time_parse(struct argp_state *state, const char *arg, int64_t *ret_ms)
 {
 	if (parse_time(arg, ret_ms) < 0)
 		argp_error(state, "'%s' is no time: a number with ms, s, m or h", arg);
+}
+
+void number_parse(struct argp_state *state, const char *arg, unsigned int max, unsigned int *ret)
+{
+	char *end;
+	unsigned long value = strtoul(arg, &end, 10);
+
+	if (arg[0] < '0' || arg[0] > '9' || *end || value > max)
+		argp_error(state, "'%s' is no number from 0 to %u", arg, max);
+	*ret = (unsigned int)value;
 }

@@ -77,6 +77,9 @@ void msg_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void msg_cannot(const char *what, const char *addr, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* What a refusal of the library means, for people. */
+const char *refusal_text(enum vfiopm_refusal refusal);
+
 /* args.c: what the verbs' parsers share. */
 struct device_args {
 	char **specs; /* in argv */
@@ -89,6 +92,8 @@ struct device_args {
 error_t devices_parse(int key, struct argp_state *state, struct device_args *devices, bool needed);
 /* TIME; a mistake is the end, as argp_error(). */
 void time_parse(struct argp_state *state, const char *arg, int64_t *ret_ms);
+/* A number from 0 to @max; as time_parse(). */
+void number_parse(struct argp_state *state, const char *arg, unsigned int max, unsigned int *ret);
 
 /* targets.c: DEVICE arguments as devices. */
 struct targets {
@@ -123,10 +128,10 @@ int parse_time(const char *text, int64_t *ret_ms);
 char *format_time(int64_t ms, char *buf, size_t size);
 
 /* One function and one command line a verb. */
-#define VERB(verb_name, verb_flags, verb_summary)                     \
+#define NAMED_VERB(verb_name, text, verb_flags, verb_summary)         \
 	int cmd_##verb_name(struct app *app, int argc, char **argv); \
 	extern const struct argp verb_name##_argp;
 #include "verbs.h"
-#undef VERB
+#undef NAMED_VERB
 
 #endif /* CMD_H */

@@ -56,17 +56,6 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
-static void parse_number(struct argp_state *state, const char *arg, unsigned int max,
-			 unsigned int *ret)
-{
-	char *end;
-	unsigned long value = strtoul(arg, &end, 10);
-
-	if (arg[0] < '0' || arg[0] > '9' || *end || value > max)
-		argp_error(state, "'%s' is no number from 0 to %u", arg, max);
-	*ret = (unsigned int)value;
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct input *in = state->input;
@@ -90,7 +79,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 				   BOUND_MS / 2);
 		return 0;
 	case KEY_RATE:
-		parse_number(state, arg, RATE_MAX, &in->options.rate);
+		number_parse(state, arg, RATE_MAX, &in->options.rate);
 		return 0;
 	case KEY_LOSS_OK:
 		grown = reallocarray(in->loss_ok.specs, in->loss_ok.count + 1,

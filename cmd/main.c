@@ -9,10 +9,10 @@
 #include "cmd.h"
 
 const struct verb verbs[] = {
-#define VERB(verb_name, verb_flags, verb_summary) \
-	{ #verb_name, verb_summary, &verb_name##_argp, cmd_##verb_name, verb_flags },
+#define NAMED_VERB(verb_name, text, verb_flags, verb_summary) \
+	{ text, verb_summary, &verb_name##_argp, cmd_##verb_name, verb_flags },
 #include "verbs.h"
-#undef VERB
+#undef NAMED_VERB
 	{ NULL },
 };
 
@@ -79,7 +79,7 @@ static char *main_filter(int key, const char *text, void *input)
 	fputs("Verbs:\n", f);
 	for (const struct verb *v = verbs; v->name; v++)
 		if (!(v->flags & VERB_HIDDEN))
-			fprintf(f, "  %-10s %s\n", v->name, v->summary);
+			fprintf(f, "  %-12s %s\n", v->name, v->summary);
 	fputs("\n`" PROGRAM " VERB --help' tells more of each.\n\nExit status:\n", f);
 	for (const struct exit_meaning *m = exit_meanings; m->text; m++)
 		fprintf(f, "  %d  %s\n", m->code, m->text);

@@ -53,3 +53,33 @@ void msg_cannot(const char *what, const char *addr, const char *fmt, ...)
 	va_end(args);
 	fputc('\n', stderr);
 }
+
+/* Why a device can't be borrowed or put to sleep, in a sentence with "refused: ". */
+static const char *const refusal_texts[] = {
+	[VFIOPM_REFUSED_NOT] = "nothing",
+	[VFIOPM_REFUSED_NO_OWNER] = "nobody has it open",
+	[VFIOPM_REFUSED_OWNER_HIDDEN] = "open, but by whom can't be seen from here",
+	[VFIOPM_REFUSED_DENIED] = "the owner can't be reached: that takes CAP_SYS_PTRACE",
+	[VFIOPM_REFUSED_SHARED] = "several processes have it open",
+	[VFIOPM_REFUSED_NOT_OPENED] = "the owner has its group open, but not the device",
+	[VFIOPM_REFUSED_UNCLEAR] = "the owner's descriptors don't tell which devices it has",
+	[VFIOPM_REFUSED_CHANGED] = "the owner opens, closes or ends just now",
+	[VFIOPM_REFUSED_UNSUPPORTED] = "the kernel lacks pidfd_getfd(2), kcmp(2) or low power",
+	[VFIOPM_REFUSED_NOT_ACTIVE] = "it is asleep already, or on its way",
+	[VFIOPM_REFUSED_IN_USE] = "its owner has it in D0",
+	[VFIOPM_REFUSED_NO_PM] = "it has no PM capability",
+	[VFIOPM_REFUSED_STATE_LOSS] = "it promises to keep its state in D3hot (No_Soft_Reset)",
+	[VFIOPM_REFUSED_PME] = "it is armed to wake by PME, which would be lost",
+	[VFIOPM_REFUSED_ENGAGED] = "the owner uses low power by itself",
+	[VFIOPM_REFUSED_STOPPED] = "somebody else has stopped the owner",
+	[VFIOPM_REFUSED_NOT_FROZEN] = "the owner could not be stopped in time",
+	[VFIOPM_REFUSED_NOT_SUSPENDED] = "it did not suspend in time; low power is left again",
+	[VFIOPM_REFUSED_THAWED] = "the owner was let run by somebody else, or too late",
+};
+
+const char *refusal_text(enum vfiopm_refusal refusal)
+{
+	return (size_t)refusal < sizeof(refusal_texts) / sizeof(refusal_texts[0]) ?
+		       refusal_texts[refusal] :
+		       "for a reason that is not known here";
+}

@@ -9,6 +9,7 @@
 
 #include "cmd.h"
 #include "deepen_tell.h"
+#include "guest.h"
 #include "output.h"
 
 struct status_input {
@@ -200,6 +201,26 @@ static void show_deepen(const struct view *v)
 		field("refused", "%" PRIu32 "%s%s%s; the owner was faster: %" PRIu32, told.refused,
 		      *told.reason ? " (the last one: " : "", told.reason,
 		      *told.reason ? ")" : "", told.missed);
+}
+
+/* Does a guest drive its sleep, and which? */
+static void show_guest(const struct view *v)
+{
+	struct guest_told told;
+
+	if (vfiopm_ctx_is_foreign(v->app->ctx) || guest_claim_ask(v->app, v->dev, &told) <= 0)
+		return;
+	section("Guest");
+	if (!told.vm_pid) {
+		field("driven by", "none now: process %d waits for the VM", (int)told.pid);
+		return;
+	}
+	field("driven by", "the guest of %s, process %d, where it is %s, by process %d",
+	      told.vm_comm, (int)told.vm_pid, told.path, (int)told.pid);
+	field("guest has it", "%s%s", told.off ? "off" : "on",
+	      told.off && !told.engaged ? ", but something else has woken it" : "");
+	field("so far", "%u times off, %u refused, %u woken by something else", told.entries,
+	      told.refused, told.woken);
 }
 
 /* ---- policy ---- */
@@ -494,7 +515,7 @@ static void show_device(const struct view *v)
 		field("reset", "%s", *reset ? reset : "none");
 }
 
-static void show(const struct view *v)
+static void show(struct app *app, const struct view *v)
 {
 	const char *name = NULL;
 	char buf[256];
@@ -509,6 +530,7 @@ static void show(const struct view *v)
 	show_wake(v);
 	show_owner(v);
 	show_deepen(v);
+	show_guest(v);
 	show_policy(v);
 	show_platform(v);
 	show_vfio(v);
@@ -545,7 +567,7 @@ static int show_all(struct app *app, const struct targets *targets)
 		if (i)
 			putchar('\n');
 		view.power = power;
-		show(&view);
+		show(app, &view);
 		vfiopm_power_free(power);
 	}
 	name_db_free(names);

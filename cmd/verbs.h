@@ -2,8 +2,9 @@
 /*
  * The verbs, in the order of the help: one row each, from which main.c makes
  * its table and cmd.h the prototypes. VERB(NAME, FLAGS, SUMMARY) stands for
- * cmd_NAME() and NAME_argp.
+ * cmd_NAME() and NAME_argp; NAMED_VERB() for a verb whose name is no word of C.
  */
+#define VERB(name, flags, summary) NAMED_VERB(name, #name, flags, summary)
 VERB(list, 0, "list devices and their power states")
 VERB(status, 0, "show all that is known of devices")
 VERB(enter, VERB_WRITES, "put devices into low power and keep them there")
@@ -20,4 +21,7 @@ VERB(unbind, VERB_WRITES, "give devices back to the host")
 VERB(explain, 0, "say why a device does not sleep")
 VERB(report, 0, "write what explain reads to an archive that travels")
 VERB(deepen, VERB_WRITES, "take what owners put into D3hot further down")
+NAMED_VERB(guest_table, "guest-table", VERB_WRITES, "write the ACPI table with which a guest drives sleep")
+NAMED_VERB(guest_listen, "guest-listen", VERB_WRITES, "do what a guest's ACPI table asks for")
 VERB(help, 0, "show the help of a verb")
+#undef VERB

@@ -80,7 +80,7 @@ function __vfio_pm_value --description 'candidates for what the help calls NAME'
 end
 
 # The following is made by completions/generate.sh from `vfio-pm --describe`.
-set -g __vfio_pm_verbs list status enter exit hold cycle run wait monitor owner policy bind unbind explain report deepen help
+set -g __vfio_pm_verbs list status enter exit hold cycle run wait monitor owner policy bind unbind explain report deepen guest-table guest-listen help
 set -g __vfio_pm_columns account acpi acpi_real_state acpi_state active_time address asleep autosuspend bridges cdev class control d3cold driver enable group id kids last_wake members name node numvfs override owner physfn port port_state reset_method residency resources runtime_enabled siblings sriov state status subsystem suspended_time usage vfio viable wakeup
 complete -c vfio-pm -f
 complete -c vfio-pm -n __fish_use_subcommand -l sysroot -d 'Read the system below DIR, e.g. a report of another machine' -r -f -a '(__vfio_pm_value DIR)'
@@ -260,6 +260,31 @@ complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l help -s '?' -d 'G
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l usage -d 'Give a short usage message'
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -a '(__vfio_pm_value DEVICE)'
+complete -c vfio-pm -n __fish_use_subcommand -a guest-table -d 'write the ACPI table with which a guest drives sleep'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-table' -l output -s 'o' -d 'Where the compiled table goes' -r -f -a '(__vfio_pm_value FILE)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-table' -l asl -d 'Print the table\'s text instead; nothing is compiled'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-table' -l socket -d 'Of the socket that QEMU makes for the listener (default /run/vfio-pm/guest.sock)' -r -f -a '(__vfio_pm_value PATH)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-table' -l qmp -d 'Of a QMP socket for the listener, too' -r -f -a '(__vfio_pm_value PATH)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-table' -l libvirt -d 'Print libvirt\'s XML instead of QEMU\'s options'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-table' -l machine -d 'QEMU\'s machine type (default q35, the only one)' -r -f -a '(__vfio_pm_value TYPE)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-table' -l ports -d 'How the VM\'s ports are hot-plugged: off (the default), native; acpi can\'t work' -r -f -a '(__vfio_pm_value HOTPLUG)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-table' -l dsdt -d 'The VM\'s DSDT: refuse what it has no node for, or one that can be hot-plugged' -r -f -a '(__vfio_pm_value FILE)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-table' -l iobase -d 'I/O port of the UART: 0xb00 (the default), or 0x2e8, COM4\'s own' -r -f -a '(__vfio_pm_value PORT)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-table' -l help -s '?' -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-table' -l usage -d 'Give a short usage message'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-table' -l version -s 'V' -d 'Print program version'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-table' -a '(__vfio_pm_value GUESTDEVICE)'
+complete -c vfio-pm -n __fish_use_subcommand -a guest-listen -d 'do what a guest\'s ACPI table asks for'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-listen' -l socket -d 'The socket that QEMU has made for the guest\'s UART' -r -f -a '(__vfio_pm_value PATH)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-listen' -l device -d 'The guest\'s device, as guest-table takes it, and the host\'s; repeatable' -r -f -a '(__vfio_pm_value GUESTDEVICE=DEVICE)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-listen' -l qmp -d 'QEMU\'s monitor, which tells of resets and S3 at once' -r -f -a '(__vfio_pm_value PATH)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-listen' -l rate -d 'At most N transitions a minute and device, up to 120 (default 12; 0: no limit)' -r -f -a '(__vfio_pm_value N)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-listen' -l dwell -d 'How long a device stays awake at least (default 1s)' -r -f -a '(__vfio_pm_value TIME)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-listen' -l suspend-timeout -d 'How long a device may take to suspend before low power is left again (default 2s)' -r -f -a '(__vfio_pm_value TIME)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-listen' -l json-lines -d 'One JSON object a line'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-listen' -l help -s '?' -d 'Give this help list'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-listen' -l usage -d 'Give a short usage message'
+complete -c vfio-pm -n '__fish_seen_subcommand_from guest-listen' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n __fish_use_subcommand -a help -d 'show the help of a verb'
 complete -c vfio-pm -n '__fish_seen_subcommand_from help' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from help' -l usage -d 'Give a short usage message'

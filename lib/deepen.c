@@ -259,7 +259,7 @@ static bool host_keeps_awake(struct vfiopm_borrow *b)
 	return sysfs_reread(b->control_fd, buf, sizeof(buf)) > 0 && !strcmp(buf, "on");
 }
 
-int vfiopm_borrow_enter_agreed(struct vfiopm_borrow *borrow, int eventfd,
+int vfiopm_borrow_enter_agreed(struct vfiopm_borrow *borrow, int eventfd, unsigned int flags,
 			       enum vfiopm_refusal *why)
 {
 	uint16_t ctrl;
@@ -271,7 +271,7 @@ int vfiopm_borrow_enter_agreed(struct vfiopm_borrow *borrow, int eventfd,
 	r = read_config(borrow, borrow->pm_cap + PCI_PM_CTRL, &ctrl, sizeof(ctrl));
 	if (r < 0)
 		return r;
-	if ((ctrl & PCI_PM_CTRL_STATE_MASK) != 3)
+	if (!(flags & VFIOPM_ENTER_IN_USE) && (ctrl & PCI_PM_CTRL_STATE_MASK) != 3)
 		return refuse(why, VFIOPM_REFUSED_IN_USE);
 	/* It would stay engaged and awake, which no wake ends. */
 	if (host_keeps_awake(borrow))

@@ -565,3 +565,13 @@ int vfiopm_process_get_exe(struct vfiopm_ctx *ctx, pid_t pid, char *buf, size_t 
 	n = sysfs_readlink_at(ctx->root_fd, path, buf, size);
 	return n == -ENOENT ? -ESRCH : n < 0 ? (int)n : 0;
 }
+
+int vfiopm_process_get_comm(struct vfiopm_ctx *ctx, pid_t pid, char *buf, size_t size)
+{
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "proc/%d/comm", (int)pid);
+	n = sysfs_read(ctx, path, buf, size);
+	return n == -ENOENT ? -ESRCH : n < 0 ? (int)n : 0;
+}

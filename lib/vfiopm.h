@@ -1098,6 +1098,8 @@ int64_t vfiopm_freezer_get_pause(const struct vfiopm_freezer *freezer);
  * Return: 0; -ESRCH; -EACCES; -ENAMETOOLONG. Since: 0.1
  */
 int vfiopm_process_get_exe(struct vfiopm_ctx *ctx, pid_t pid, char *buf, size_t size);
+/** vfiopm_process_get_comm - name of a process. Return: 0; -ESRCH; another errno. Since: 0.1 */
+int vfiopm_process_get_comm(struct vfiopm_ctx *ctx, pid_t pid, char *buf, size_t size);
 
 /* ---- QMP: a QEMU's monitor, as far as stopping and waking its guest takes ------- */
 
@@ -1187,6 +1189,8 @@ int vfiopm_borrow_enter(struct vfiopm_borrow *borrow, struct vfiopm_freezer *fre
  * vfiopm_borrow_enter_agreed - the same for an owner that waits for the entry
  * @borrow: what was borrowed
  * @eventfd: as for vfiopm_borrow_enter()
+ * @flags: 0, or VFIOPM_ENTER_IN_USE for a device that was asleep like this and
+ *         was woken, which has put it into D0, by something else than its owner
  * @why: NULL, or set with -ECANCELED
  *
  * The owner has asked for it, has put the device into D3hot, and doesn't touch
@@ -1196,7 +1200,7 @@ int vfiopm_borrow_enter(struct vfiopm_borrow *borrow, struct vfiopm_freezer *fre
  * Return: 0: engaged; -ECANCELED: refused, see @why; -EIO and others.
  * Since: 0.1
  */
-int vfiopm_borrow_enter_agreed(struct vfiopm_borrow *borrow, int eventfd,
+int vfiopm_borrow_enter_agreed(struct vfiopm_borrow *borrow, int eventfd, unsigned int flags,
 			       enum vfiopm_refusal *why);
 /* Bytes of the config space's header. */
 #define VFIOPM_HEADER_LEN 64

@@ -67,7 +67,7 @@ sort -u -o "$tmp/have" "$tmp/have"
 for f in man/vfio-pm*.8 README.md; do
 	named <"$f" | comm -13 "$tmp/have" - | sed "s,^,$f names an unknown option --," >"$tmp/bad"
 	[ ! -s "$tmp/bad" ] || { cat "$tmp/bad"; code=1; }
-	sed -nE 's/^(\.Dl )?[#$] (sudo )?vfio-pm ([a-z]+).*/\3/p' "$f" | sort -u |
+	sed -nE 's/^(\.Dl )?[#$] (sudo )?vfio-pm ([a-z][a-z-]*).*/\3/p' "$f" | sort -u |
 		comm -23 - <(printf '%s\n' "${verbs[@]}" | sort) | sed "s,^,$f shows an unknown verb: ," >"$tmp/bad"
 	[ ! -s "$tmp/bad" ] || { cat "$tmp/bad"; code=1; }
 done

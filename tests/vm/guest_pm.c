@@ -16,6 +16,15 @@
  *	toggle I N MAX	in a thread: N times d3 and d0, up to MAX microseconds apart
  *	churn I N	in a thread: N times close and open
  *	join		wait for the threads: "bad N rounds N"
+ *	listen PATH	make the socket of the guest's UART; port 02.4 is above device 0, the second
+ *			is 11.0
+ *	off I		d3, then OFF to the listener: "done US", "refused US" or "none US"
+ *	on I [MS]	ON, then d0: the same and what the BAR reads; waits for MS, five seconds
+ *	sleeps I N	N times off and on, looking at the host: "bad N rounds N off US on US", the
+ *			times on average
+ *	bytes HEX...	to the wire
+ *	hang		close the connection; the socket stays
+ *	reset I		what a reset of the machine does to the device
  *	quit
  */
 #include <errno.h>
@@ -33,6 +42,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "guest_wire.h"
 #include "vfiopm.h"
 
 #define DEVICES_MAX 4
@@ -55,6 +65,7 @@ struct vmm {
 	struct dev dev[DEVICES_MAX];
 	int n;
 	atomic_int bad, done;
+	struct wire wire;
 };
 
 static struct vmm vmm;
@@ -197,6 +208,157 @@ static void join(void)
 	printf("bad %d rounds %d\n", atomic_exchange(&vmm.bad, 0), atomic_exchange(&vmm.done, 0));
 }
 
+/* ---- a guest whose ACPI table asks the host ---- */
+
+static char ask(struct dev *d, unsigned int kind, int wait_ms, int64_t *us)
+{
+	bool second = d != &vmm.dev[0];
+	int64_t start = wire_us();
+	char answer;
+
+	answer = wire_ask(&vmm.wire, kind, second ? 0xff : 0x14, second ? 0x88 : 0x00, wait_ms);
+	*us = wire_us() - start;
+	return answer;
+}
+
+static const char *answer_name(char answer)
+{
+	return answer == 'd' ? "done" : answer == 'r' ? "refused" : "none";
+}
+
+static void turn_off(struct dev *d)
+{
+	int64_t us;
+	char answer;
+
+	set_power(d, 3);
+	answer = ask(d, 1, 2000, &us);
+	printf("%s %" PRId64 "\n", answer_name(answer), us);
+}
+
+static void turn_on(struct dev *d, int wait_ms)
+{
+	int64_t us;
+	char answer = ask(d, 2, wait_ms, &us);
+
+	set_power(d, 0);
+	printf("%s %" PRId64 " 0x%08" PRIx32 "\n", answer_name(answer), us, touch(d));
+}
+
+/* What is wrong is said on standard error, so that one line answers the order. */
+static bool one_sleep(struct dev *d, struct vfiopm_glance *glance, int64_t *off, int64_t *on)
+{
+	const char *name = vfiopm_device_get_name(d->device);
+	int64_t us, end;
+	bool good = true;
+
+	set_power(d, 3);
+	if (ask(d, 1, 2000, &us) != 'd') {
+		fprintf(stderr, "%s: OFF isn't done\n", name);
+		good = false;
+	}
+	*off += us;
+	usleep((unsigned int)rand_r(&d->seed) % 40000);
+	end = wire_us() + 5000000;
+	while (rand_r(&d->seed) % 4 && good &&
+	       (vfiopm_glance_status(glance) != VFIOPM_STATUS_SUSPENDED ||
+		vfiopm_glance_state(glance) != VFIOPM_STATE_D3COLD)) {
+		if (wire_us() > end) {
+			fprintf(stderr, "%s: not asleep in D3cold\n", name);
+			good = false;
+		}
+		usleep(1000);
+	}
+	if (ask(d, 2, 5000, &us) != 'd' ||
+	    vfiopm_glance_status(glance) != VFIOPM_STATUS_ACTIVE) {
+		fprintf(stderr, "%s: ON isn't done, or not really\n", name);
+		good = false;
+	}
+	*on += us;
+	set_power(d, 0);
+	if (touch(d) != d->value) {
+		fprintf(stderr, "%s: its register reads wrong\n", name);
+		good = false;
+	}
+	return good;
+}
+
+static void sleeps(struct dev *d, int rounds)
+{
+	struct vfiopm_glance *glance;
+	int64_t off = 0, on = 0;
+	int bad = 0, r;
+
+	r = vfiopm_glance_new(d->device, &glance);
+	if (r < 0)
+		die("look at the device", r);
+	for (int i = 0; i < rounds; i++)
+		bad += !one_sleep(d, glance, &off, &on);
+	vfiopm_glance_free(glance);
+	printf("bad %d rounds %d off %" PRId64 " on %" PRId64 "\n", bad, rounds,
+	       rounds ? off / rounds : 0, rounds ? on / rounds : 0);
+}
+
+static void send_bytes(const char *hex)
+{
+	uint8_t bytes[64];
+	unsigned int byte;
+	size_t n = 0;
+
+	while (n < sizeof(bytes) && sscanf(hex, "%2x", &byte) == 1) {
+		bytes[n++] = (uint8_t)byte;
+		hex += 2;
+	}
+	wire_send(&vmm.wire, bytes, n);
+	printf("sent %zu\n", n);
+}
+
+/* As hw/vfio/pci.c has it: D0, no decoding, reset, BARs cleared; then the firmware's part. */
+static void machine_reset(struct dev *d)
+{
+	uint16_t bars[12];
+
+	set_power(d, 0);
+	config_write(d, PCI_COMMAND, 0);
+	for (unsigned int i = 0; i < 12; i++) {
+		bars[i] = config_word(d, PCI_BASE_ADDRESS_0 + 2 * i);
+		config_write(d, PCI_BASE_ADDRESS_0 + 2 * i, 0);
+	}
+	ioctl(vfiopm_handle_get_fd(d->handle), VFIO_DEVICE_RESET);
+	usleep(100000);
+	for (unsigned int i = 0; i < 12; i++)
+		config_write(d, PCI_BASE_ADDRESS_0 + 2 * i, bars[i]);
+	config_write(d, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	printf("0x%08" PRIx32 "\n", touch(d));
+}
+
+static bool obey_wire(const char *order, const char *line, struct dev *d, int number)
+{
+	if (!strcmp(order, "listen")) {
+		char path[108] = "";
+
+		sscanf(line, "listen %107s", path);
+		puts(wire_listen(&vmm.wire, path) ? "ok" : "cannot listen");
+	} else if (!strcmp(order, "off")) {
+		turn_off(d);
+	} else if (!strcmp(order, "on")) {
+		turn_on(d, number ? number : 5000);
+	} else if (!strcmp(order, "sleeps")) {
+		sleeps(d, number);
+	} else if (!strcmp(order, "bytes")) {
+		send_bytes(line + strlen("bytes "));
+	} else if (!strcmp(order, "hang")) {
+		wire_accept(&vmm.wire);
+		wire_drop(&vmm.wire);
+		puts("ok");
+	} else if (!strcmp(order, "reset")) {
+		machine_reset(d);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static bool obey(const char *line)
 {
 	char order[16] = "";
@@ -245,7 +407,7 @@ static bool obey(const char *line)
 	} else if (!strcmp(order, "join")) {
 		join();
 	} else {
-		return false;
+		return obey_wire(order, line, d, rounds);
 	}
 	return true;
 }

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Sleep that a guest drives, by an ACPI table of ours in it and a listener on
+ * the host; vfio-pm-guest(7) tells what they say to each other.
+ *
+ * guest_table.c    the table's command line, and QEMU's options for it
+ * guest_asl.c      the table's text
+ * guest_iasl.c     the compiler, as a child; what a DSDT has
+ * guest_listen.c   the listener's command line, and its loop
+ * guest_link.c     its connections to the VM
+ * guest_device.c   one device: enter, leave, what follows
+ * guest_claim.c    one listener a device, and how to ask it
+ * guest_report.c   what it says
+ */
+#ifndef GUEST_H
+#define GUEST_H
+
+#include <stdio.h>
+
+#include "cmd.h"
+
+#define GUEST_DEVICES_MAX 8
+
+/* ---- guest_asl.c ---- */
+
+struct guest_table {
+	struct vfiopm_guest_path path[GUEST_DEVICES_MAX];
+	size_t count;
+	unsigned int iobase;	/* of the UART */
+};
+
+/* ACPI name of a device in the guest, e.g. "\_SB.PCI0.S14.S00". Return: @buf. */
+#define GUEST_NODE_LEN 32
+char *guest_node(const struct vfiopm_guest_path *path, char *buf);
+/* How long the guest waits for an answer at the most, milliseconds. */
+int guest_bound_ms(size_t devices);
+void guest_asl(const struct guest_table *table, FILE *out);
+
+/* ---- guest_iasl.c ---- */
+
+/* Compile @table into the file @path. Reports; returns an exit code. */
+int guest_compile(const struct guest_table *table, const char *path);
+/* What the DSDT in the file @path says of @table's devices. Reports; returns an exit code. */
+int guest_check_dsdt(const struct guest_table *table, const char *path);
+
+/* ---- guest_listen.c ---- */
+
+struct guest_options {
+	unsigned int rate;	/* transitions a minute and device; 0: no limit */
+	int64_t dwell_ms;	/* awake for so long at least */
+	int64_t suspend_ms;	/* until an engaged device must have suspended */
+	bool json;
+};
+
+struct guest_stats {
+	unsigned int left, again, resets, late, failed;
+	int64_t asleep_ms;	/* of what is over */
+};
+
+struct guest_device {
+	struct vfiopm_guest_path path;
+	struct vfiopm_device *dev;
+	struct vfiopm_slot slot;
+	struct vfiopm_glance *glance;
+	struct vfiopm_borrow *borrow;	/* dropped between two transitions */
+	int wake_fd, claim_fd;
+	int64_t entered_ms;		/* monotonic, while engaged */
+	bool exit_due;			/* a wake has ended low power: leave it all the same */
+	int64_t look_at_ms, look_until_ms; /* has it suspended? 0: known */
+	int64_t watch_at_ms, watch_until_ms; /* who woke it? 0: nobody */
+	uint8_t header[VFIOPM_HEADER_LEN];	/* as the guest left it */
+	enum vfiopm_refusal refusal;	/* of the last attempt */
+	int error;
+	struct guest_stats stats;
+};
+
+struct guest {
+	struct app *app;
+	struct guest_options options;
+	const char *socket, *qmp_path;
+	int link_fd;			/* -1: not connected */
+	int64_t connect_at_ms;
+	pid_t vm_pid;			/* behind the socket */
+	char vm_comm[64];
+	struct vfiopm_qmp *qmp;
+	struct vfiopm_frames frames;
+	bool told_noise, told_unknown, told_stranger;
+	unsigned int strangers;		/* frames for devices that aren't ours */
+	int socket_claim;
+	struct guest_device device[GUEST_DEVICES_MAX];
+	size_t count;
+};
+
+/* ---- guest_link.c ---- */
+
+/* Connect if it is time to; all that was engaged before is left. */
+void guest_link_try(struct guest *g);
+/* Take what the guest has sent. */
+void guest_link_read(struct guest *g);
+void guest_link_answer(struct guest *g, const struct guest_device *d);
+void guest_link_close(struct guest *g);
+void guest_link_qmp(struct guest *g);
+
+/* ---- guest_device.c ---- */
+
+/* Return 0 or a negative errno. */
+int guest_device_init(struct guest *g, struct guest_device *d);
+void guest_device_free(struct guest *g, struct guest_device *d);
+void guest_device_ask(struct guest *g, struct guest_device *d, const struct vfiopm_frame *frame);
+/* Leave low power whatever the guest thinks: @why as for GUEST_LEFT. */
+void guest_device_settle(struct guest *g, struct guest_device *d, const char *why);
+/* The VM is there: whatever a listener before us has engaged is left. */
+void guest_device_greet(struct guest *g, struct guest_device *d);
+void guest_device_woken(struct guest *g, struct guest_device *d);
+/* What is to be done by now. */
+void guest_device_tick(struct guest *g, struct guest_device *d, int64_t now_ms);
+/* When that is, INT64_MAX: never. */
+int64_t guest_device_due(const struct guest_device *d);
+
+/* ---- guest_claim.c ---- */
+
+/* What a listener tells of a device; both sides are the same executable. */
+struct guest_told {
+	uint32_t version;
+	int32_t pid;		/* of the listener */
+	int32_t vm_pid;		/* 0: the VM isn't there */
+	char vm_comm[64];
+	char path[VFIOPM_GUEST_PATH_LEN];
+	uint8_t off, engaged;
+	uint32_t entries, refused, woken;
+};
+
+/*
+ * Claim a device, or with @dev NULL the socket @path. -EADDRINUSE: another
+ * listener has it, @pid is set to it, or to 0.
+ */
+int guest_claim(struct app *app, const struct vfiopm_device *dev, const char *path, pid_t *pid,
+		int *ret);
+/* Somebody asks. */
+void guest_claim_answer(const struct guest *g, const struct guest_device *d);
+/* Is there a listener for @dev? 1: @ret is filled; 0; negative errno. */
+int guest_claim_ask(struct app *app, const struct vfiopm_device *dev, struct guest_told *ret);
+
+/* ---- guest_report.c ---- */
+
+enum guest_event_kind {
+	GUEST_CONNECTED,
+	GUEST_LOST,		/* the VM ended or closed its socket */
+	GUEST_OFF,		/* entered, told to the guest */
+	GUEST_ASLEEP,		/* and suspended since */
+	GUEST_ON,		/* left, told to the guest */
+	GUEST_REFUSED,
+	GUEST_FAILED,		/* could not be left */
+	GUEST_WOKEN,		/* by something else */
+	GUEST_AGAIN,		/* and put to sleep again */
+	GUEST_LEFT,		/* left without the guest's asking */
+	GUEST_NOISE,		/* bytes that aren't ours */
+	GUEST_UNKNOWN,		/* frames of another version */
+	GUEST_STRANGER,		/* frames for a device that we don't have */
+	GUEST_QMP,		/* an event of QEMU's */
+	GUEST_TOTAL,
+};
+
+struct guest_event {
+	enum guest_event_kind kind;
+	const struct guest_device *d;	/* NULL: all */
+	const char *text;		/* LEFT: why; QMP: the event */
+	int64_t took_us, ioctl_us;	/* OFF, ON: until the answer, and of the ioctl alone */
+	int64_t asleep_ms;		/* ON, LEFT, WOKEN */
+	enum vfiopm_state state;	/* ASLEEP */
+	const struct vfiopm_frame *frame; /* STRANGER */
+};
+
+void guest_report(const struct guest *g, const struct guest_event *event);
+
+#endif /* GUEST_H */

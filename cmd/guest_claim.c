@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One listener a device and a VM. An abstract socket's name is taken by one
+ * process, and is free when that ends, however it ends; who asks there is told
+ * what the listener does. No file, and nothing to clean up.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+#define TOLD_VERSION 1
+#define ANSWER_MS 1000
+
+/* A path may be longer than a socket's name: FNV-1a stands for it. */
+static uint64_t hash(const char *text)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	while (*text)
+		h = (h ^ (unsigned char)*text++) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static socklen_t address(const struct vfiopm_device *dev, const char *path,
+			 struct sockaddr_un *ret)
+{
+	char *real = NULL;
+	int n;
+
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (dev) {
+		n = snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, PROGRAM "/guest/%s",
+			     vfiopm_device_get_name(dev));
+	} else {
+		/* Not there yet: as it was written. */
+		real = realpath(path, NULL);
+		n = snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1,
+			     PROGRAM "/guest-socket/%016llx",
+			     (unsigned long long)hash(real ? real : path));
+		free(real);
+	}
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+/* Connect to whoever has the name: -ECONNREFUSED when nobody has. */
+static int reach(const struct sockaddr_un *addr, socklen_t len, struct ucred *peer)
+{
+	socklen_t size = sizeof(*peer);
+	int fd, r = 0;
+
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)addr, len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &size) < 0)
+		r = -errno;
+	if (r == 0)
+		return fd;
+	close(fd);
+	return r;
+}
+
+int guest_claim(struct app *app, const struct vfiopm_device *dev, const char *path, pid_t *pid,
+		int *ret)
+{
+	struct sockaddr_un addr;
+	socklen_t len = address(dev, path, &addr);
+	struct ucred peer = { 0 };
+	int fd, r;
+
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&addr, len) == 0 && listen(fd, 64) == 0) {
+		*ret = fd;
+		return 0;
+	}
+	r = -errno;
+	close(fd);
+	*pid = 0;
+	fd = reach(&addr, len, &peer);
+	if (fd >= 0) {
+		*pid = peer.pid;
+		close(fd);
+	}
+	return r;
+}
+
+void guest_claim_answer(const struct guest *g, const struct guest_device *d)
+{
+	struct guest_told told = {
+		.version = TOLD_VERSION,
+		.pid = getpid(),
+		.vm_pid = g->vm_pid,
+		.off = d->slot.off,
+		.engaged = d->slot.engaged,
+		.entries = d->slot.entries,
+		.refused = d->slot.refused,
+		.woken = d->slot.woken,
+	};
+	int fd = accept4(d->claim_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	if (g->vm_pid)
+		memcpy(told.vm_comm, g->vm_comm, sizeof(told.vm_comm));
+	vfiopm_guest_path_format(&d->path, told.path);
+	send(fd, &told, sizeof(told), MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
+}
+
+int guest_claim_ask(struct app *app, const struct vfiopm_device *dev, struct guest_told *ret)
+{
+	struct guest_told told;
+	struct sockaddr_un addr;
+	socklen_t len = address(dev, NULL, &addr);
+	struct ucred peer = { 0 };
+	struct pollfd p = { .events = POLLIN };
+	ssize_t n = -1;
+
+	p.fd = reach(&addr, len, &peer);
+	if (p.fd < 0)
+		return p.fd == -ECONNREFUSED ? 0 : p.fd;
+	/* The name may be anybody's; an executable that can't be read is believed to root only. */
+	if (peer.uid != 0 && vfiopm_process_is_self_exe(app->ctx, peer.pid) != 1) {
+		close(p.fd);
+		return -EPERM;
+	}
+	if (poll(&p, 1, ANSWER_MS) == 1)
+		n = recv(p.fd, &told, sizeof(told), 0);
+	close(p.fd);
+	if (n != (ssize_t)sizeof(told) || told.version != TOLD_VERSION)
+		return -EPROTO;
+	told.vm_comm[sizeof(told.vm_comm) - 1] = '\0';
+	told.path[sizeof(told.path) - 1] = '\0';
+	*ret = told;
+	return 1;
+}

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One device whose sleep a guest drives: what is asked of it, and what follows. */
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "guest.h"
+#include "holder.h"
+
+/* Until the first look whether it has suspended; each later one takes twice as long. */
+#define LOOK_MS 2
+#define LOOK_MAX_MS 100
+
+/*
+ * A wake that the guest didn't ask for: was it the guest's machine, reset or
+ * woken from S3? QEMU clears the command register and the BARs then
+ * (hw/vfio/pci.c, vfio_pci_pre_reset(), vfio_pci_post_reset()), and the firmware
+ * writes them anew. Looked at so often that it can't be missed.
+ */
+#define WATCH_MS 1000
+#define WATCH_GAP_MS 20
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
+}
+
+static void drain(const struct guest_device *d)
+{
+	uint64_t wakes;
+
+	if (read(d->wake_fd, &wakes, sizeof(wakes)) < 0 && errno != EAGAIN)
+		return;
+}
+
+static void forget_timers(struct guest_device *d)
+{
+	d->look_at_ms = d->look_until_ms = d->watch_at_ms = d->watch_until_ms = 0;
+}
+
+static void forget_owner(struct guest_device *d)
+{
+	vfiopm_borrow_free(d->borrow);
+	d->borrow = NULL;
+}
+
+/* ---- reaching it ---- */
+
+static int check_owner(const struct guest *g, struct guest_device *d)
+{
+	if (vfiopm_borrow_get_pid(d->borrow) == g->vm_pid)
+		return 0;
+	/* Another VM's, perhaps: its guest hasn't asked for anything. */
+	forget_owner(d);
+	d->refusal = VFIOPM_REFUSED_NO_OWNER;
+	return -ECANCELED;
+}
+
+static int take(struct guest *g, struct guest_device *d)
+{
+	int r;
+
+	d->refusal = VFIOPM_REFUSED_NOT;
+	if (d->borrow) {
+		r = vfiopm_borrow_again(d->borrow, &d->refusal);
+		if (r == 0)
+			return 0;
+		forget_owner(d);
+	}
+	r = vfiopm_borrow_new(d->dev, &d->borrow, &d->refusal);
+	if (r < 0) {
+		d->borrow = NULL;
+		return r;
+	}
+	return check_owner(g, d);
+}
+
+static void let_go(struct guest_device *d)
+{
+	if (d->borrow)
+		vfiopm_borrow_drop(d->borrow);
+}
+
+/* ---- in and out ---- */
+
+static int enter(struct guest *g, struct guest_device *d, unsigned int flags, int64_t *ioctl_us)
+{
+	int64_t start;
+	int r;
+
+	r = take(g, d);
+	if (r == 0 && !(flags & VFIOPM_ENTER_IN_USE))
+		r = vfiopm_borrow_read_header(d->borrow, d->header);
+	if (r < 0)
+		return r;
+	drain(d);
+	start = now_us();
+	r = vfiopm_borrow_enter_agreed(d->borrow, d->wake_fd, flags, &d->refusal);
+	*ioctl_us = now_us() - start;
+	return r;
+}
+
+static void note_entered(struct guest *g, struct guest_device *d)
+{
+	d->entered_ms = monotonic_ms();
+	d->look_at_ms = d->entered_ms + LOOK_MS;
+	d->look_until_ms = d->entered_ms + g->options.suspend_ms;
+	d->watch_at_ms = d->watch_until_ms = 0;
+}
+
+/* 0: low power is left, or has gone with its owner. */
+static int leave(struct guest *g, struct guest_device *d, int64_t *ioctl_us)
+{
+	int64_t start;
+	int r;
+
+	forget_timers(d);
+	r = take(g, d);
+	start = now_us();
+	if (r == 0)
+		r = vfiopm_low_power_exit(vfiopm_borrow_get_handle(d->borrow));
+	else if (r == -ECANCELED && (d->refusal == VFIOPM_REFUSED_NO_OWNER ||
+				     d->refusal == VFIOPM_REFUSED_NOT_OPENED))
+		r = 0;
+	*ioctl_us = now_us() - start;
+	drain(d);
+	d->error = -r;
+	d->exit_due = false;
+	return r;
+}
+
+/*
+ * The kernel has left low power by itself. Leave it all the same: kernels that
+ * export dma-bufs of device memory restore those only then.
+ */
+static void leave_what_ended(struct guest *g, struct guest_device *d)
+{
+	int64_t took;
+
+	if (!d->exit_due)
+		return;
+	leave(g, d, &took);
+	let_go(d);
+}
+
+static int64_t end_sleep(struct guest_device *d)
+{
+	int64_t asleep = monotonic_ms() - d->entered_ms;
+
+	d->stats.asleep_ms += asleep;
+	return asleep;
+}
+
+/* ---- the guest asks ---- */
+
+static void ask_off(struct guest *g, struct guest_device *d, int64_t start_us)
+{
+	struct guest_event event = { .kind = GUEST_OFF, .d = d };
+	int r = enter(g, d, 0, &event.ioctl_us);
+
+	d->error = -r;
+	vfiopm_slot_entered(&d->slot, r == 0, monotonic_ms());
+	guest_link_answer(g, d);
+	event.took_us = now_us() - start_us;
+	let_go(d);
+	if (r == 0)
+		note_entered(g, d);
+	else
+		event.kind = GUEST_REFUSED;
+	guest_report(g, &event);
+}
+
+static void ask_on(struct guest *g, struct guest_device *d, int64_t start_us)
+{
+	struct guest_event event = { .kind = GUEST_ON, .d = d };
+	int r = leave(g, d, &event.ioctl_us);
+
+	vfiopm_slot_left(&d->slot, r == 0, monotonic_ms());
+	guest_link_answer(g, d);
+	event.took_us = now_us() - start_us;
+	let_go(d);
+	if (r == 0) {
+		d->stats.left++;
+		event.asleep_ms = end_sleep(d);
+	} else {
+		d->stats.failed++;
+		event.kind = GUEST_FAILED;
+	}
+	guest_report(g, &event);
+}
+
+/* A wake that has come before the question is told first. */
+static void note_wake(struct guest_device *d)
+{
+	uint64_t wakes;
+
+	if (read(d->wake_fd, &wakes, sizeof(wakes)) != (ssize_t)sizeof(wakes) || !d->slot.engaged)
+		return;
+	end_sleep(d);
+	d->exit_due = true;
+	vfiopm_slot_woken(&d->slot, monotonic_ms());
+}
+
+void guest_device_ask(struct guest *g, struct guest_device *d, const struct vfiopm_frame *frame)
+{
+	int64_t start = now_us();
+
+	note_wake(d);
+	switch (vfiopm_slot_ask(&d->slot, frame, monotonic_ms())) {
+	case VFIOPM_SLOT_ENTER:
+		ask_off(g, d, start);
+		break;
+	case VFIOPM_SLOT_LEAVE:
+		ask_on(g, d, start);
+		break;
+	case VFIOPM_SLOT_ANSWER:
+		if (frame->kind == VFIOPM_FRAME_ON) {
+			forget_timers(d);
+			leave_what_ended(g, d);
+		}
+		guest_link_answer(g, d);
+		if (d->slot.limit != VFIOPM_LIMIT_NONE)
+			guest_report(g, &(struct guest_event){ .kind = GUEST_REFUSED, .d = d });
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- without being asked ---- */
+
+void guest_device_settle(struct guest *g, struct guest_device *d, const char *why)
+{
+	struct guest_event event = { .kind = GUEST_LEFT, .d = d, .text = why };
+	int r;
+
+	note_wake(d);
+	forget_timers(d);
+	if (vfiopm_slot_settle(&d->slot) != VFIOPM_SLOT_LEAVE) {
+		leave_what_ended(g, d);
+		return;
+	}
+	r = leave(g, d, &event.ioctl_us);
+	let_go(d);
+	/* What can't be left now won't be later: the next question finds out. */
+	vfiopm_slot_left(&d->slot, true, monotonic_ms());
+	event.asleep_ms = end_sleep(d);
+	if (r < 0) {
+		d->stats.failed++;
+		event.kind = GUEST_FAILED;
+	}
+	guest_report(g, &event);
+}
+
+void guest_device_greet(struct guest *g, struct guest_device *d)
+{
+	int64_t took;
+
+	vfiopm_slot_settle(&d->slot);
+	leave(g, d, &took);
+	let_go(d);
+	vfiopm_slot_left(&d->slot, true, monotonic_ms());
+	d->slot.awake_ms = INT64_MIN;
+}
+
+void guest_device_woken(struct guest *g, struct guest_device *d)
+{
+	struct guest_event event = { .kind = GUEST_WOKEN, .d = d };
+	uint64_t wakes;
+
+	if (read(d->wake_fd, &wakes, sizeof(wakes)) != (ssize_t)sizeof(wakes) || !d->slot.engaged)
+		return;
+	event.asleep_ms = end_sleep(d);
+	d->exit_due = true;
+	forget_timers(d);
+	if (vfiopm_slot_woken(&d->slot, monotonic_ms()) == VFIOPM_SLOT_ENTER) {
+		d->watch_at_ms = monotonic_ms() + WATCH_GAP_MS;
+		d->watch_until_ms = monotonic_ms() + WATCH_MS;
+	}
+	guest_report(g, &event);
+}
+
+/* Does the guest see the device as it left it? Its command register and BARs tell. */
+static bool is_as_left(struct guest *g, struct guest_device *d)
+{
+	uint8_t now[VFIOPM_HEADER_LEN];
+	bool same = false;
+
+	if (take(g, d) == 0 && vfiopm_borrow_read_header(d->borrow, now) == 0)
+		same = !memcmp(now + 4, d->header + 4, 2) &&
+		       !memcmp(now + 16, d->header + 16, 24);
+	let_go(d);
+	return same;
+}
+
+static void watch(struct guest *g, struct guest_device *d, int64_t now_ms)
+{
+	struct guest_event event = { .kind = GUEST_AGAIN, .d = d };
+	int r;
+
+	d->watch_at_ms = now_ms + WATCH_GAP_MS;
+	if (!is_as_left(g, d)) {
+		d->stats.resets++;
+		forget_timers(d);
+		vfiopm_slot_settle(&d->slot);
+		leave_what_ended(g, d);
+		event.kind = GUEST_LEFT;
+		event.text = "the guest has started anew";
+		guest_report(g, &event);
+		return;
+	}
+	if (now_ms < d->watch_until_ms)
+		return;
+	forget_timers(d);
+	if (vfiopm_slot_again(&d->slot, now_ms) != VFIOPM_SLOT_ENTER) {
+		d->slot.limit = VFIOPM_LIMIT_RATE;
+		event.kind = GUEST_REFUSED;
+		guest_report(g, &event);
+		return;
+	}
+	r = enter(g, d, VFIOPM_ENTER_IN_USE, &event.ioctl_us);
+	let_go(d);
+	d->error = -r;
+	vfiopm_slot_entered(&d->slot, r == 0, monotonic_ms());
+	if (r == 0) {
+		d->stats.again++;
+		note_entered(g, d);
+	} else {
+		event.kind = GUEST_REFUSED;
+	}
+	guest_report(g, &event);
+}
+
+static void look(struct guest *g, struct guest_device *d, int64_t now_ms)
+{
+	int64_t gap = now_ms - d->entered_ms;
+
+	if (vfiopm_glance_status(d->glance) == VFIOPM_STATUS_SUSPENDED) {
+		struct guest_event event = { .kind = GUEST_ASLEEP, .d = d };
+
+		d->look_at_ms = d->look_until_ms = 0;
+		event.state = vfiopm_glance_state(d->glance);
+		guest_report(g, &event);
+	} else if (now_ms >= d->look_until_ms) {
+		d->stats.late++;
+		guest_device_settle(g, d, "it did not suspend in time");
+	} else {
+		d->look_at_ms = now_ms + (gap < LOOK_MS	    ? LOOK_MS :
+					  gap < LOOK_MAX_MS ? gap :
+							      LOOK_MAX_MS);
+	}
+}
+
+void guest_device_tick(struct guest *g, struct guest_device *d, int64_t now_ms)
+{
+	if (d->look_at_ms && now_ms >= d->look_at_ms)
+		look(g, d, now_ms);
+	if (d->watch_at_ms && now_ms >= d->watch_at_ms)
+		watch(g, d, now_ms);
+}
+
+int64_t guest_device_due(const struct guest_device *d)
+{
+	return d->look_at_ms ? d->look_at_ms : d->watch_at_ms ? d->watch_at_ms : INT64_MAX;
+}
+
+int guest_device_init(struct guest *g, struct guest_device *d)
+{
+	vfiopm_slot_init(&d->slot, g->options.rate, g->options.dwell_ms);
+	d->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->wake_fd < 0)
+		return -errno;
+	return vfiopm_glance_new(d->dev, &d->glance);
+}
+
+void guest_device_free(struct guest *g, struct guest_device *d)
+{
+	if (d->glance) {
+		guest_device_settle(g, d, "the listener ends");
+		guest_report(g, &(struct guest_event){ .kind = GUEST_TOTAL, .d = d });
+	}
+	forget_owner(d);
+	vfiopm_glance_free(d->glance);
+	if (d->wake_fd >= 0)
+		close(d->wake_fd);
+	if (d->claim_fd >= 0)
+		close(d->claim_fd);
+	vfiopm_device_unref(d->dev);
+}

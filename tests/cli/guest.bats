@@ -1,0 +1,179 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# guest-table: its text, what the compiler makes of it, what it refuses. guest-listen: what it
+# refuses before it does anything.
+
+load fixture
+load cli
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	FX=/
+}
+
+# As the machine of a test's host is of no interest: no --sysroot.
+table() {
+	code=0
+	"$vfio_pm" guest-table "$@" >out 2>err || code=$?
+	out=$(<out)
+	err=$(<err)
+}
+
+@test "the table's text" {
+	table --asl 03.0 02.4/00.0 02.4/00.1
+	expect_code 0
+	expect_golden guest-table.asl
+	table --asl --iobase=0x2e8 03.0
+	expect_in "$out" 'OperationRegion (VPIO, SystemIO, 0x02E8, 8)'
+}
+
+@test "tables for one to eight devices compile without a word, and say what they should" {
+	devices=(03.0 02.4/00.0 1e.7 04.0/00.0 04.0/1f.7 05.0/00.0 06.0 1f.6/00.0)
+	for n in 1 2 3 4 5 6 7 8; do
+		table -o "t$n.aml" "${devices[@]:0:n}"
+		expect_code 0
+		[ -z "$err" ] || fail "$err"
+		iasl -d "t$n.aml" >iasl.log 2>&1
+		! grep -iE '[1-9][0-9]* (errors|warnings)' iasl.log
+		[ "$(grep -c 'PowerResource (VPMR, 0x00, 0x0000)' "t$n.dsl")" -ge "$n" ]
+		for device in "${devices[@]:0:n}"; do
+			port=FF fn=${device#*/}
+			[[ $device != */* ]] || printf -v port '%02X' $((16#${device%%.*} << 3 | ${device:3:1}))
+			printf -v fn '%02X' $((16#${fn%.*} << 3 | ${fn#*.}))
+			[[ $port == FF ]] && node="S$fn" || node="S$port.S$fn"
+			grep -qF "If (CondRefOf (\\_SB.PCI0.$node))" "t$n.dsl" || fail "no $node in $(<"t$n.dsl")"
+			# The port's own zero is written in the shortest form.
+			grep -qE "_SB\.VPON \\((0x)?0*$port, (0x)?(0*$fn|Zero|One), VPEN" "t$n.dsl" ||
+				grep -qE "_SB\.VPON \\(0x$port, (Zero|One), VPEN" "t$n.dsl" || fail "no call for $port $fn"
+		done
+	done
+	# What the disassembler says is understood by the compiler again.
+	iasl -ve -p again t8.dsl >iasl.log 2>&1 || fail "$(<iasl.log)"
+}
+
+@test "the options of QEMU, and libvirt's XML" {
+	table -o t.aml --socket=/run/vfio-pm/win.sock --qmp=/run/vfio-pm/win.qmp 03.0
+	expect_code 0
+	[ "$out" = "-acpitable file=$PWD/t.aml
+-chardev socket,id=vfio-pm,path=/run/vfio-pm/win.sock,server=on,wait=off
+-device isa-serial,chardev=vfio-pm,iobase=0xb00,irq=10,index=3
+-qmp unix:/run/vfio-pm/win.qmp,server=on,wait=off" ] || fail "$out"
+	table -o t.aml --libvirt --iobase=0x2e8 03.0
+	expect_in "$out" "<qemu:commandline>" "  <qemu:arg value='-acpitable'/>
+  <qemu:arg value='file=$PWD/t.aml'/>" "  <qemu:arg value='isa-serial,chardev=vfio-pm,iobase=0x2e8,irq=3,index=3'/>" \
+		"</qemu:commandline>"
+	# QEMU takes them.
+	table -o t.aml --socket="$PWD/s" 03.0
+	read -ra words <<<"${out//$'\n'/ }"
+	echo quit | timeout 30 qemu-system-x86_64 -machine q35 -accel tcg -display none -nodefaults -S -monitor stdio "${words[@]}" >qemu.log 2>&1 ||
+		fail "$(<qemu.log)"
+}
+
+@test "what can't work is refused with the reason" {
+	table -o t.aml --machine=pc 03.0
+	expect_code 4
+	expect_in "$err" "cannot make a table for the machine 'pc'" "have _EJ0" "vfio-pm: hint: a q35 machine"
+	table -o t.aml --machine=microvm 03.0
+	expect_code 4
+	expect_in "$err" "no node for each slot"
+	table -o t.aml --ports=acpi 02.4/00.0
+	expect_code 4
+	expect_in "$err" "_EJ0" "hotplug=off"
+	table -o t.aml --ports=acpi 03.0
+	expect_code 0
+	table -o t.aml 03.0 03.0
+	expect_code 2
+	for bad in 01:00.0 3.0 03.8 20.0 03.0/ 0000:00:03.0 02.0/00.0/00.0; do
+		table -o t.aml "$bad"
+		expect_code 2
+		expect_in "$err" "'$bad' is no device of a guest"
+	done
+	table -o t.aml 01.0 02.0 03.0 04.0 05.0 06.0 07.0 08.0 09.0
+	expect_code 2
+	table 03.0
+	expect_code 2
+	table -o t.aml --asl 03.0
+	expect_code 2
+	table -o "$PWD/no/t.aml" 03.0
+	expect_code 1
+	expect_in "$err" "cannot write '$PWD/no/t.aml'"
+	mkdir bin
+	PATH=$PWD/bin table -o t.aml 03.0
+	expect_code 1
+	expect_in "$err" "'iasl', the ACPI compiler: it is not installed" "hint: apt install acpica-tools"
+}
+
+@test "the VM's DSDT tells what has no node, and what can be hot-plugged" {
+	cat >dsdt.asl <<-'ASL'
+	DefinitionBlock ("", "DSDT", 1, "TEST", "TEST", 1)
+	{
+	    Scope (\_SB)
+	    {
+	        Device (PCI0)
+	        {
+	            Name (_HID, EisaId ("PNP0A08"))
+	            Device (S18) { Name (_ADR, 0x00030000) }
+	            Device (S14)
+	            {
+	                Name (_ADR, 0x00020004)
+	                Device (S00)
+	                {
+	                    Name (_ADR, 0)
+	                    Method (_EJ0, 1) { }
+	                }
+	            }
+	        }
+	    }
+	    Scope (\_SB.PCI0)
+	    {
+	        Device (S28)
+	        {
+	            Name (_ADR, 0x00050000)
+	            Device (S00) { Name (_ADR, 0) }
+	        }
+	        Device (S30) { Name (_ADR, 0x00060000) }
+	    }
+	}
+	ASL
+	iasl -p dsdt dsdt.asl >/dev/null 2>&1
+	table -o t.aml --dsdt=dsdt.aml 03.0 05.0/00.0 06.0/00.0
+	expect_code 0
+	table -o t.aml --dsdt=dsdt.aml 02.4/00.0
+	expect_code 4
+	expect_in "$err" "cannot serve '02.4/00.0': its node \\_SB.PCI0.S14.S00 has _EJ0" "hotplug=off"
+	table -o t.aml --dsdt=dsdt.aml 07.0
+	expect_code 4
+	expect_in "$err" "cannot serve '07.0': this machine has no node \\_SB.PCI0.S38"
+	table -o t.aml --dsdt=/dev/null 03.0
+	expect_code 1
+	table -o t.aml --dsdt=no 03.0
+	expect_code 1
+	expect_in "$err" "cannot read 'no'"
+}
+
+@test "guest-listen refuses what it can't serve" {
+	listen() {
+		code=0
+		timeout 20 "$vfio_pm" guest-listen "$@" >out 2>err || code=$?
+		err=$(<err)
+	}
+	listen --device=03.0=0000:00:00.0
+	expect_code 2
+	expect_in "$err" "which VM?"
+	listen --socket=s
+	expect_code 2
+	expect_in "$err" "which device?"
+	listen --socket=s --device=03.0
+	expect_code 2
+	expect_in "$err" "'03.0' isn't GUESTDEVICE=DEVICE"
+	listen --socket=s --device=01:03.0=0000:00:00.0
+	expect_code 2
+	listen --socket=s --device=03.0=ffff:ff:1f.7
+	expect_code 3
+	expect_in "$err" "ffff:ff:1f.7"
+	listen --socket=s --device=03.0=ffff:ff:1f.7 --rate=121
+	expect_code 2
+	vp guest-listen --socket=s --device=03.0=ffff:ff:1f.7
+	expect_code 3
+}

@@ -1,0 +1,283 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=600 cost=60 group=lab
+#
+# The listener of guest-driven sleep, with an owner that plays VMM and guest (tests/vm/guest_wire.h).
+
+load lib
+load cmd
+load guest_pm
+
+setup() {
+	mark "test $BATS_TEST_DESCRIPTION"
+	[ -d /sys/module/vfio_pci ] || load_vfio disable_idle_d3=1
+	vmm='' listener=''
+	socket=$BATS_TEST_TMPDIR/socket
+	listen_log=$BATS_TEST_TMPDIR/listen.log
+	: >"$listen_log"
+}
+
+teardown() {
+	tail -n 20 "$listen_log"
+	[ -z "$listener" ] || kill -KILL "$listener" 2>/dev/null || true
+	vmm_stop
+	pkill -KILL -x vfio-pm || true
+	unbind_all
+}
+
+# The guest has the first behind a port and the second on the root complex.
+guest_start() { # ROLE...
+	vmm_start "$@"
+	vmm "listen $socket"
+}
+
+listen_start() { # ARGUMENT...: for D3COLD_PORT and D3COLD
+	"$vfio_pm" guest-listen --socket="$socket" --device=02.4/00.0="$D3COLD_PORT" --device=11.0="$D3COLD" "$@" \
+		>>"$listen_log" 2>&1 3>&- 9>&- &
+	listener=$!
+}
+
+listen_stop() { # [SIGNAL]
+	kill "-${1:-TERM}" "$listener"
+	wait "$listener" || [ "${1:-TERM}" = KILL ]
+	listener=
+}
+
+listen_said() { grep -q -- "$1" "$listen_log"; } # REGEX
+
+wait_listen() { # REGEX
+	wait_for "$VM_PATIENCE" listen_said "$1" || fail "not said: $1; but: $(<"$listen_log")"
+}
+
+# An answer of its own needs a connection on both sides.
+connected() {
+	wait_listen "connected to 'guest_pm' (pid $vmm)"
+}
+
+@test "off is D3cold on the host, on is awake before the guest goes on; two devices in turn" {
+	bind_vfio "$D3COLD_PORT" "$D3COLD"
+	listen_start --rate=0 --dwell=0
+	guest_start D3COLD_PORT D3COLD
+	connected
+	vmm off 0
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	wait_state "$D3COLD_PORT" suspended D3cold
+	is_state "$D3COLD" active D0
+	vp status "$D3COLD_PORT"
+	[[ $output == *"the guest of guest_pm, process $vmm, where it is 02.4/00.0"*"guest has it off"* ]] || fail "$output"
+	stays_state "$D3COLD_PORT" suspended D3cold 1
+	vmm off 1
+	wait_state "$D3COLD" suspended D3cold
+	vmm on 0
+	[[ $REPLY == "done "* ]]
+	is_state "$D3COLD_PORT" active D0
+	is_state "$D3COLD" suspended D3cold
+	vmm on 1
+	is_state "$D3COLD" active D0
+	local rounds
+	rounds=$(count 200)
+	for device in 0 1; do
+		VMM_PATIENCE=$((rounds + 60)) vmm sleeps "$device" "$rounds"
+		echo "# $VM_KERNEL: sleeps $device: $REPLY (us)" >&3
+		[[ $REPLY == "bad 0 rounds $rounds "* ]] || fail "$REPLY"
+	done
+	vmm_runs
+	listen_stop
+	listen_said "$D3COLD (11.0 in the guest): off $((rounds + 1)), on $((rounds + 1)), refused 0, woken 0, again 0, failed 0;"
+}
+
+@test "what can't be done safely is refused, which costs the guest nothing but watts" {
+	bind_vfio "$D3COLD_PORT" "$D3COLD"
+	guest_start D3COLD_PORT D3COLD
+	listen_start --rate=2 --dwell=0
+	connected
+	# Not in D3hot: f5 fa 11 14 00 07 is OFF of the first device.
+	vmm bytes f5fa111400072c87
+	wait_listen "refused: the guest hasn't put it into D3hot"
+	is_state "$D3COLD_PORT" active D0
+	echo on >"$pci/$D3COLD/power/control"
+	vmm off 1
+	[[ $REPLY == "refused "* ]] || fail "$REPLY"
+	listen_said "refused: the host's policy keeps it awake: power/control is on"
+	vmm on 1
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	echo auto >"$pci/$D3COLD/power/control"
+	for round in 1 2; do
+		vmm off 1
+		[[ $REPLY == "done "* ]] || fail "$REPLY"
+		vmm on 1
+		[[ $REPLY == "done "* ]] || fail "$REPLY"
+	done
+	vmm off 1
+	[[ $REPLY == "refused "* ]] || fail "$REPLY"
+	listen_said "refused: too many transitions within a minute"
+	vmm on 1
+	listen_stop
+	listen_start --rate=0 --dwell=2s
+	wait_for "$VM_PATIENCE" eval '[ "$(grep -c connected "$listen_log")" = 2 ]'
+	vmm off 0
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	vmm on 0
+	vmm off 0
+	[[ $REPLY == "refused "* ]] || fail "$REPLY"
+	listen_said "refused: too soon after its last wake"
+	sleep 2
+	vmm on 0
+	vmm off 0
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	vmm on 0
+	vmm_runs
+}
+
+@test "a device of another process is left alone" {
+	bind_vfio "$D3COLD_PORT" "$D3COLD"
+	guest_start D3COLD_PORT
+	listen_start --rate=0 --dwell=0
+	connected
+	exec {other_in}> >("$vmm_program" "$D3COLD,$(dev REG_D3COLD | tr ' ' ,)" >/dev/null 2>&1 3>&-)
+	wait_for "$VM_PATIENCE" eval '[ "$(<"$pci/$D3COLD/enable")" = 1 ]'
+	echo "d3 0" >&"$other_in"
+	wait_for "$VM_PATIENCE" is_state "$D3COLD" active D3hot
+	# OFF of 11.0
+	vmm bytes f5fa11ff88079f58
+	wait_listen "refused: the VM behind the socket doesn't have it open"
+	stays_state "$D3COLD" active D3hot 1
+	exec {other_in}>&-
+}
+
+@test "listeners that end, die, come back and come twice; a VM that closes, and one that dies" {
+	bind_vfio "$D3COLD_PORT" "$D3COLD"
+	guest_start D3COLD_PORT D3COLD
+	vmm off 0
+	[[ $REPLY == "none "* ]] || fail "$REPLY"
+	vmm on 0 300
+	[[ $REPLY == "none "* ]] || fail "$REPLY"
+	listen_start --rate=0 --dwell=0
+	connected
+	vp guest-listen --socket="$socket" --device=1.0=x
+	expect_code 2
+	vp guest-listen --socket="$socket" --device=10.0="$NVME"
+	expect_code 5
+	[[ $output == *"process $listener does so already"* ]] || fail "$output"
+	vp guest-listen --socket="$socket.other" --device=10.0="$D3COLD"
+	expect_code 5
+	# Killed while two devices sleep: the guest waits, goes on, and lives.
+	vmm off 0
+	vmm off 1
+	wait_state "$D3COLD_PORT" suspended D3cold
+	wait_state "$D3COLD" suspended D3cold
+	listen_stop KILL
+	stays_state "$D3COLD" suspended D3cold 1
+	vmm on 0 500
+	[[ $REPLY == "none "* ]] || fail "$REPLY"
+	is_state "$D3COLD_PORT" active D0
+	vmm_runs
+	# A new one leaves what the dead one has left behind; a guest that waits gets its answer.
+	echo "on 1" >&"$vmm_in"
+	sleep 1
+	is_state "$D3COLD" suspended D3cold
+	listen_start --rate=0 --dwell=0
+	vmm_answer
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	is_state "$D3COLD" active D0
+	vmm off 1
+	wait_state "$D3COLD" suspended D3cold
+	listen_stop
+	is_state "$D3COLD" active D0 || fail "$REPLY"
+	vmm on 1 100
+	# The VM closes its end.
+	listen_start --rate=0 --dwell=0
+	wait_for "$VM_PATIENCE" eval '[ "$(grep -c connected "$listen_log")" = 3 ]'
+	vmm off 1
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	wait_state "$D3COLD" suspended D3cold
+	vmm hang
+	wait_state "$D3COLD" active D0
+	listen_said "left low power: the VM has closed the socket"
+	vmm on 1
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	# The VM dies while it sleeps, and another comes.
+	vmm off 1
+	wait_state "$D3COLD" suspended D3cold
+	vmm_stop
+	wait_for "$VM_PATIENCE" eval '[ "$(<"$pci/$D3COLD/enable")" = 0 ]'
+	guest_start D3COLD_PORT D3COLD
+	connected
+	vmm sleeps 1 2
+	[[ $REPLY == "bad 0 rounds 2 "* ]] || fail "$REPLY"
+}
+
+@test "bytes that aren't ours are ignored, counted and told once" {
+	bind_vfio "$D3COLD_PORT" "$D3COLD"
+	guest_start D3COLD_PORT D3COLD
+	listen_start --rate=0 --dwell=0
+	connected
+	for ((i = 0; i < 20; i++)); do
+		vmm bytes 0d0a6c6f67696e3a20f5fa1114
+		vmm off 0
+		[[ $REPLY == "done "* ]] || fail "$REPLY"
+		vmm bytes f5f5fafa00ff
+		vmm on 0
+		[[ $REPLY == "done "* ]] || fail "$REPLY"
+	done
+	# Version 2, and a device that isn't there.
+	vmm bytes f5fa211400073cc7
+	vmm bytes f5fa111401072d89
+	vmm sleeps 1 2
+	[[ $REPLY == "bad 0 rounds 2 "* ]] || fail "$REPLY"
+	[ "$(grep -c "aren't ours" "$listen_log")" = 1 ]
+	listen_stop
+	listen_said "foreign bytes 380,"
+}
+
+@test "woken by something else it sleeps again, unless the machine was reset" {
+	bind_vfio "$D3COLD_PORT" "$D3COLD"
+	guest_start D3COLD_PORT D3COLD
+	listen_start --rate=0 --dwell=0
+	connected
+	vmm off 1
+	wait_state "$D3COLD" suspended D3cold
+	setpci -s "$D3COLD" 0.l >/dev/null
+	wait_listen "woken by something else"
+	wait_listen "put to sleep again"
+	wait_state "$D3COLD" suspended D3cold
+	vmm on 1
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	vmm touch 1
+	vmm off 1
+	wait_state "$D3COLD" suspended D3cold
+	vmm reset 1
+	wait_listen "left low power: the guest has started anew"
+	sleep 2
+	is_state "$D3COLD" active D0
+	vmm touch 1
+	vmm on 1
+	vmm sleeps 1 2
+	[[ $REPLY == "bad 0 rounds 2 "* ]] || fail "$REPLY"
+	vmm_runs
+}
+
+@test "killed and started at random while a guest sleeps and wakes: no SIGBUS, no OFF told that isn't" {
+	bind_vfio "$D3COLD_PORT" "$D3COLD"
+	guest_start D3COLD_PORT D3COLD
+	local n
+	n=$(count 50)
+	seed=$((RANDOM * 32768 + RANDOM))
+	echo "# seed $seed"
+	RANDOM=$seed
+	for ((i = 0; i < n; i++)); do
+		listen_start --rate=0 --dwell=0
+		wait_for "$VM_PATIENCE" eval '[ "$(grep -c connected "$listen_log")" = '$((i + 1))' ]'
+		echo "off $((i % 2))" >&"$vmm_in"
+		sleep "0.0$((RANDOM % 10))"
+		kill -KILL "$listener"
+		vmm_answer
+		[[ $REPLY != SIGBUS && $REPLY != refused* ]] || fail "round $i: $REPLY"
+		wait "$listener" || true
+		vmm on $((i % 2)) 100
+		vmm touch $((i % 2))
+		is_state "${D3COLD_PORT}" active D0
+		is_state "${D3COLD}" active D0
+	done
+	vmm_runs
+}
