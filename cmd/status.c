@@ -515,7 +515,7 @@ static void show_device(const struct view *v)
 		field("reset", "%s", *reset ? reset : "none");
 }
 
-static void show(struct app *app, const struct view *v)
+static void show(const struct view *v)
 {
 	const char *name = NULL;
 	char buf[256];
@@ -567,7 +567,7 @@ static int show_all(struct app *app, const struct targets *targets)
 		if (i)
 			putchar('\n');
 		view.power = power;
-		show(app, &view);
+		show(&view);
 		vfiopm_power_free(power);
 	}
 	name_db_free(names);

@@ -21,7 +21,7 @@ VERB(unbind, VERB_WRITES, "give devices back to the host")
 VERB(explain, 0, "say why a device does not sleep")
 VERB(report, 0, "write what explain reads to an archive that travels")
 VERB(deepen, VERB_WRITES, "take what owners put into D3hot further down")
-NAMED_VERB(guest_table, "guest-table", VERB_WRITES, "write the ACPI table with which a guest drives sleep")
+NAMED_VERB(guest_table, "guest-table", VERB_WRITES, "write the ACPI table that a guest calls")
 NAMED_VERB(guest_listen, "guest-listen", VERB_WRITES, "do what a guest's ACPI table asks for")
 VERB(help, 0, "show the help of a verb")
 #undef VERB

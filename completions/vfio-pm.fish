@@ -260,7 +260,7 @@ complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l help -s '?' -d 'G
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l usage -d 'Give a short usage message'
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -a '(__vfio_pm_value DEVICE)'
-complete -c vfio-pm -n __fish_use_subcommand -a guest-table -d 'write the ACPI table with which a guest drives sleep'
+complete -c vfio-pm -n __fish_use_subcommand -a guest-table -d 'write the ACPI table that a guest calls'
 complete -c vfio-pm -n '__fish_seen_subcommand_from guest-table' -l output -s 'o' -d 'Where the compiled table goes' -r -f -a '(__vfio_pm_value FILE)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from guest-table' -l asl -d 'Print the table\'s text instead; nothing is compiled'
 complete -c vfio-pm -n '__fish_seen_subcommand_from guest-table' -l socket -d 'Of the socket that QEMU makes for the listener (default /run/vfio-pm/guest.sock)' -r -f -a '(__vfio_pm_value PATH)'
