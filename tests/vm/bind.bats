@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 timeout=600 cost=120
+# vm: kernels=6.1,6.12 timeout=600 cost=80
 #
 # bind and unbind: every kind of device, and what goes wrong on the way.
 
@@ -72,9 +72,9 @@ give_to_vfio_and_back() {
 		group_of "${!role}"
 		group[${!role}]=$REPLY
 	done
-	# Two times nineteen probes a round: the quick check makes do with three rounds.
+	# More than forty probes a round: the quick check makes do with two rounds.
 	rounds=$(count 100)
-	[ "$rounds" -ge 100 ] || rounds=$(((rounds + 1) / 2))
+	[ "$rounds" -ge 100 ] || rounds=$(((rounds + 2) / 3))
 	repeat "$rounds" give_to_vfio_and_back
 }
 
