@@ -112,8 +112,8 @@ int targets_add(struct targets *targets, struct vfiopm_list *list);
 int targets_add_group(struct targets *targets, const struct vfiopm_device *dev);
 /* --group: the endpoints of all their groups, too. Reports. */
 int targets_widen_groups(struct targets *targets);
-/* All that are on a VFIO driver. */
-int targets_vfio(struct app *app, struct targets *ret);
+/* All of the system, or all that are on a VFIO driver. Reports. */
+int targets_all(struct app *app, bool vfio_only, struct targets *ret);
 void targets_free(struct targets *targets);
 /* Keeps the first failure's code: several devices, all are tried. */
 static inline void code_merge(int *code, int next)

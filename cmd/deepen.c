@@ -174,7 +174,7 @@ static void look_at_all(struct deepen *s)
 {
 	struct targets found;
 
-	if (targets_vfio(s->app, &found) != EXIT_OK)
+	if (targets_all(s->app, true, &found) != EXIT_OK)
 		return;
 	for (size_t i = 0; i < found.count; i++)
 		if (is_target(s, vfiopm_device_get_addr(found.dev[i])))

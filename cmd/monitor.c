@@ -232,7 +232,7 @@ int cmd_monitor(struct app *app, int argc, char **argv)
 
 	verb_parse(app, argc, argv, &in);
 	code = in.devices.count ? targets_resolve(app, &in.devices, &targets) :
-				  targets_vfio(app, &targets);
+				  targets_all(app, true, &targets);
 	if (code != EXIT_OK)
 		goto out;
 	r = watch_new(app, &targets,

@@ -221,7 +221,7 @@ int cmd_owner(struct app *app, int argc, char **argv)
 
 	verb_parse(app, argc, argv, &in);
 	code = in.devices.count ? targets_resolve(app, &in.devices, &targets) :
-				  targets_vfio(app, &targets);
+				  targets_all(app, true, &targets);
 	if (in.devices.count && !targets.count)
 		return code;
 	r = vfiopm_owners_new(app->ctx, &owners);

@@ -11,13 +11,15 @@
 #include "deepen_tell.h"
 #include "guest.h"
 #include "output.h"
+#include "selection.h"
 
 struct status_input {
+	struct selection selection;
 	struct output out;
-	struct device_args devices;
 };
 
 static const struct argp_child status_children[] = {
+	{ &selection_argp, 0, NULL, 0 },
 	{ &output_argp, 0, NULL, 0 },
 	{ 0 }
 };
@@ -26,21 +28,19 @@ static error_t parse_status(int key, char *arg, struct argp_state *state)
 {
 	struct status_input *in = state->input;
 
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &in->out;
-		return 0;
-	case ARGP_KEY_END:
-		if (!in->devices.count && !in->out.list_columns)
-			argp_error(state, "which device?");
+	if (key == ARGP_KEY_INIT) {
+		state->child_inputs[0] = &in->selection;
+		state->child_inputs[1] = &in->out;
 		return 0;
 	}
-	return devices_parse(key, state, &in->devices, false);
+	if (key == ARGP_KEY_END && selection_is_empty(&in->selection) && !in->out.list_columns)
+		argp_error(state, "which device?");
+	return ARGP_ERR_UNKNOWN;
 }
 
 const struct argp status_argp = {
 	.parser = parse_status,
-	.args_doc = "DEVICE...",
+	.args_doc = "DEVICE...\nSELECTION...",
 	.doc = "Show all that is known of devices: whether they sleep and could be woken, who has "
 	       "them open, what policy, platform and neighbours allow. With an output option the "
 	       "same as list does, in JSON with all columns."
@@ -584,7 +584,7 @@ int cmd_status(struct app *app, int argc, char **argv)
 	verb_parse(app, argc, argv, &in);
 	if (in.out.list_columns)
 		return output_list_columns(&in.out);
-	code = targets_resolve(app, &in.devices, &targets);
+	code = selection_resolve(app, &in.selection, &targets);
 	if (targets.count) {
 		if (in.out.format == OUTPUT_TABLE && !in.out.n) {
 			code_merge(&code, show_all(app, &targets));

@@ -9,6 +9,8 @@
 
 int targets_add(struct targets *targets, struct vfiopm_list *list)
 {
+	/* No list has a device twice. */
+	size_t before = targets->count;
 	struct vfiopm_device *dev;
 	size_t i;
 
@@ -16,7 +18,7 @@ int targets_add(struct targets *targets, struct vfiopm_list *list)
 		struct vfiopm_device **grown;
 		bool known = false;
 
-		for (size_t j = 0; j < targets->count && !known; j++)
+		for (size_t j = 0; j < before && !known; j++)
 			known = !vfiopm_addr_cmp(vfiopm_device_get_addr(targets->dev[j]),
 						 vfiopm_device_get_addr(dev));
 		if (known)
@@ -97,13 +99,13 @@ int targets_widen_groups(struct targets *targets)
 	return EXIT_OK;
 }
 
-int targets_vfio(struct app *app, struct targets *ret)
+int targets_all(struct app *app, bool vfio_only, struct targets *ret)
 {
 	struct targets targets = { 0 };
 	struct vfiopm_list *list;
 	int r;
 
-	r = vfiopm_list_new(app->ctx, true, &list);
+	r = vfiopm_list_new(app->ctx, vfio_only, &list);
 	if (r == 0) {
 		r = targets_add(&targets, list);
 		vfiopm_list_free(list);

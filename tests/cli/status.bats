@@ -160,6 +160,21 @@ setup() { system_copy; }
 	[ "$(jq -c '.devices[0]|[.override,.owner[0].pid]' <<<"$out")" = '[null,4711]' ]
 }
 
+@test "selection: asleep, awake, driver, owner, all, with a name or without" {
+	selected() { "$vfio_pm" --sysroot="$FX" status "$@" -rn -o address | tr '\n' ' '; }
+	for words in --asleep --awake "--driver=none" "--owner=any" -a "--awake group:1" "--asleep 8086:10d3"; do
+		# shellcheck disable=SC2086 # words
+		[ "$(selected $words)" = "$("$vfio_pm" --sysroot="$FX" list $words -rn -o address | tr '\n' ' ')" ] ||
+			fail "$words: $(selected $words)"
+	done
+	[ -n "$(selected --asleep)" ]
+	[ "$(selected --asleep)" != "$(selected --awake)" ]
+	vp status --asleep
+	expect_code 0
+	[ "$(grep -c '^[0-9]' <<<"$out")" = "$(selected --asleep | wc -w)" ]
+	! grep -q 'asleep      no' <<<"$out"
+}
+
 @test "no device, none such, malformed" {
 	vp status
 	expect_code 2
