@@ -83,6 +83,8 @@ struct guest {
 	pid_t vm_pid;			/* behind the socket */
 	char vm_comm[64];
 	struct vfiopm_qmp *qmp;
+	int64_t qmp_at_ms;		/* the next attempt; 0: none */
+	unsigned int qmp_tries;
 	struct vfiopm_frames frames;
 	bool told_noise, told_unknown, told_stranger;
 	unsigned int strangers;		/* frames for devices that aren't ours */
@@ -100,6 +102,7 @@ void guest_link_read(struct guest *g);
 void guest_link_answer(struct guest *g, const struct guest_device *d);
 void guest_link_close(struct guest *g);
 void guest_link_qmp(struct guest *g);
+void guest_link_qmp_try(struct guest *g);
 
 /* ---- guest_device.c ---- */
 

@@ -251,8 +251,8 @@ static const char hide[] =
 	"        \\_SB.PCI0.$BRIDGE.COM4._STA = 0\n"
 	"    }\n";
 
-/* The ISA bridge of q35, by the names that QEMU gives and gave it. */
-static const char *const bridges[] = { "SF8", "ISA" };
+/* The ISA bridge of q35 by the names that QEMU gives and gave it, and that of pc. */
+static const char *const bridges[] = { "SF8", "ISA", "S08" };
 
 /* What $NAME in a text stands for. */
 struct word {

@@ -12,7 +12,11 @@
 
 /* A VM that isn't there is looked for as often; the guest's own boot takes longer. */
 #define RETRY_MS 500
-#define QMP_MS 1000
+
+/* A QEMU that is just starting makes its sockets before it answers there. */
+#define QMP_MS 300
+#define QMP_RETRY_MS 2000
+#define QMP_TRIES 10
 
 static void tell(struct guest *g, enum guest_event_kind kind, const char *text)
 {
@@ -25,16 +29,18 @@ static void settle_all(struct guest *g, const char *why)
 		guest_device_settle(g, &g->device[i], why);
 }
 
-static void qmp_open(struct guest *g)
+void guest_link_qmp_try(struct guest *g)
 {
-	int r;
+	int r = vfiopm_qmp_open(g->qmp_path, QMP_MS, &g->qmp);
 
-	if (!g->qmp_path)
-		return;
-	r = vfiopm_qmp_open(g->qmp_path, QMP_MS, &g->qmp);
+	g->qmp_at_ms = 0;
 	if (r == 0)
 		return;
 	g->qmp = NULL;
+	if (++g->qmp_tries < QMP_TRIES) {
+		g->qmp_at_ms = monotonic_ms() + QMP_RETRY_MS;
+		return;
+	}
 	msg_warn("cannot use the monitor '%s': %s; resets are noticed without it, later",
 		 g->qmp_path, r == -EBUSY ? "another client has it" : strerror(-r));
 }
@@ -81,13 +87,15 @@ void guest_link_try(struct guest *g)
 	for (size_t i = 0; i < g->count; i++)
 		guest_device_greet(g, &g->device[i]);
 	tell(g, GUEST_CONNECTED, NULL);
-	qmp_open(g);
+	g->qmp_tries = 0;
+	g->qmp_at_ms = g->qmp_path ? monotonic_ms() : 0;
 }
 
 void guest_link_close(struct guest *g)
 {
 	vfiopm_qmp_close(g->qmp);
 	g->qmp = NULL;
+	g->qmp_at_ms = 0;
 	if (g->link_fd < 0)
 		return;
 	close(g->link_fd);

@@ -185,6 +185,8 @@ static int timeout(const struct guest *g)
 {
 	int64_t due = g->link_fd < 0 ? g->connect_at_ms : INT64_MAX, now;
 
+	if (g->qmp_at_ms)
+		due = g->qmp_at_ms;
 	for (size_t i = 0; i < g->count; i++)
 		if (guest_device_due(&g->device[i]) < due)
 			due = guest_device_due(&g->device[i]);
@@ -221,6 +223,8 @@ static void step(struct guest *g, const struct stop *stop)
 	}
 	for (size_t i = 0; i < g->count; i++)
 		guest_device_tick(g, &g->device[i], monotonic_ms());
+	if (g->qmp_at_ms && monotonic_ms() >= g->qmp_at_ms)
+		guest_link_qmp_try(g);
 }
 
 static int serve(struct guest *g, const struct stop *stop)

@@ -217,7 +217,7 @@ static void show_guest(const struct view *v)
 	}
 	field("driven by", "the guest of %s, process %d, where it is %s, by process %d",
 	      told.vm_comm, (int)told.vm_pid, told.path, (int)told.pid);
-	field("guest has it", "%s%s", told.off ? "off" : "on",
+	field("the guest", "has it %s%s", told.off ? "off" : "on",
 	      told.off && !told.engaged ? ", but something else has woken it" : "");
 	field("so far", "%u times off, %u refused, %u woken by something else", told.entries,
 	      told.refused, told.woken);

@@ -64,7 +64,7 @@ connected() {
 	wait_state "$D3COLD_PORT" suspended D3cold
 	is_state "$D3COLD" active D0
 	vp status "$D3COLD_PORT"
-	[[ $output == *"the guest of guest_pm, process $vmm, where it is 02.4/00.0"*"guest has it off"* ]] || fail "$output"
+	[[ $output == *"the guest of guest_pm, process $vmm, where it is 02.4/00.0, by process $listener"*"has it off"* ]] || fail "$output"
 	stays_state "$D3COLD_PORT" suspended D3cold 1
 	vmm off 1
 	wait_state "$D3COLD" suspended D3cold

@@ -3,6 +3,7 @@ DefinitionBlock ("", "SSDT", 2, "VFIOPM", "GUESTPM", 1)
 {
     External (\_SB.PCI0.SF8.COM4._STA, IntObj)
     External (\_SB.PCI0.ISA.COM4._STA, IntObj)
+    External (\_SB.PCI0.S08.COM4._STA, IntObj)
     External (\_SB.PCI0.S18, DeviceObj)
     External (\_SB.PCI0.S18._EJ0, MethodObj)
     External (\_SB.PCI0.S14, DeviceObj)
@@ -17,6 +18,10 @@ DefinitionBlock ("", "SSDT", 2, "VFIOPM", "GUESTPM", 1)
     If (CondRefOf (\_SB.PCI0.ISA.COM4._STA))
     {
         \_SB.PCI0.ISA.COM4._STA = 0
+    }
+    If (CondRefOf (\_SB.PCI0.S08.COM4._STA))
+    {
+        \_SB.PCI0.S08.COM4._STA = 0
     }
     Scope (\_SB)
     {
