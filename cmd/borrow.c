@@ -15,12 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "borrow.h"
 #include "holder.h"
+#include "result.h"
 
 #define FREEZE_MS	1000	/* until every thread has stopped */
 #define SUSPEND_MS	1000	/* until the device has suspended, the owner frozen */
@@ -81,6 +83,7 @@ struct loan {
 	enum vfiopm_guest guest;	/* with qmp */
 	int64_t timeout_ms, frozen_us;
 	enum vfiopm_freeze_how how;
+	struct result *result;		/* shared with the child that does the work */
 };
 
 static int64_t now_us(void)
@@ -95,7 +98,7 @@ static int64_t now_us(void)
 
 static int refuse(const struct loan *loan, int code, const char *why, const char *hint)
 {
-	msg_cannot(loan->what, loan->name, "%s", why);
+	app_cannot(loan->app, loan->what, loan->name, "%s", why);
 	if (hint)
 		msg_hint("%s", hint);
 	return code;
@@ -108,8 +111,9 @@ static int refuse_awake(const struct loan *loan)
 
 	if (vfiopm_explain_likeliest(loan->dev, VFIOPM_STATE_D3HOT, 0, &cause, &mend) != 1)
 		cause = mend = NULL;
-	msg_cannot(loan->what, loan->name, "it didn't suspend within %d ms, low power is left: %s",
-		   SUSPEND_MS, cause ? cause : "no reason found");
+	app_cannot(loan->app, loan->what, loan->name,
+		   "it didn't suspend within %d ms, low power is left: %s", SUSPEND_MS,
+		   cause ? cause : "no reason found");
 	if (mend)
 		msg_hint("%s", mend);
 	free(cause);
@@ -198,7 +202,7 @@ static int borrow(struct loan *loan, struct vfiopm_borrow **ret)
 	case -ECANCELED:
 		return refused(loan, why);
 	case -EMEDIUMTYPE:
-		msg_cannot(loan->what, loan->name, "it is on no VFIO driver");
+		app_cannot(loan->app, loan->what, loan->name, "it is on no VFIO driver");
 		msg_hint(PROGRAM " bind %s", loan->name);
 		return EXIT_UNUSABLE;
 	case -ENODEV:
@@ -223,10 +227,11 @@ static int find_owner(struct loan *loan)
 		snprintf(loan->comm, sizeof(loan->comm), "%s", vfiopm_owner_get_comm(owner));
 	}
 	vfiopm_owners_free(owners);
+	loan->result->pid = loan->pid;
 	if (!loan->pid || vfiopm_process_is_self_exe(loan->app->ctx, loan->pid) != 1)
 		return EXIT_OK;
-	msg_cannot(loan->what, loan->name, "'%s' of our own holds it (pid %d)", loan->comm,
-		   (int)loan->pid);
+	app_cannot(loan->app, loan->what, loan->name, "'%s' of our own holds it (pid %d)",
+		   loan->comm, (int)loan->pid);
 	msg_hint("the same without --borrow");
 	return EXIT_BUSY;
 }
@@ -254,7 +259,7 @@ static int ask_monitor(struct loan *loan)
 		r = vfiopm_qmp_get_guest(loan->qmp, &loan->guest);
 	if (r == 0)
 		return EXIT_OK;
-	msg_cannot(loan->what, loan->name, "no answer from QMP socket '%s': %s", path,
+	app_cannot(loan->app, loan->what, loan->name, "no answer from QMP socket '%s': %s", path,
 		   r == -EBUSY ? "another client has it" : strerror(-r));
 	return EXIT_FAILED;
 }
@@ -377,6 +382,7 @@ static int tell_asleep(const struct loan *loan)
 
 	r = vfiopm_power_wait_asleep(loan->dev, VFIOPM_STATE_D3HOT, loan->timeout_ms, &power);
 	if (r < 0 && power) {
+		app_remember(loan->app, "it was woken again, or never slept");
 		msg_error("'%s' is not asleep: %s in %s%s", loan->name,
 			  vfiopm_status_name(vfiopm_power_get_status(power)),
 			  vfiopm_state_name(vfiopm_power_get_state(power)),
@@ -384,9 +390,9 @@ static int tell_asleep(const struct loan *loan)
 				  ": something has woken it again, which ended low power" : "");
 		code = EXIT_STATE;
 	} else if (r < 0) {
-		msg_cannot("look at", loan->name, "%s", strerror(-r));
+		app_cannot(loan->app, "look at", loan->name, "%s", strerror(-r));
 		code = r == -ENODEV ? EXIT_NODEV : EXIT_FAILED;
-	} else {
+	} else if (!loan->options->quiet) {
 		printf("%s: asleep in %s; '%s' (pid %d) was frozen for %s (%s); its next access "
 		       "wakes the device\n",
 		       loan->name, vfiopm_state_name(vfiopm_power_get_state(power)), loan->comm,
@@ -408,6 +414,13 @@ static int start_loan(struct loan *loan)
 	return ask_monitor(loan);
 }
 
+/* How it was before; a look at sysfs. */
+static void note_before(struct loan *loan, const struct vfiopm_power *power)
+{
+	loan->result->status_before = vfiopm_power_get_status(power);
+	loan->result->state_before = vfiopm_power_get_state(power);
+}
+
 static int do_enter(struct loan *loan)
 {
 	struct vfiopm_power *power;
@@ -420,8 +433,9 @@ static int do_enter(struct loan *loan)
 		return code;
 	/* Looking any closer would wake it. */
 	if (vfiopm_power_new(loan->dev, &power) == 0) {
+		note_before(loan, power);
 		asleep = loan->pid && vfiopm_power_is_asleep(power);
-		if (asleep)
+		if (asleep && !loan->options->quiet)
 			printf("%s: asleep already, in %s\n", loan->name,
 			       vfiopm_state_name(vfiopm_power_get_state(power)));
 		vfiopm_power_free(power);
@@ -446,7 +460,7 @@ static int wake_guest(struct loan *loan)
 		r = vfiopm_qmp_cont(loan->qmp);
 	if (r == 0)
 		return EXIT_OK;
-	msg_cannot("wake the guest of", loan->name, "%s", strerror(-r));
+	app_cannot(loan->app, "wake the guest of", loan->name, "%s", strerror(-r));
 	return EXIT_FAILED;
 }
 
@@ -460,6 +474,11 @@ static int do_exit(struct loan *loan)
 	code = start_loan(loan);
 	if (code != EXIT_OK)
 		return code;
+	if (vfiopm_power_new(loan->dev, &power) == 0) {
+		note_before(loan, power);
+		vfiopm_power_free(power);
+		power = NULL;
+	}
 	code = borrow(loan, &b);
 	if (code != EXIT_OK)
 		return code;
@@ -468,14 +487,16 @@ static int do_exit(struct loan *loan)
 	if (r == 0)
 		r = vfiopm_power_wait_active(loan->dev, 2000, &power);
 	if (r < 0) {
-		msg_cannot(loan->what, loan->name, "it does not come back: %s", strerror(-r));
+		app_cannot(loan->app, loan->what, loan->name, "it does not come back: %s",
+			   strerror(-r));
 		msg_hint("its guest was left as it is; dmesg | grep %s", loan->name);
 		vfiopm_power_free(power);
 		return EXIT_FAILED;
 	}
-	printf("%s: awake in %s after %.1f ms, '%s' (pid %d) has it\n", loan->name,
-	       vfiopm_state_name(vfiopm_power_get_state(power)),
-	       (double)(now_us() - start) / 1000, loan->comm, (int)loan->pid);
+	if (!loan->options->quiet)
+		printf("%s: awake in %s after %.1f ms, '%s' (pid %d) has it\n", loan->name,
+		       vfiopm_state_name(vfiopm_power_get_state(power)),
+		       (double)(now_us() - start) / 1000, loan->comm, (int)loan->pid);
 	vfiopm_power_free(power);
 	return wake_guest(loan);
 }
@@ -505,27 +526,49 @@ static int bounded(struct loan *loan, int (*fn)(struct loan *loan))
 	/* Its end thaws the owner, if it can end; else the guard does after a while. */
 	if (pid > 0)
 		kill(pid, SIGKILL);
-	msg_cannot(loan->what, loan->name, "the kernel has not answered for %d s",
+	app_cannot(loan->app, loan->what, loan->name, "the kernel has not answered for %d s",
 		   KERNEL_MS / 1000);
 	msg_hint("the request goes on in the background; dmesg | grep %s", loan->name);
 	return EXIT_FAILED;
 }
 
-int borrow_enter(struct app *app, struct vfiopm_device *dev, const struct borrow_options *o,
-		 int64_t timeout_ms)
+/* The child's findings come back through memory that both have. */
+static void lend(struct loan *loan, int (*fn)(struct loan *loan), struct result *ret)
+{
+	struct cause *asked = loan->app->cause;
+	int64_t start = now_us();
+	struct result *shared;
+
+	loan->name = vfiopm_device_get_name(loan->dev);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	if (shared == MAP_FAILED) {
+		ret->code = refuse(loan, EXIT_FAILED, strerror(errno), NULL);
+		return;
+	}
+	loan->result = shared;
+	loan->app->cause = &shared->cause;
+	shared->code = bounded(loan, fn);
+	shared->time_us = now_us() - start;
+	loan->app->cause = asked;
+	*ret = *shared;
+	munmap(shared, sizeof(*shared));
+}
+
+void borrow_enter(struct app *app, struct vfiopm_device *dev, const struct borrow_options *o,
+		  int64_t timeout_ms, struct result *ret)
 {
 	struct loan loan = { .app = app, .dev = dev, .options = o, .timeout_ms = timeout_ms };
 
 	loan.what = "borrow for low power";
-	loan.name = vfiopm_device_get_name(dev);
-	return bounded(&loan, do_enter);
+	lend(&loan, do_enter, ret);
 }
 
-int borrow_exit(struct app *app, struct vfiopm_device *dev, const struct borrow_options *o)
+void borrow_exit(struct app *app, struct vfiopm_device *dev, const struct borrow_options *o,
+		 struct result *ret)
 {
 	struct loan loan = { .app = app, .dev = dev, .options = o };
 
 	loan.what = "borrow to leave low power on";
-	loan.name = vfiopm_device_get_name(dev);
-	return bounded(&loan, do_exit);
+	lend(&loan, do_exit, ret);
 }

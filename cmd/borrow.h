@@ -7,14 +7,18 @@
 
 struct borrow_options {
 	bool borrow, force, group;
+	bool quiet;		/* say nothing but failures */
 	const char *qmp;	/* path of a socket, or NULL */
 };
 
 extern const struct argp borrow_options_argp;	/* its input is a struct borrow_options */
 
-/* Both report, and return an exit code. */
-int borrow_enter(struct app *app, struct vfiopm_device *dev, const struct borrow_options *o,
-		 int64_t timeout_ms);
-int borrow_exit(struct app *app, struct vfiopm_device *dev, const struct borrow_options *o);
+struct result;
+
+/* Both report, and fill @ret. */
+void borrow_enter(struct app *app, struct vfiopm_device *dev, const struct borrow_options *o,
+		  int64_t timeout_ms, struct result *ret);
+void borrow_exit(struct app *app, struct vfiopm_device *dev, const struct borrow_options *o,
+		 struct result *ret);
 
 #endif /* BORROW_H */

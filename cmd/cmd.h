@@ -31,12 +31,18 @@ extern const struct exit_meaning exit_meanings[];	/* ends with a NULL text */
 
 struct verb;
 
+/* Why a device failed, without its name: for output that isn't a message. */
+struct cause {
+	char text[256];
+};
+
 /* Made once in main() and handed down: there is no global state. */
 struct app {
 	struct vfiopm_ctx *ctx;
 	const struct verb *verb;	/* the verb that runs */
 	const char *sysroot;		/* NULL: this system */
 	unsigned int verbose;
+	struct cause *cause;		/* gets what app_cannot() says; NULL: nobody asks */
 };
 
 /* One row of the command table in main.c. */
@@ -76,6 +82,10 @@ void msg_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* "cannot VERB 'ADDR': cause", the format of every failure on a device. */
 void msg_cannot(const char *what, const char *addr, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* The same, and kept in @app->cause. */
+void app_cannot(struct app *app, const char *what, const char *addr, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+void app_remember(struct app *app, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* What a refusal of the library means, for people. */
 const char *refusal_text(enum vfiopm_refusal refusal);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* vfio-pm enter: a holder opens the device, enters low power and stays. */
 #include <errno.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +10,12 @@
 #include "borrow.h"
 #include "holder.h"
 #include "options.h"
+#include "result.h"
 
 struct enter_args {
 	struct hold_options hold;
 	struct borrow_options borrow;
-	bool no_wait;
+	bool no_wait, json;
 	struct device_args devices;
 };
 
@@ -22,6 +24,7 @@ enum { KEY_NO_WAIT = KEY_VERB };
 static const struct argp_option options[] = {
 	{ "no-wait", KEY_NO_WAIT, NULL, 0,
 	  "Return as soon as low power is entered, asleep or not", 0 },
+	{ "json", 'J', NULL, 0, "Print JSON: what became of each device", 0 },
 	{ 0 }
 };
 
@@ -36,6 +39,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_NO_WAIT:
 		args->no_wait = true;
+		return 0;
+	case 'J':
+		args->json = true;
 		return 0;
 	}
 	return devices_parse(key, state, &args->devices, true);
@@ -61,8 +67,8 @@ struct progress {
 	struct vfiopm_device *dev;
 	struct port_look *ports;
 	struct holder_reply reply;
-	int64_t start_ms;
-	bool entered;
+	int64_t start_us;
+	struct result result;
 };
 
 /* How an upstream port was before. */
@@ -94,27 +100,62 @@ static struct port_look *look_at_ports(const struct vfiopm_device *dev)
 	return looks;
 }
 
-static void tell_ports(const struct progress *p)
+static bool has_changed(const struct port_look *before, const struct port_look *now)
 {
-	struct port_look *now = look_at_ports(p->dev);
+	return now->status != before->status || now->state != before->state;
+}
+
+/* Ports that aren't as they were: as lines, or added to @ret. */
+static void tell_ports(const struct progress *p, struct json_object *ret)
+{
+	struct port_look *now = look_at_ports(p->dev), *was = p->ports;
 	struct vfiopm_list *ports;
 	struct vfiopm_device *port;
 	size_t i;
 
-	if (now && p->ports && vfiopm_list_new_upstream(p->dev, &ports) == 0) {
-		vfiopm_list_foreach(ports, i, port) {
-			if (now[i].status == p->ports[i].status &&
-			    now[i].state == p->ports[i].state)
-				continue;
-			printf("  port %s: %s in %s (was %s in %s)\n",
-			       vfiopm_device_get_name(port), vfiopm_status_name(now[i].status),
-			       vfiopm_state_name(now[i].state),
-			       vfiopm_status_name(p->ports[i].status),
-			       vfiopm_state_name(p->ports[i].state));
+	if (!now || !was || vfiopm_list_new_upstream(p->dev, &ports) < 0)
+		goto out;
+	vfiopm_list_foreach(ports, i, port) {
+		const char *name = vfiopm_device_get_name(port);
+		struct json_object *o;
+
+		if (!has_changed(&was[i], &now[i]))
+			continue;
+		if (!ret) {
+			printf("  port %s: %s in %s (was %s in %s)\n", name,
+			       vfiopm_status_name(now[i].status), vfiopm_state_name(now[i].state),
+			       vfiopm_status_name(was[i].status), vfiopm_state_name(was[i].state));
+			continue;
 		}
-		vfiopm_list_free(ports);
+		o = json_object_new_object();
+		json_object_object_add(o, "address", json_object_new_string(name));
+		json_object_object_add(o, "state", json_state(now[i].state));
+		json_object_object_add(o, "status", json_status(now[i].status));
+		json_object_object_add(o, "state_before", json_state(was[i].state));
+		json_object_object_add(o, "status_before", json_status(was[i].status));
+		json_object_array_add(ret, o);
 	}
+	vfiopm_list_free(ports);
+out:
 	free(now);
+}
+
+static struct json_object *progress_json(const struct progress *p)
+{
+	struct json_object *o = result_json(p->dev, &p->result), *ports = json_object_new_array();
+
+	if (p->result.held)
+		tell_ports(p, ports);
+	json_object_object_add(o, "ports", ports);
+	return o;
+}
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
 }
 
 /*
@@ -159,15 +200,21 @@ static int enter_one(struct app *app, const struct enter_args *args, struct prog
 	if (code != EXIT_OK)
 		return code;
 	p->ports = look_at_ports(p->dev);
-	p->start_ms = monotonic_ms();
+	p->start_us = now_us();
 	r = add(app, p, &rq);
 	code = trouble_reply(app, "enter low power on", p->dev, r, &p->reply);
-	p->entered = code == EXIT_OK;
-	return code;
+	if (code != EXIT_OK)
+		return code;
+	p->result.held = true;
+	p->result.pid = p->reply.pid;
+	p->result.status_before = (enum vfiopm_status)p->reply.status_before;
+	p->result.state_before = (enum vfiopm_state)p->reply.state_before;
+	return EXIT_OK;
 }
 
-static void tell(const struct progress *p, const struct vfiopm_power *power)
+static void tell(const struct progress *p)
 {
+	const struct vfiopm_power *power = p->result.now;
 	const char *name = vfiopm_device_get_name(p->dev);
 	char text[32];
 
@@ -184,35 +231,64 @@ static void tell(const struct progress *p, const struct vfiopm_power *power)
 	}
 	printf("%s: asleep in %s after %s (was %s in %s)\n", name,
 	       vfiopm_state_name(vfiopm_power_get_state(power)),
-	       format_time(monotonic_ms() - p->start_ms, text, sizeof(text)),
-	       vfiopm_status_name((enum vfiopm_status)p->reply.status_before),
-	       vfiopm_state_name((enum vfiopm_state)p->reply.state_before));
-	tell_ports(p);
+	       format_time((p->result.time_us + 500) / 1000, text, sizeof(text)),
+	       vfiopm_status_name(p->result.status_before),
+	       vfiopm_state_name(p->result.state_before));
+	tell_ports(p, NULL);
 }
 
 static int wait_one(struct app *app, const struct enter_args *args, struct progress *p)
 {
-	int64_t waited = monotonic_ms() - p->start_ms;
-	int64_t left = args->no_wait ? 0 : args->hold.timeout_ms - waited;
-	struct vfiopm_power *power;
-	int code = EXIT_OK, r;
+	int64_t left = args->no_wait ? 0 :
+				       args->hold.timeout_ms - (now_us() - p->start_us) / 1000;
+	int r;
 
-	r = vfiopm_power_wait_asleep(p->dev, VFIOPM_STATE_D3HOT, left > 0 ? left : 0, &power);
+	r = vfiopm_power_wait_asleep(p->dev, VFIOPM_STATE_D3HOT, left > 0 ? left : 0,
+				     &p->result.now);
+	p->result.time_us = now_us() - p->start_us;
 	if (r < 0 && r != -ETIMEDOUT && r != -EOPNOTSUPP) {
-		msg_cannot("look at", vfiopm_device_get_name(p->dev), "%s", strerror(-r));
+		p->result.now = NULL;
+		app_cannot(app, "look at", vfiopm_device_get_name(p->dev), "%s", strerror(-r));
 		return r == -ENODEV ? EXIT_NODEV : EXIT_FAILED;
 	}
 	if (r < 0 && !args->no_wait)
-		code = trouble_awake(app, p->dev, power, r, monotonic_ms() - p->start_ms);
-	else
-		tell(p, power);
-	vfiopm_power_free(power);
-	return code;
+		return trouble_awake(app, p->dev, p->result.now, r, p->result.time_us / 1000);
+	if (!args->json)
+		tell(p);
+	return EXIT_OK;
+}
+
+/* All are sent to sleep before the first one is waited for. */
+static void enter_all(struct app *app, const struct enter_args *args, struct progress *all,
+		      size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		app->cause = &all[i].result.cause;
+		all[i].result.code = enter_one(app, args, &all[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		app->cause = &all[i].result.cause;
+		if (all[i].result.held)
+			all[i].result.code = wait_one(app, args, &all[i]);
+	}
+	app->cause = NULL;
+}
+
+static void borrow_all(struct app *app, const struct enter_args *args, struct progress *all,
+		       size_t n)
+{
+	struct borrow_options borrow = args->borrow;
+
+	borrow.quiet = args->json;
+	for (size_t i = 0; i < n; i++)
+		borrow_enter(app, all[i].dev, &borrow, args->no_wait ? 0 : args->hold.timeout_ms,
+			     &all[i].result);
 }
 
 int cmd_enter(struct app *app, int argc, char **argv)
 {
 	struct enter_args args = { .hold.timeout_ms = TIMEOUT_DEFAULT_MS };
+	struct json_object *devices = NULL;
 	struct progress *all;
 	struct targets targets;
 	int code;
@@ -221,28 +297,28 @@ int cmd_enter(struct app *app, int argc, char **argv)
 	code = targets_resolve(app, &args.devices, &targets);
 	if (args.borrow.group)
 		code_merge(&code, targets_widen_groups(&targets));
-	if (args.borrow.borrow) {
-		for (size_t i = 0; i < targets.count; i++)
-			code_merge(&code, borrow_enter(app, targets.dev[i], &args.borrow,
-						       args.no_wait ? 0 : args.hold.timeout_ms));
-		targets_free(&targets);
-		return code;
-	}
 	all = calloc(targets.count + 1, sizeof(*all));
 	if (!all) {
 		targets_free(&targets);
 		return EXIT_FAILED;
 	}
-	/* All are sent to sleep before the first one is waited for. */
-	for (size_t i = 0; i < targets.count; i++) {
+	for (size_t i = 0; i < targets.count; i++)
 		all[i].dev = targets.dev[i];
-		code_merge(&code, enter_one(app, &args, &all[i]));
-	}
+	if (args.borrow.borrow)
+		borrow_all(app, &args, all, targets.count);
+	else
+		enter_all(app, &args, all, targets.count);
+	if (args.json)
+		devices = json_object_new_array();
 	for (size_t i = 0; i < targets.count; i++) {
-		if (all[i].entered)
-			code_merge(&code, wait_one(app, &args, &all[i]));
+		code_merge(&code, all[i].result.code);
+		if (devices)
+			json_object_array_add(devices, progress_json(&all[i]));
+		vfiopm_power_free(all[i].result.now);
 		free(all[i].ports);
 	}
+	if (devices)
+		result_print(devices);
 	free(all);
 	targets_free(&targets);
 	return code;

@@ -2,13 +2,16 @@
 /* vfio-pm exit: the holder leaves low power, verifies, closes. */
 #include <errno.h>
 #include <inttypes.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "borrow.h"
+#include "columns.h"
 #include "holder.h"
+#include "result.h"
 
 /* What follows a close shows within the time in which ports settle. */
 #define AFTERWARDS_MS 1500
@@ -16,6 +19,7 @@
 struct exit_args {
 	struct reg_spec reg;
 	struct borrow_options borrow;
+	bool json;
 	struct device_args devices;
 };
 
@@ -26,6 +30,7 @@ static const struct argp_option options[] = {
 	  "Read a register of the device while it is still open, e.g. 0:0x8; WIDTH is 1, 2 or 4 "
 	  "bytes (default 4). Some registers change when they are read",
 	  0 },
+	{ "json", 'J', NULL, 0, "Print JSON: what became of each device", 0 },
 	{ 0 }
 };
 
@@ -66,6 +71,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (parse_register(arg, &args->reg) < 0)
 			argp_error(state, "'%s' is no register: BAR:OFFSET[:WIDTH]", arg);
 		return 0;
+	case 'J':
+		args->json = true;
+		return 0;
 	}
 	return devices_parse(key, state, &args->devices, true);
 }
@@ -82,6 +90,13 @@ const struct argp exit_argp = {
 	       "The last close resets the device. What follows depends on its driver: with idle "
 	       "runtime PM the device falls asleep again by itself, with vfio-pci's "
 	       "disable_idle_d3 it stays in D0; the command tells which.",
+};
+
+/* One device on its way. */
+struct leaving {
+	struct vfiopm_device *dev;
+	struct holder_reply reply;
+	struct result result;
 };
 
 /* A usage count that stays tells a driver that pins the device, without a wait for its sleep. */
@@ -105,39 +120,54 @@ static bool is_pinned(const struct vfiopm_device *dev)
 	return true;
 }
 
-static void tell_afterwards(const struct vfiopm_device *dev)
+/* What the close leads to: why it stays awake, or "idle" when it falls asleep again. */
+static const char *look_afterwards(struct leaving *l)
 {
-	const char *name = vfiopm_device_get_name(dev), *control;
+	const char *control;
 	int64_t usage = 0, enable = 0;
 	struct vfiopm_power *power;
 	int r;
 
-	r = is_pinned(dev) ? vfiopm_power_new(dev, &power) :
-			     vfiopm_power_wait_asleep(dev, VFIOPM_STATE_D3HOT, AFTERWARDS_MS,
-						      &power);
+	r = is_pinned(l->dev) ? vfiopm_power_new(l->dev, &power) :
+				vfiopm_power_wait_asleep(l->dev, VFIOPM_STATE_D3HOT,
+							 AFTERWARDS_MS, &power);
 	if (r < 0 && r != -ETIMEDOUT && r != -EOPNOTSUPP)
-		return;
+		return NULL;
+	l->result.now = power;
 	vfiopm_power_get_usage(power, &usage);
 	control = vfiopm_power_get_control(power);
 	vfiopm_power_get_enable(power, &enable);
 	if (vfiopm_power_get_status(power) == VFIOPM_STATUS_SUSPENDED)
-		printf("%s: released; idle runtime PM: suspended, %s\n", name,
-		       vfiopm_state_name(vfiopm_power_get_state(power)));
-	else if (enable > 0)
-		printf("%s: released; another user has it open: %s\n", name,
-		       vfiopm_state_name(vfiopm_power_get_state(power)));
-	else
-		printf("%s: released; it stays in %s: %s\n", name,
-		       vfiopm_state_name(vfiopm_power_get_state(power)),
-		       control && !strcmp(control, "on") ? "power/control is 'on'" :
-		       usage >= 1 ? "disable_idle_d3" : "nothing lets it sleep");
-	vfiopm_power_free(power);
+		return "idle";
+	if (enable > 0)
+		return "in-use";
+	if (control && !strcmp(control, "on"))
+		return "control";
+	return usage >= 1 ? "disable_idle_d3" : "unknown";
 }
 
-static void tell(const struct vfiopm_device *dev, const struct exit_args *args,
-		 const struct holder_reply *reply)
+static void tell_afterwards(const struct leaving *l, const char *after)
 {
-	const char *name = vfiopm_device_get_name(dev);
+	const char *name = vfiopm_device_get_name(l->dev), *state;
+
+	if (!after)
+		return;
+	state = vfiopm_state_name(vfiopm_power_get_state(l->result.now));
+	if (!strcmp(after, "idle"))
+		printf("%s: released; idle runtime PM: suspended, %s\n", name, state);
+	else if (!strcmp(after, "in-use"))
+		printf("%s: released; another user has it open: %s\n", name, state);
+	else
+		printf("%s: released; it stays in %s: %s\n", name, state,
+		       !strcmp(after, "control") ? "power/control is 'on'" :
+		       !strcmp(after, "unknown") ? "nothing lets it sleep" :
+						   after);
+}
+
+static void tell(const struct leaving *l, const struct exit_args *args, const char *after)
+{
+	const struct holder_reply *reply = &l->reply;
+	const char *name = vfiopm_device_get_name(l->dev);
 
 	printf("%s: awake in %s after %.1f ms (was %s in %s); config space reads %04x:%04x\n",
 	       name, vfiopm_state_name((enum vfiopm_state)reply->state),
@@ -149,7 +179,27 @@ static void tell(const struct vfiopm_device *dev, const struct exit_args *args,
 		printf("%s: BAR %u offset %#" PRIx64 " reads 0x%0*" PRIx32 "\n", name,
 		       args->reg.bar, args->reg.offset, (int)args->reg.width * 2,
 		       reply->reg_value);
-	tell_afterwards(dev);
+	tell_afterwards(l, after);
+}
+
+/* What is known only when a holder has let go of it; null in other cases. */
+static struct json_object *leaving_json(const struct leaving *l, const struct exit_args *args,
+					const char *after)
+{
+	struct json_object *o = result_json(l->dev, &l->result), *id = NULL, *value = NULL;
+	const struct holder_reply *reply = &l->reply;
+	char text[16];
+
+	if (after) {
+		snprintf(text, sizeof(text), "%04x:%04x", reply->vendor, reply->device);
+		id = json_object_new_string(text);
+	}
+	if (after && args->reg.width && !reply->reg_error)
+		value = json_object_new_int64(reply->reg_value);
+	json_object_object_add(o, "id", id);
+	json_object_object_add(o, "register", value);
+	json_object_object_add(o, "afterwards", column_string(after));
+	return o;
 }
 
 static bool somebody_has_it(struct app *app, const struct vfiopm_device *dev)
@@ -170,37 +220,51 @@ static bool somebody_has_it(struct app *app, const struct vfiopm_device *dev)
 	return found || enable > 0;
 }
 
-static int exit_one(struct app *app, const struct exit_args *args,
-		    const struct vfiopm_device *dev)
+static int nothing_to_do(const struct exit_args *args, const struct leaving *l, const char *why)
+{
+	if (!args->json)
+		printf("%s: nothing to do: %s\n", vfiopm_device_get_name(l->dev), why);
+	return EXIT_OK;
+}
+
+/* Sets @after when a holder has let go of it. */
+static int exit_one(struct app *app, const struct exit_args *args, struct leaving *l,
+		    const char **after)
 {
 	struct holder_request rq = {
 		.version = HOLDER_VERSION,
 		.op = HOLDER_DROP,
-		.addr = *vfiopm_device_get_addr(dev),
+		.addr = *vfiopm_device_get_addr(l->dev),
 		.reg = args->reg,
 	};
-	const char *name = vfiopm_device_get_name(dev);
-	struct holder_reply reply;
+	struct holder_reply *reply = &l->reply;
 	int code, r;
 
-	if (!vfiopm_device_is_vfio(dev)) {
-		printf("%s: nothing to do: on no VFIO driver\n", name);
-		return EXIT_OK;
+	if (!vfiopm_device_is_vfio(l->dev))
+		return nothing_to_do(args, l, "on no VFIO driver");
+	r = holder_request(app, l->dev, &rq, reply);
+	if (r == 0 && !reply->held && reply->stage == STAGE_DONE) {
+		if (somebody_has_it(app, l->dev))
+			return trouble_busy(app, "leave low power on", l->dev);
+		return nothing_to_do(args, l, "not held");
 	}
-	r = holder_request(app, dev, &rq, &reply);
-	if (r == 0 && !reply.held && reply.stage == STAGE_DONE) {
-		if (somebody_has_it(app, dev))
-			return trouble_busy(app, "leave low power on", dev);
-		printf("%s: nothing to do: not held\n", name);
-		return EXIT_OK;
+	if (r == 0) {
+		l->result.held = reply->held;
+		l->result.pid = reply->pid;
+		l->result.status_before = (enum vfiopm_status)reply->status_before;
+		l->result.state_before = (enum vfiopm_state)reply->state_before;
+		l->result.time_us = reply->took_us;
 	}
-	code = trouble_reply(app, "leave low power on", dev, r, &reply);
+	code = trouble_reply(app, "leave low power on", l->dev, r, reply);
 	if (code != EXIT_OK)
 		return code;
-	tell(dev, args, &reply);
-	if (args->reg.width && reply.reg_error) {
-		msg_cannot("read a register of", name, "BAR %u offset %#" PRIx64 ": %s",
-			   args->reg.bar, args->reg.offset, strerror((int)reply.reg_error));
+	*after = look_afterwards(l);
+	if (!args->json)
+		tell(l, args, *after);
+	if (args->reg.width && reply->reg_error) {
+		app_cannot(app, "read a register of", vfiopm_device_get_name(l->dev),
+			   "BAR %u offset %#" PRIx64 ": %s", args->reg.bar, args->reg.offset,
+			   strerror((int)reply->reg_error));
 		return EXIT_FAILED;
 	}
 	return EXIT_OK;
@@ -208,18 +272,35 @@ static int exit_one(struct app *app, const struct exit_args *args,
 
 int cmd_exit(struct app *app, int argc, char **argv)
 {
+	struct json_object *devices = NULL;
 	struct exit_args args = { 0 };
 	struct targets targets;
 	int code;
 
 	verb_parse(app, argc, argv, &args);
+	args.borrow.quiet = args.json;
 	code = targets_resolve(app, &args.devices, &targets);
 	if (args.borrow.group)
 		code_merge(&code, targets_widen_groups(&targets));
-	for (size_t i = 0; i < targets.count; i++)
-		code_merge(&code, args.borrow.borrow ?
-					  borrow_exit(app, targets.dev[i], &args.borrow) :
-					  exit_one(app, &args, targets.dev[i]));
+	if (args.json)
+		devices = json_object_new_array();
+	for (size_t i = 0; i < targets.count; i++) {
+		struct leaving l = { .dev = targets.dev[i] };
+		const char *after = NULL;
+
+		app->cause = &l.result.cause;
+		if (args.borrow.borrow)
+			borrow_exit(app, l.dev, &args.borrow, &l.result);
+		else
+			l.result.code = exit_one(app, &args, &l, &after);
+		app->cause = NULL;
+		code_merge(&code, l.result.code);
+		if (devices)
+			json_object_array_add(devices, leaving_json(&l, &args, after));
+		vfiopm_power_free(l.result.now);
+	}
+	if (devices)
+		result_print(devices);
 	targets_free(&targets);
 	return code;
 }

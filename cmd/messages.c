@@ -42,6 +42,37 @@ void msg_warn(const char *fmt, ...)
 	va_end(args);
 }
 
+static void __attribute__((format(printf, 2, 0)))
+remember(struct app *app, const char *fmt, va_list args)
+{
+	if (app->cause)
+		vsnprintf(app->cause->text, sizeof(app->cause->text), fmt, args);
+}
+
+void app_remember(struct app *app, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	remember(app, fmt, args);
+	va_end(args);
+}
+
+void app_cannot(struct app *app, const char *what, const char *addr, const char *fmt, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fprintf(stderr, PROGRAM ": cannot %s '%s': ", what, addr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	va_start(args, fmt);
+	remember(app, fmt, args);
+	va_end(args);
+}
+
 void msg_cannot(const char *what, const char *addr, const char *fmt, ...)
 {
 	va_list args;

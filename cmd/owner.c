@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cmd.h"
+#include "columns.h"
 
 struct input {
 	struct device_args devices;
@@ -59,7 +59,7 @@ enum { COL_DEVICE,
 static const struct {
 	const char *name;
 	int flags;
-} columns[N_COLS] = {
+} shown[N_COLS] = {
 	[COL_DEVICE] = { "DEVICE", 0 },
 	[COL_PID] = { "PID", SCOLS_FL_RIGHT },
 	[COL_COMM] = { "COMMAND", 0 },
@@ -129,7 +129,7 @@ static int print_table(const struct targets *targets, const struct vfiopm_owners
 		return -ENOMEM;
 	scols_table_enable_noheadings(table, no_headings);
 	for (size_t i = 0; i < N_COLS && r == 0; i++)
-		r = scols_table_new_column(table, columns[i].name, 0, columns[i].flags) ?
+		r = scols_table_new_column(table, shown[i].name, 0, shown[i].flags) ?
 			    0 :
 			    -ENOMEM;
 	for (size_t d = 0; d < targets->count && r == 0; d++) {
@@ -152,7 +152,7 @@ static json_object *owner_json(const struct vfiopm_device *dev, const struct vfi
 	char user[64];
 
 	json_object_object_add(o, "pid", json_object_new_int(vfiopm_owner_get_pid(owner)));
-	json_object_object_add(o, "comm", json_object_new_string(vfiopm_owner_get_comm(owner)));
+	json_object_object_add(o, "comm", column_string(vfiopm_owner_get_comm(owner)));
 	json_object_object_add(o, "uid", json_object_new_int64(vfiopm_owner_get_uid(owner)));
 	json_object_object_add(o, "user",
 			       json_object_new_string(user_name(dev, vfiopm_owner_get_uid(owner),

@@ -34,20 +34,20 @@ static bool is_stuck(const struct vfiopm_device *dev, enum vfiopm_status *ret)
 	return false;
 }
 
-static int check_group(const char *what, const struct vfiopm_device *dev)
+static int check_group(struct app *app, const char *what, const struct vfiopm_device *dev)
 {
 	const char *name = vfiopm_device_get_name(dev);
 	struct vfiopm_device *blocker;
 
 	if (vfiopm_device_get_group(dev) < 0) {
-		msg_cannot(what, name, "it is in no IOMMU group");
+		app_cannot(app, what, name, "it is in no IOMMU group");
 		msg_hint("turn the IOMMU on in the firmware and on the kernel's command line "
 			 "(intel_iommu=on, amd_iommu=on)");
 		return EXIT_UNUSABLE;
 	}
 	if (vfiopm_group_viable(dev, &blocker) != 0)
 		return EXIT_OK;
-	msg_cannot(what, name, "IOMMU group %d is not viable: '%s' is bound to '%s'",
+	app_cannot(app, what, name, "IOMMU group %d is not viable: '%s' is bound to '%s'",
 		   vfiopm_device_get_group(dev), vfiopm_device_get_name(blocker),
 		   vfiopm_device_get_driver(blocker));
 	msg_hint(PROGRAM " bind %s", vfiopm_device_get_name(blocker));
@@ -63,9 +63,9 @@ int trouble_check(struct app *app, const char *what, const struct vfiopm_device 
 
 	if (!vfiopm_device_is_vfio(dev)) {
 		if (driver)
-			msg_cannot(what, name, "bound to '%s', not to a VFIO driver", driver);
+			app_cannot(app, what, name, "bound to '%s', not to a VFIO driver", driver);
 		else
-			msg_cannot(what, name, "bound to no driver");
+			app_cannot(app, what, name, "bound to no driver");
 		if (vfiopm_device_is_bridge(dev))
 			msg_hint("a bridge sleeps by itself when all below it sleeps");
 		else
@@ -77,12 +77,12 @@ int trouble_check(struct app *app, const char *what, const struct vfiopm_device 
 	 * kernel, for ever if it never ends.
 	 */
 	if (is_stuck(dev, &status)) {
-		msg_cannot(what, name, "stuck: its runtime status stays '%s'",
+		app_cannot(app, what, name, "stuck: its runtime status stays '%s'",
 			   vfiopm_status_name(status));
 		msg_hint("the kernel's log tells more: dmesg | grep %s", name);
 		return EXIT_UNUSABLE;
 	}
-	return check_group(what, dev);
+	return check_group(app, what, dev);
 }
 
 int trouble_busy(struct app *app, const char *what, const struct vfiopm_device *dev)
@@ -97,12 +97,12 @@ int trouble_busy(struct app *app, const char *what, const struct vfiopm_device *
 			owner = vfiopm_owners_find_group(owners, dev, 0);
 	}
 	if (owner) {
-		msg_cannot(what, name, "in use by '%s' (pid %d, user %u)",
+		app_cannot(app, what, name, "in use by '%s' (pid %d, user %u)",
 			   vfiopm_owner_get_comm(owner), (int)vfiopm_owner_get_pid(owner),
 			   (unsigned int)vfiopm_owner_get_uid(owner));
 		msg_hint("the device is released when that process closes it");
 	} else {
-		msg_cannot(what, name, "in use, owner not visible from here");
+		app_cannot(app, what, name, "in use, owner not visible from here");
 		msg_hint("look as root, and outside of this container: " PROGRAM " status %s",
 			 name);
 	}
@@ -122,7 +122,7 @@ static int report_open(struct app *app, const char *what, const struct vfiopm_de
 	case EBUSY:
 		return trouble_busy(app, what, dev);
 	case ENODEV:
-		msg_cannot(what, name, "the device has gone");
+		app_cannot(app, what, name, "the device has gone");
 		return EXIT_NODEV;
 	case EMEDIUMTYPE:
 	case EPERM:
@@ -135,20 +135,20 @@ static int report_open(struct app *app, const char *what, const struct vfiopm_de
 		}
 		__attribute__((fallthrough));
 	case EACCES:
-		msg_cannot(what, name, "no permission on '%s'", node ? node : "its VFIO node");
+		app_cannot(app, what, name, "no permission on '%s'", node ? node : "its VFIO node");
 		msg_hint("be root, or let root give you the node: chown \"$USER\" %s",
 			 node ? node : "NODE");
 		return EXIT_FAILED;
 	case EOPNOTSUPP:
-		msg_cannot(what, name, "this way of opening it is not available here");
+		app_cannot(app, what, name, "this way of opening it is not available here");
 		msg_hint("--backend=group works with every kernel");
 		return EXIT_UNUSABLE;
 	case ENOENT:
-		msg_cannot(what, name, "'%s' is missing", node ? node : "its VFIO node");
+		app_cannot(app, what, name, "'%s' is missing", node ? node : "its VFIO node");
 		msg_hint("udev makes it when the device is bound: udevadm settle");
 		return EXIT_UNUSABLE;
 	}
-	msg_cannot(what, name, "it can't be opened: %s", strerror(error));
+	app_cannot(app, what, name, "it can't be opened: %s", strerror(error));
 	msg_hint("the kernel's log tells more: dmesg | grep %s", name);
 	return EXIT_FAILED;
 }
@@ -160,18 +160,18 @@ static int report_request(struct app *app, const char *what, const struct vfiopm
 
 	switch (error) {
 	case ETIMEDOUT:
-		msg_cannot(what, name, "the kernel has not answered for 30 s");
+		app_cannot(app, what, name, "the kernel has not answered for 30 s");
 		msg_hint("the request goes on in the background; dmesg | grep %s", name);
 		return EXIT_FAILED;
 	case EPROTO:
-		msg_cannot(what, name, "its holder is another version of this program");
+		app_cannot(app, what, name, "its holder is another version of this program");
 		msg_hint("end it, which releases the device: pkill -f '" PROGRAM ".*%s'", name);
 		return EXIT_FAILED;
 	case EPERM:
 		/* Somebody else's program has the name of the holder's socket. */
 		return trouble_busy(app, what, dev);
 	}
-	msg_cannot(what, name, "no holder can be reached: %s", strerror(error));
+	app_cannot(app, what, name, "no holder can be reached: %s", strerror(error));
 	return EXIT_FAILED;
 }
 
@@ -189,25 +189,25 @@ int trouble_reply(struct app *app, const char *what, const struct vfiopm_device 
 	case STAGE_OPEN:
 		return report_open(app, what, dev, reply->error);
 	case STAGE_PROBE:
-		msg_cannot(what, name, "driver '%s' has no low-power features",
+		app_cannot(app, what, name, "driver '%s' has no low-power features",
 			   vfiopm_device_get_driver(dev));
 		msg_hint("vfio-pci has them since Linux 6.1");
 		return EXIT_UNUSABLE;
 	case STAGE_ENTRY:
-		msg_cannot(what, name, "the kernel refused low power: %s",
+		app_cannot(app, what, name, "the kernel refused low power: %s",
 			   strerror(reply->error));
 		return EXIT_FAILED;
 	case STAGE_EXIT:
-		msg_cannot(what, name, "it does not come back: %s", strerror(reply->error));
+		app_cannot(app, what, name, "it does not come back: %s", strerror(reply->error));
 		msg_hint("dmesg | grep %s; a bus rescan or a power cycle may help", name);
 		return EXIT_FAILED;
 	case STAGE_ACTIVE:
-		msg_cannot(what, name, "low power is left, but it is %s in %s",
+		app_cannot(app, what, name, "low power is left, but it is %s in %s",
 			   vfiopm_status_name((enum vfiopm_status)reply->status),
 			   vfiopm_state_name((enum vfiopm_state)reply->state));
 		return EXIT_FAILED;
 	case STAGE_VERIFY:
-		msg_cannot(what, name, "its config space does not read as before: %04x:%04x",
+		app_cannot(app, what, name, "its config space does not read as before: %04x:%04x",
 			   reply->vendor, reply->device);
 		msg_hint("dmesg | grep %s; a reset or a power cycle may help", name);
 		return EXIT_FAILED;
@@ -227,12 +227,15 @@ int trouble_awake(struct app *app, struct vfiopm_device *dev, const struct vfiop
 	if (r != -EOPNOTSUPP)
 		vfiopm_explain_likeliest(dev, VFIOPM_STATE_D3HOT, VFIOPM_EXPLAIN_ENGAGED, &cause,
 					 &mend);
+	if (r == -EOPNOTSUPP)
+		cause = strdup("no PM capability, so there is nothing to save");
+	else if (!cause)
+		cause = strdup("something keeps it busy");
+	app_remember(app, "%s", cause ? cause : "");
 	msg_error("'%s' is not asleep after %s: %s in %s: %s", name,
 		  format_time(waited_ms, text, sizeof(text)),
 		  vfiopm_status_name(vfiopm_power_get_status(power)),
-		  vfiopm_state_name(vfiopm_power_get_state(power)),
-		  r == -EOPNOTSUPP ? "no PM capability, so there is nothing to save" :
-		  cause ? cause : "something keeps it busy");
+		  vfiopm_state_name(vfiopm_power_get_state(power)), cause ? cause : "unknown");
 	if (mend)
 		msg_hint("%s", mend);
 	else

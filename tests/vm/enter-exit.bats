@@ -140,6 +140,41 @@ round_trip() { # ROLE STATE
 	done
 }
 
+@test "enter -J and exit -J: an object a device, also for the one that fails" {
+	json() { # VERB [OPTION...] DEVICE...
+		code=0
+		output=$("$vfio_pm" "$1" -J "${@:2}" 2>"$BATS_TEST_TMPDIR/err") || code=$?
+	}
+	is_told() { # JQ-FILTER
+		[ "$(jq --arg port "$D3COLD_PORT" --arg nopm "$NOPM" "$1" <<<"$output")" = true ] ||
+			fail "not so: $1" "$output"
+	}
+	bind_vfio "$D3COLD_PORT" "$NOPM"
+	json enter "$D3COLD_PORT" "$NOPM"
+	expect_code 6
+	grep -q "'$NOPM' is not asleep after" "$BATS_TEST_TMPDIR/err"
+	is_told '[.devices[].address] == [$port, $nopm]'
+	is_told '.devices[0] | [.code, .error, .asleep, .state, .status, .state_before, .status_before, .held] ==
+		[0, null, true, "D3cold", "suspended", "D0", "active", true]'
+	is_told '.devices[0] | .time > 0 and .pid > 1'
+	# The port above it can sleep, too, once nothing below it is awake.
+	is_told '.devices[0].ports | length == 1 and .[0].status == "suspended" and .[0].status_before == "active"'
+	is_told '.devices[1] | [.code, .asleep, .state, .status, .held] == [6, false, "D0", "suspended", true]'
+	is_told '.devices[1].error | startswith("no PM capability")'
+
+	read -r bar offset value <<<"$REG_D3COLD_PORT"
+	json exit "--read=$bar:$offset" "$D3COLD_PORT"
+	expect_code 0
+	id=$(<"$pci/$D3COLD_PORT/vendor")
+	is_told '.devices[0] | [.code, .held, .state_before, .status_before, .state, .afterwards] ==
+		[0, true, "D3cold", "suspended", "D0", "disable_idle_d3"]'
+	is_told ".devices[0] | .register == $((value)) and (.id | startswith(\"${id#0x}:\")) and .time > 0"
+	json exit "$D3COLD_PORT" "$NOPM"
+	expect_code 0
+	is_told '[.devices[] | .code, .held, .id != null] == [0, false, false, 0, true, true]'
+	wait_for 5 no_holder
+}
+
 @test "ten devices at once" {
 	all=("$D3COLD" "$D3COLD2" "$D3COLD_PORT" "$D3HOT" "$D3HOT_PORT" "$NVME" "$PF" "$PAIR0" "$PAIR1" "$HOTPLUG")
 	bind_vfio "${all[@]}"
