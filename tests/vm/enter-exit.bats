@@ -57,6 +57,8 @@ round_trip() { # ROLE STATE
 	is_state "$NOPM" suspended D0
 	vp exit "$NOPM"
 	expect_code 0
+	# It stayed held, as asked.
+	[[ $output == *"$NOPM: released"* ]] || fail "$output"
 }
 
 @test "power/control=on: exit 6, the mend is printed and works" {
@@ -75,8 +77,17 @@ round_trip() { # ROLE STATE
 	bind_vfio "$D3COLD"
 	vp enter "$D3COLD"
 	expect_code 0
+	pid=$(pgrep -x vfio-pm)
 	pkill -KILL -x vfio-pm
+	wait_for 5 no_holder
+	# At once: nobody's, and whatever its power is on the way back, that is what is told.
+	vp status "$D3COLD"
+	expect_code 0
+	[[ $output != *"$pid"* ]] || fail "$output"
+	[ "$("$vfio_pm" list -J -o owner "$D3COLD" | jq -c '.devices[0].owner')" = '[]' ]
 	wait_state "$D3COLD" active D0
+	vp status "$D3COLD"
+	[[ $output == *"asleep      no: active, in D0"* ]] || fail "$output"
 	vp enter "$D3COLD"
 	expect_code 0
 	pkill -TERM -x vfio-pm
@@ -98,6 +109,20 @@ round_trip() { # ROLE STATE
 	vp exit "$D3COLD"
 	expect_code 0
 	wait_for 5 no_holder
+	# At the same time: each may find no holder, and start one.
+	for ((i = $(count 20); i > 0; i--)); do
+		"$vfio_pm" enter "$D3COLD" >"$BATS_TEST_TMPDIR/a" 2>&1 3>&- &
+		a=$!
+		"$vfio_pm" enter "$D3COLD" >"$BATS_TEST_TMPDIR/b" 2>&1 3>&- &
+		b=$!
+		wait $a || fail "$(<"$BATS_TEST_TMPDIR/a")"
+		wait $b || fail "$(<"$BATS_TEST_TMPDIR/b")"
+		[ "$(pgrep -cx vfio-pm)" = 1 ]
+		is_state "$D3COLD" suspended D3cold || fail "$REPLY"
+		vp exit "$D3COLD"
+		expect_code 0
+		wait_for 5 no_holder
+	done
 }
 
 @test "two devices of one group, together and apart, dropped in either order" {
@@ -190,6 +215,21 @@ round_trip() { # ROLE STATE
 		is_state "$address" active D0 || fail "$address: $REPLY"
 	done
 	wait_for 5 no_holder
+	# Again, each by a command of its own, all at the same time; two of them are of one group.
+	for verb in "enter --timeout=60" exit; do
+		pids=()
+		for address in "${all[@]}"; do
+			# shellcheck disable=SC2086 # words
+			"$vfio_pm" $verb "$address" >"$BATS_TEST_TMPDIR/$address" 2>&1 3>&- &
+			pids+=($!)
+		done
+		for i in "${!all[@]}"; do
+			wait "${pids[i]}" || fail "$verb ${all[i]}: $(<"$BATS_TEST_TMPDIR/${all[i]}")"
+			state_of "${all[i]}"
+			[ "$verb" = exit ] || [[ $REPLY == "suspended D3"* ]] || fail "${all[i]}: $REPLY"
+		done
+	done
+	wait_for 5 no_holder
 }
 
 @test "on-wake: a wake is noticed, and what was asked for follows" {
@@ -224,7 +264,8 @@ round_trip() { # ROLE STATE
 	socat -u "UNIX-RECV:$notify" "CREATE:$BATS_TEST_TMPDIR/notified" &
 	socat=$!
 	wait_for 5 test -S "$notify"
-	NOTIFY_SOCKET=$notify "$vfio_pm" hold --on-wake=reenter "$D3COLD" 2>"$BATS_TEST_TMPDIR/log" &
+	NOTIFY_SOCKET=$notify strace -D -o "$BATS_TEST_TMPDIR/calls" -e trace=read,ioctl \
+		"$vfio_pm" hold --on-wake=reenter "$D3COLD" 2>"$BATS_TEST_TMPDIR/log" &
 	holder=$!
 	wait_state "$D3COLD" suspended D3cold
 	wait_for 5 grep -q READY=1 "$BATS_TEST_TMPDIR/notified"
@@ -238,6 +279,9 @@ round_trip() { # ROLE STATE
 	[ $status = 0 ] || fail "exit status $status"
 	grep -q STOPPING=1 "$BATS_TEST_TMPDIR/notified"
 	grep -q "$D3COLD: released: Terminated" "$BATS_TEST_TMPDIR/log"
+	# After the signal (a signalfd_siginfo of 128 bytes) low power was left, by its ioctl.
+	sed '1,/^read(.*, 128) *= 128$/d' "$BATS_TEST_TMPDIR/calls" | grep -q 'VFIO_DEVICE_FEATURE.*= 0' ||
+		fail "low power was not left: $(tail -n 20 "$BATS_TEST_TMPDIR/calls")"
 	is_state "$D3COLD" active D0
 	kill $socat 2>/dev/null || true
 }
