@@ -15,8 +15,13 @@
 # proc. A value of "-" leaves an attribute out; each key has a default that
 # fits an idle device on the root bus which no driver has.
 
+# bats traces every command of a test, and a device is hundreds: what builds one lets go of that
+# (functrace) for what it calls.
+
 # fixture_new DIR: start a system with no device in it; sets FX.
 fixture_new() {
+	local -
+	set +T
 	FX=$1
 	declare -gA FX_PATH=()
 	FX_VFIO=0 FX_NODE=0
@@ -96,6 +101,8 @@ fx_attr() {
 #   acpi=PATH       full name of its ACPI node; acpi_state= acpi_real= its states;
 #                   resources=LNXPOWER:00,…  power resources of D3hot ("" for an empty folder)
 fx_device() {
+	local -
+	set +T
 	local addr=$1 dir domain node n r
 	local -A k=(
 		[parent]=- [driver]=- [vfio]=- [group]=- [noiommu]=no [cdev]=no
@@ -239,6 +246,8 @@ fx_bridge() {
 #                       its fdinfo line of Linux 6.18
 #   map=/dev/vfio/7     a mapped file; hidden=yes: its descriptors can't be seen
 fx_process() {
+	local -
+	set +T
 	local pid=$1 word n=3 dir
 	local -A k=([comm]=qemu-system-x86 [uid]=0 [start]=100000 [exe]=/usr/bin/qemu-system-x86_64
 		    [hidden]=no)
