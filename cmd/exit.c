@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "borrow.h"
 #include "columns.h"
@@ -202,22 +203,57 @@ static struct json_object *leaving_json(const struct leaving *l, const struct ex
 	return o;
 }
 
-static bool somebody_has_it(struct app *app, const struct vfiopm_device *dev)
+enum user {
+	USER_NONE,
+	USER_OURS,		/* a process of ours, or one that can't be seen */
+	USER_OTHER,
+};
+
+static enum user look_for_user(struct app *app, const struct vfiopm_device *dev)
 {
+	const struct vfiopm_owner *owner;
 	struct vfiopm_owners *owners;
-	struct vfiopm_power *power;
+	enum user user = USER_NONE;
 	int64_t enable = 0;
-	bool found = false;
+	struct vfiopm_power *power;
 
 	if (vfiopm_owners_new(app->ctx, &owners) == 0) {
-		found = vfiopm_owners_find(owners, dev, 0) != NULL;
+		owner = vfiopm_owners_find(owners, dev, 0);
+		if (owner)
+			user = vfiopm_owner_get_uid(owner) == geteuid() &&
+					       vfiopm_process_is_self_exe(
+						       app->ctx, vfiopm_owner_get_pid(owner)) == 1 ?
+				       USER_OURS :
+				       USER_OTHER;
 		vfiopm_owners_free(owners);
 	}
-	if (!found && vfiopm_power_new(dev, &power) == 0) {
+	if (user == USER_NONE && vfiopm_power_new(dev, &power) == 0) {
 		vfiopm_power_get_enable(power, &enable);
 		vfiopm_power_free(power);
 	}
-	return found || enable > 0;
+	return enable > 0 ? USER_OURS : user;
+}
+
+/*
+ * Ask the holder to drop it. An `enter' that has begun since its socket was
+ * looked for has the device open by now: its holder is asked, too.
+ */
+static int drop(struct app *app, struct vfiopm_device *dev, const struct holder_request *rq,
+		struct holder_reply *reply, enum user *user)
+{
+	struct timespec t = { .tv_nsec = 20000000 };
+	int r;
+
+	for (int i = 0;; i++) {
+		*user = USER_NONE;
+		r = holder_request(app, dev, rq, reply);
+		if (r < 0 || reply->held || reply->stage != STAGE_DONE)
+			return r;
+		*user = look_for_user(app, dev);
+		if (*user != USER_OURS || i == 50)
+			return 0;
+		nanosleep(&t, NULL);
+	}
 }
 
 static int nothing_to_do(const struct exit_args *args, const struct leaving *l, const char *why)
@@ -238,16 +274,16 @@ static int exit_one(struct app *app, const struct exit_args *args, struct leavin
 		.reg = args->reg,
 	};
 	struct holder_reply *reply = &l->reply;
+	enum user user;
 	int code, r;
 
 	if (!vfiopm_device_is_vfio(l->dev))
 		return nothing_to_do(args, l, "on no VFIO driver");
-	r = holder_request(app, l->dev, &rq, reply);
-	if (r == 0 && !reply->held && reply->stage == STAGE_DONE) {
-		if (somebody_has_it(app, l->dev))
-			return trouble_busy(app, "leave low power on", l->dev);
+	r = drop(app, l->dev, &rq, reply, &user);
+	if (user != USER_NONE)
+		return trouble_busy(app, "leave low power on", l->dev);
+	if (r == 0 && !reply->held && reply->stage == STAGE_DONE)
 		return nothing_to_do(args, l, "not held");
-	}
 	if (r == 0) {
 		l->result.held = reply->held;
 		l->result.pid = reply->pid;
