@@ -67,7 +67,7 @@ page() { # PAGE EXAMPLES-THAT-IT-HAS
 	bind_vfio "$D3COLD" "$D3HOT"
 	at=([0000:01:00.0]=$D3COLD [0000:02:00.0]=$D3HOT)
 	wait_state "$D3COLD" suspended D3cold
-	page vfio-pm.8 7
+	page vfio-pm.8 8
 	page vfio-pm-cycle.8 2
 	page vfio-pm-run.8 1
 	page vfio-pm-monitor.8 2
