@@ -140,7 +140,11 @@ for row in "${rows[@]}"; do
 		port=0000:00:$function.0
 		hotplug=off
 		[ "$place" = port ] || hotplug=on
-		device "pcie-root-port,id=rp$chassis,bus=pcie.0,addr=0x$function,chassis=$chassis,hotplug=$hotplug"
+		# A port faster than 5 GT/s is waited for until it reports its link when it comes back from
+		# D3cold. One without hotplug never does, and the kernel gives up what is below.
+		speed=
+		[ "$power" != port ] || speed=,x-speed=5
+		device "pcie-root-port,id=rp$chassis,bus=pcie.0,addr=0x$function,chassis=$chassis,hotplug=$hotplug$speed"
 		guest "${role}_UP" "$port"
 		[ "$place" != hotport ] || guest "${role}_BUS" "rp$chassis"
 		bus=rp$chassis addr=0x0
