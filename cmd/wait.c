@@ -166,25 +166,42 @@ static void take(const struct input *in, struct waiting *devs, size_t n,
 	}
 }
 
-static int report(const struct input *in, const struct waiting *dev)
+/* Why it doesn't sleep; who waits for it to wake is told nothing. */
+static void explain(const struct input *in, struct vfiopm_device *dev, char **cause, char **mend)
 {
-	char time[32];
+	if (in->want.status == VFIOPM_STATUS_SUSPENDED)
+		vfiopm_explain_likeliest(dev,
+					 in->want.state ? in->want.state : VFIOPM_STATE_D3HOT, 0,
+					 cause, mend);
+}
+
+static int report(const struct input *in, const struct waiting *dev, struct vfiopm_device *device)
+{
+	char time[32], *cause = NULL, *mend = NULL;
 
 	if (dev->gone) {
 		msg_cannot("wait for", dev->name, "the device was removed");
 		return EXIT_NODEV;
 	}
-	msg_cannot("wait for", dev->name, "not %s%s within %s, it is %s/%s", in->want.text,
+	explain(in, device, &cause, &mend);
+	msg_cannot("wait for", dev->name, "not %s%s within %s, it is %s/%s%s%s", in->want.text,
 		   in->for_ms ? " for long enough" : "",
 		   format_time(in->timeout_ms, time, sizeof(time)), vfiopm_status_name(dev->status),
-		   vfiopm_state_name(dev->state));
-	msg_hint(PROGRAM " status %s", dev->name);
+		   vfiopm_state_name(dev->state), cause ? ": " : "", cause ? cause : "");
+	if (mend)
+		msg_hint("%s", mend);
+	else
+		msg_hint(PROGRAM " %s %s", cause ? "explain" : "status", dev->name);
+	free(cause);
+	free(mend);
 	return EXIT_STATE;
 }
 
-static int wait_all(const struct input *in, struct watch *watch, struct waiting *devs, size_t n)
+static int wait_all(const struct input *in, struct watch *watch, struct waiting *devs,
+		    const struct targets *targets)
 {
 	int64_t deadline = now_ns() + in->timeout_ms * 1000000;
+	size_t n = targets->count;
 	int code = EXIT_OK;
 
 	for (;;) {
@@ -219,7 +236,7 @@ static int wait_all(const struct input *in, struct watch *watch, struct waiting 
 	}
 	for (size_t i = 0; i < n; i++)
 		if (!devs[i].reached)
-			code_merge(&code, report(in, &devs[i]));
+			code_merge(&code, report(in, &devs[i], targets->dev[i]));
 	return code;
 }
 
@@ -244,7 +261,7 @@ int cmd_wait(struct app *app, int argc, char **argv)
 	}
 	for (size_t i = 0; i < targets.count; i++)
 		devs[i].name = vfiopm_device_get_name(targets.dev[i]);
-	code_merge(&code, wait_all(&in, watch, devs, targets.count));
+	code_merge(&code, wait_all(&in, watch, devs, &targets));
 	watch_free(watch);
 out:
 	free(devs);
