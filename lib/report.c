@@ -387,6 +387,28 @@ static int report_config(struct report *r)
 	return emit_line(r, file, set ? "CONFIG_PM=y" : "# CONFIG_PM is not set");
 }
 
+/* The PCI devices that use power resources: another one's may be among them. */
+static int report_users(struct report *r)
+{
+	struct vfiopm_survey *survey = r->survey;
+	int ret = survey_users(survey);
+
+	for (size_t i = 0; ret == 0 && i < survey->n_users; i++) {
+		struct vfiopm_addr addr;
+		struct look *look;
+
+		if (!survey->users[i].physical ||
+		    vfiopm_addr_parse(survey->users[i].physical, &addr) < 0)
+			continue;
+		ret = survey_look(survey, &addr, &look);
+		if (ret == 0)
+			ret = report_look(r, look);
+		else if (ret != -ENOMEM)
+			ret = 0;
+	}
+	return ret;
+}
+
 static int report_device(struct report *r, struct vfiopm_device *dev)
 {
 	struct look *look;
@@ -421,5 +443,5 @@ int vfiopm_report_foreach(struct vfiopm_survey *survey, struct vfiopm_device *co
 
 	for (size_t i = 0; i < n && ret == 0; i++)
 		ret = report_device(&r, dev[i]);
-	return ret;
+	return ret == 0 ? report_users(&r) : ret;
 }
