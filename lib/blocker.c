@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "blocker.h"
 
@@ -66,6 +65,8 @@ static const struct rule rules[] = {
 	  rule_sibling },
 	{ "sibling-d3cold", VFIOPM_TOPIC_SLOT, "drivers/pci/pci.c, pci_dev_check_d3cold()",
 	  rule_sibling_d3cold },
+	{ "sibling-wakeup", VFIOPM_TOPIC_SLOT, "drivers/pci/pci.c, pci_dev_check_d3cold()",
+	  rule_sibling_wakeup },
 	{ "bridge-child", VFIOPM_TOPIC_BRIDGE,
 	  "drivers/base/power/runtime.c, rpm_check_suspend_allowed()", rule_bridge_child },
 	{ "bridge-status", VFIOPM_TOPIC_BRIDGE,
@@ -95,6 +96,8 @@ static const struct rule rules[] = {
 	  rule_shared_resource },
 	{ "acpi-choice", VFIOPM_TOPIC_PLATFORM,
 	  "drivers/acpi/device_pm.c, acpi_dev_pm_get_state(), _S0W", rule_acpi_choice },
+	{ "bridge-awake", VFIOPM_TOPIC_BRIDGE, "drivers/pci/pcie/portdrv.c, pcie_port_runtime_idle()",
+	  rule_bridge_awake },
 };
 
 const char *vfiopm_verdict_name(enum vfiopm_verdict verdict)
@@ -133,13 +136,6 @@ int explanation_add(struct vfiopm_explanation *e, struct vfiopm_finding *f)
 }
 
 /* ---- the scene ---- */
-
-static void pause_ms(long ms)
-{
-	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
-
-	nanosleep(&t, NULL);
-}
 
 bool look_is_vfio(struct look *look)
 {
@@ -190,16 +186,6 @@ static bool port_is_due(struct look *port)
 	       look_pins(port, &pins) == 0 && pins <= 0;
 }
 
-static void look_again(struct look *look)
-{
-	look_forget(look, ATTR_STATUS);
-	look_forget(look, ATTR_STATE);
-	look_forget(look, ATTR_USAGE);
-	look_forget(look, ATTR_KIDS);
-	look_forget(look, ATTR_NODE_STATE);
-	look_forget(look, ATTR_NODE_REAL);
-}
-
 /*
  * What changes by itself within moments is waited for, so that nothing is
  * accused for being looked at too early: a transition takes tens of
@@ -214,22 +200,22 @@ static void settle(struct scene *s)
 	if (s->foreign)
 		return;
 	for (int i = 0; i < 100 && in_transition(s->look); i++) {
-		pause_ms(10);
+		look_pause(10);
 		look_again(s->look);
 	}
 	for (int i = 0; i < 4; i++) {
 		if (!look_is(s->look, ATTR_STATUS, "active") || look_pins(s->look, &pins) < 0 ||
 		    pins <= 0)
 			break;
-		pause_ms(3);
+		look_pause(3);
 		look_again(s->look);
 	}
 	for (size_t k = 0; k < s->n_ports; k++) {
 		if (!look_is(s->look, ATTR_STATUS, "suspended"))
 			return;
-		for (int i = 0; i < 30 && (port_is_due(s->ports[k]) || in_transition(s->ports[k]));
+		for (int i = 0; i < 100 && (port_is_due(s->ports[k]) || in_transition(s->ports[k]));
 		     i++) {
-			pause_ms(10);
+			look_pause(10);
 			look_again(s->ports[k]);
 			look_again(s->look);
 		}
@@ -387,13 +373,46 @@ static const struct vfiopm_finding *first_of(const struct vfiopm_explanation *e,
 	return NULL;
 }
 
-static int write_sentence(struct vfiopm_explanation *e)
+char *finding_phrase(const struct vfiopm_explanation *e, const struct vfiopm_finding *f)
+{
+	bool other = f->subject[0] && strcmp(f->subject, e->dev->name);
+	char *phrase;
+
+	return asprintf(&phrase, "%s%s%s", other ? f->subject : "", other ? ": " : "",
+			f->text) < 0 ? NULL : phrase;
+}
+
+/* What stands in the way, the first by name: "...: CAUSE; and 2 more". */
+static int sentence_of_cause(struct vfiopm_explanation *e, const char *cause)
 {
 	const char *name = e->dev->name, *want = vfiopm_state_name(e->want);
+	size_t more = vfiopm_explanation_count_blockers(e) - 1;
+	char rest[32] = "";
+
+	if (more)
+		snprintf(rest, sizeof(rest), "; and %zu more", more);
+	if (e->reachable == VFIOPM_STATE_UNKNOWN)
+		return asprintf(&e->sentence, "%s doesn't reach %s as things are: %s%s", name, want,
+				cause, rest);
+	return asprintf(&e->sentence, "%s %s %s as things are, not %s: %s%s", name,
+			e->reachable == VFIOPM_STATE_D0 ? "stays in" : "reaches",
+			vfiopm_state_name(e->reachable), want, cause, rest);
+}
+
+static int write_sentence(struct vfiopm_explanation *e)
+{
+	bool blocked = e->outcome == VFIOPM_OUTCOME_BLOCKED;
+	const char *name = e->dev->name, *want = vfiopm_state_name(e->want);
 	const struct vfiopm_finding *f;
-	size_t more;
+	char *cause = NULL;
 	int n = -1;
 
+	f = first_of(e, blocked ? VFIOPM_VERDICT_BLOCKS : VFIOPM_VERDICT_UNKNOWN);
+	if (f) {
+		cause = finding_phrase(e, f);
+		if (!cause)
+			return -ENOMEM;
+	}
 	switch (e->outcome) {
 	case VFIOPM_OUTCOME_REACHED:
 		n = asprintf(&e->sentence, "%s is in %s", name, vfiopm_state_name(e->state));
@@ -404,28 +423,14 @@ static int write_sentence(struct vfiopm_explanation *e)
 			     want);
 		break;
 	case VFIOPM_OUTCOME_UNKNOWN:
-		f = first_of(e, VFIOPM_VERDICT_UNKNOWN);
 		n = asprintf(&e->sentence, "whether %s reaches %s could not be found out: %s (%s)",
-			     name, want, f ? f->text : "", f && f->reason ? f->reason : "");
+			     name, want, cause ? cause : "", f && f->reason ? f->reason : "");
 		break;
 	case VFIOPM_OUTCOME_BLOCKED:
-		f = first_of(e, VFIOPM_VERDICT_BLOCKS);
-		more = vfiopm_explanation_count_blockers(e) - 1;
-		if (e->reachable == VFIOPM_STATE_UNKNOWN)
-			n = asprintf(&e->sentence, "%s doesn't reach %s as things are: %s", name,
-				     want, f ? f->text : "");
-		else
-			n = asprintf(&e->sentence, "%s %s %s as things are, not %s: %s", name,
-				     e->reachable == VFIOPM_STATE_D0 ? "stays in" : "reaches",
-				     vfiopm_state_name(e->reachable), want, f ? f->text : "");
-		if (n >= 0 && more) {
-			char *first = e->sentence;
-
-			n = asprintf(&e->sentence, "%s; and %zu more", first, more);
-			free(first);
-		}
+		n = sentence_of_cause(e, cause ? cause : "");
 		break;
 	}
+	free(cause);
 	if (n < 0)
 		e->sentence = NULL;
 	return n < 0 ? -ENOMEM : 0;

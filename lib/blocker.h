@@ -119,6 +119,9 @@ void look_open(struct look *look);
 void look_close(struct look *look);
 /* Forget a value, to read it again. */
 void look_forget(struct look *look, enum attr attr);
+/* Forget all that changes when a device falls asleep or wakes. */
+void look_again(struct look *look);
+void look_pause(long ms);
 /* NULL when it can't be read. */
 const char *look_text(struct look *look, enum attr attr);
 bool look_is(struct look *look, enum attr attr, const char *value);
@@ -200,6 +203,7 @@ struct watch {
 	unsigned int changes;	/* of the runtime status, as far as seen */
 	bool done, timed;	/* timed: the kernel's residency could be read */
 	char causes[256];	/* what the module's account says of that time, or "" */
+	char who[64];		/* the last that woke it meanwhile, or "" */
 };
 
 struct vfiopm_explanation {
@@ -219,6 +223,8 @@ struct vfiopm_explanation {
 void watch_device(struct scene *s, int64_t ms);
 int explanation_add(struct vfiopm_explanation *e, struct vfiopm_finding *f);
 void finding_free(struct vfiopm_finding *f);
+/* Its text, with the subject in front where that isn't the device itself; NULL: no memory. */
+char *finding_phrase(const struct vfiopm_explanation *e, const struct vfiopm_finding *f);
 
 /* What the rules look at, while they do. */
 struct scene {
@@ -290,12 +296,14 @@ void rule_lost(struct scene *s);
 void rule_pm_capability(struct scene *s);
 void rule_no_d3(struct scene *s);
 void rule_d3cold_allowed(struct scene *s);
-void rule_wakeup(struct scene *s);
 void rule_busy(struct scene *s);		/* blocker_watch.c */
 void rule_group(struct scene *s);
 void rule_sibling(struct scene *s);		/* blocker_slot.c */
 void rule_sibling_d3cold(struct scene *s);
+void rule_wakeup(struct scene *s);
+void rule_sibling_wakeup(struct scene *s);
 void rule_bridge_child(struct scene *s);
+void rule_bridge_awake(struct scene *s);
 void rule_bridge_status(struct scene *s);	/* blocker_bridge.c */
 void rule_bridge_control(struct scene *s);
 void rule_bridge_d3cold(struct scene *s);

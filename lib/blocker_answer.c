@@ -99,7 +99,7 @@ int vfiopm_explain_likeliest(struct vfiopm_device *dev, enum vfiopm_state want,
 		return r;
 	f = likeliest(e);
 	if (f) {
-		text = strdup(f->text);
+		text = finding_phrase(e, f);
 		if (text && mend && f->n_mends)
 			cure = strdup(f->mends[0]->text);
 		r = text && (cure || !mend || !f->n_mends) ? 1 : -ENOMEM;

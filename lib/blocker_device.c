@@ -8,6 +8,10 @@
 
 #include "blocker.h"
 
+/* Odd, so as not to keep step with whoever wakes the device all the time. */
+#define LOST_LOOKS 4
+#define LOST_MS 17
+
 static const char *driver_name(struct look *look)
 {
 	const char *name = look_text(look, ATTR_DRIVER);
@@ -269,9 +273,15 @@ static void block_open(struct scene *s, const char *what)
 		f = blocks(s, ROUTES_ALL, s->look, "a process that isn't visible from here %s",
 			   what);
 	quote_hold(s, f);
-	if (s->active && s->state == VFIOPM_STATE_D3HOT)
-		quote(s, f, s->look, ATTR_STATE);
-	mend_command(s, f, ORDER_ENTER, "vfio-pm enter --borrow %s", name);
+	quote(s, f, s->look, ATTR_STATE);
+	/* What sleeps behind the back of who uses it has lost its state when it comes back. */
+	if (s->state == VFIOPM_STATE_D3HOT)
+		mend_command(s, f, ORDER_ENTER, "vfio-pm enter --borrow %s", name);
+	else
+		mend_advice(s, f, ORDER_ENTER,
+			    "let its user enter low power, suspend it (in a VM: the guest's driver) "
+			    "or end; one that can bear a device without its state: "
+			    "vfio-pm enter --borrow --force %s", name);
 }
 
 static bool user_d3hot(const struct scene *s)
@@ -366,6 +376,41 @@ void rule_usage(struct scene *s)
 	}
 }
 
+/* Recorded as D3cold, and neither its own power resources nor a port above has cut its power. */
+static bool looks_lost(struct scene *s)
+{
+	if (!look_is(s->look, ATTR_STATE, "D3cold") ||
+	    !(look_text(s->look, ATTR_NODE) ||
+	      (s->n_ports && look_text(s->ports[0], ATTR_NODE))) ||
+	    (look_has_resources(s->look) && !look_is(s->look, ATTR_NODE_STATE, "D0")))
+		return false;
+	for (size_t k = 0; k < s->n_ports; k++)
+		if (look_is(s->ports[k], ATTR_STATE, "D3cold") ||
+		    !look_text(s->ports[k], ATTR_STATE))
+			return false;
+	return true;
+}
+
+/* One that is on its way up looks the same for some milliseconds: it has power, and no state yet. */
+static bool stays_lost(struct scene *s)
+{
+	char status[32] = "";
+
+	if (look_text(s->look, ATTR_STATUS))
+		snprintf(status, sizeof(status), "%s", look_text(s->look, ATTR_STATUS));
+	for (int i = 0; looks_lost(s); i++) {
+		if (i == LOST_LOOKS || s->foreign)
+			return true;
+		look_pause(LOST_MS);
+		look_again(s->look);
+		for (size_t k = 0; k < s->n_ports; k++)
+			look_again(s->ports[k]);
+		if (!look_is(s->look, ATTR_STATUS, status))
+			return false;
+	}
+	return false;
+}
+
 /*
  * A device that doesn't answer is recorded as D3cold, too: where nothing has
  * cut its power that isn't sleep. vfio_pci_core needs no other way down than
@@ -376,16 +421,9 @@ void rule_lost(struct scene *s)
 	const char *name = s->look->dev->name;
 	struct vfiopm_finding *f;
 
-	if (!s->vfio || s->state != VFIOPM_STATE_D3COLD ||
-	    !(look_text(s->look, ATTR_NODE) ||
-	      (s->n_ports && look_text(s->ports[0], ATTR_NODE))))
+	/* What was seen to come and go answers. */
+	if (!s->vfio || s->state != VFIOPM_STATE_D3COLD || s->watch.changes || !stays_lost(s))
 		return;
-	if (look_has_resources(s->look) && !look_is(s->look, ATTR_NODE_STATE, "D0"))
-		return;
-	for (size_t k = 0; k < s->n_ports; k++)
-		if (look_is(s->ports[k], ATTR_STATE, "D3cold") ||
-		    !look_text(s->ports[k], ATTR_STATE))
-			return;
 	s->lost = true;
 	f = blocks(s, ROUTES_ALL, s->look,
 		   "is recorded as D3cold, and nothing has cut its power: it no longer answers, or "
@@ -482,47 +520,4 @@ void rule_d3cold_allowed(struct scene *s)
 	} else {
 		unmeasured(s, ROUTES_COLD, s->look, ATTR_D3COLD, "d3cold_allowed");
 	}
-}
-
-/*
- * A device that may wake the system and can't signal that from D3cold keeps
- * its port out of D3. Which states it can signal from stands in config space;
- * a port that nothing else holds gives the answer.
- */
-void rule_wakeup(struct scene *s)
-{
-	struct look *port = s->n_ports ? s->ports[0] : NULL;
-	struct vfiopm_finding *f;
-	int64_t kids, pins;
-
-	if (!look_is(s->look, ATTR_WAKEUP, "enabled")) {
-		f = passes(s, ROUTES_PORTS(0), s->look, "isn't to wake the system");
-		quote(s, f, s->look, ATTR_WAKEUP);
-		return;
-	}
-	if (!port || look_is(port, ATTR_STATUS, "suspended")) {
-		f = passes(s, ROUTES_PORTS(0), s->look, "its wakeup is in no port's way");
-		quote(s, f, s->look, ATTR_WAKEUP);
-		return;
-	}
-	if (s->suspended && look_is(s->look, ATTR_D3COLD, "1") &&
-	    look_is(port, ATTR_CONTROL, "auto") && look_number(port, ATTR_KIDS, &kids) == 0 &&
-	    !kids && look_pins(port, &pins) == 0 && pins <= 0) {
-		f = blocks(s, ROUTES_PORTS(0), s->look,
-			   "is to wake the system and can't from D3cold: its port %s stays awake, "
-			   "which nothing else holds", port->dev->name);
-		quote(s, f, port, ATTR_STATUS);
-		quote(s, f, port, ATTR_KIDS);
-	} else {
-		f = untold(s, ROUTES_PORTS(0), s->look,
-			   "it stands in config space, and a read of that would wake a device",
-			   "it is to wake the system; whether it can from D3cold could not be "
-			   "measured");
-	}
-	quote(s, f, s->look, ATTR_WAKEUP);
-	/* The port looks again when d3cold_allowed is written (pci_bridge_d3_update()). */
-	mend_command(s, f, ORDER_DEVICE, "echo disabled > /sys/bus/pci/devices/%s/power/wakeup",
-		     s->look->dev->name);
-	mend_command(s, f, ORDER_D3COLD, "echo 1 > /sys/bus/pci/devices/%s/d3cold_allowed",
-		     s->look->dev->name);
 }

@@ -189,6 +189,7 @@ void mend_knob(struct scene *s, struct vfiopm_finding *f, struct look *look, enu
 	struct vfiopm_mend *mend;
 
 	mend = mend_add(s, f, VFIOPM_MEND_KNOB,
+			attr == ATTR_WAKEUP ? ORDER_DEVICE :
 			attr == ATTR_D3COLD ? ORDER_D3COLD :
 			attr == ATTR_DELAY ? ORDER_AUTOSUSPEND : ORDER_CONTROL);
 	if (!mend)
@@ -210,29 +211,33 @@ void mend_knob(struct scene *s, struct vfiopm_finding *f, struct look *look, enu
 	}
 }
 
+static void __attribute__((format(printf, 5, 0)))
+mend_words(struct scene *s, struct vfiopm_finding *f, enum vfiopm_mend_kind kind,
+	   enum mend_order order, const char *fmt, va_list args)
+{
+	struct vfiopm_mend *mend = mend_add(s, f, kind, order);
+
+	if (mend)
+		mend->text = format(s, fmt, args);
+}
+
 void mend_command(struct scene *s, struct vfiopm_finding *f, enum mend_order order,
 		  const char *fmt, ...)
 {
-	struct vfiopm_mend *mend = mend_add(s, f, VFIOPM_MEND_COMMAND, order);
 	va_list args;
 
-	if (!mend)
-		return;
 	va_start(args, fmt);
-	mend->text = format(s, fmt, args);
+	mend_words(s, f, VFIOPM_MEND_COMMAND, order, fmt, args);
 	va_end(args);
 }
 
 void mend_advice(struct scene *s, struct vfiopm_finding *f, enum mend_order order,
 		 const char *fmt, ...)
 {
-	struct vfiopm_mend *mend = mend_add(s, f, VFIOPM_MEND_ADVICE, order);
 	va_list args;
 
-	if (!mend)
-		return;
 	va_start(args, fmt);
-	mend->text = format(s, fmt, args);
+	mend_words(s, f, VFIOPM_MEND_ADVICE, order, fmt, args);
 	va_end(args);
 }
 

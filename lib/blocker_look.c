@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "blocker.h"
@@ -296,6 +297,23 @@ void look_forget(struct look *look, enum attr attr)
 
 	free(fact->value);
 	*fact = (struct fact){ 0 };
+}
+
+void look_again(struct look *look)
+{
+	look_forget(look, ATTR_STATUS);
+	look_forget(look, ATTR_STATE);
+	look_forget(look, ATTR_USAGE);
+	look_forget(look, ATTR_KIDS);
+	look_forget(look, ATTR_NODE_STATE);
+	look_forget(look, ATTR_NODE_REAL);
+}
+
+void look_pause(long ms)
+{
+	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
 }
 
 const char *look_text(struct look *look, enum attr attr)

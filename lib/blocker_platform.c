@@ -290,22 +290,29 @@ void rule_shared_resource(struct scene *s)
 
 /*
  * Suspended with power resources of its own, allowed to go to D3cold, and yet
- * the kernel chose a lesser state: what ACPI's _S0W says counts for a device
- * that can wake the system (_PRW), and can't be seen.
+ * the kernel chose a lesser state: what ACPI's _S0W says counts for what can
+ * wake the system (_PRW), and can't be seen.
  */
-void rule_acpi_choice(struct scene *s)
+static void judge_choice(struct scene *s, struct look *look, unsigned int routes)
 {
 	struct vfiopm_finding *f;
 
-	if (!s->suspended || !look_has_resources(s->look) || s->state != VFIOPM_STATE_D3HOT ||
-	    look_text(s->look, ATTR_NODE_EJECT) || !look_is(s->look, ATTR_D3COLD, "1") ||
-	    look_is(s->look, ATTR_NODE_STATE, "D3cold"))
+	if (!look_is(look, ATTR_STATUS, "suspended") || !look_has_resources(look) ||
+	    !look_is(look, ATTR_STATE, "D3hot") || look_text(look, ATTR_NODE_EJECT) ||
+	    !look_is(look, ATTR_D3COLD, "1") || look_is(look, ATTR_NODE_STATE, "D3cold"))
 		return;
-	f = blocks(s, ROUTE_OWN, s->look,
-		   "the kernel chose %s for it: the firmware allows no deeper state that can wake "
-		   "the system (_S0W)", vfiopm_state_name(s->state));
-	quote(s, f, s->look, ATTR_STATE);
-	quote(s, f, s->look, ATTR_NODE_STATE);
-	quote(s, f, s->look, ATTR_D3COLD);
+	f = blocks(s, routes, look,
+		   "the kernel chose D3hot for it: the firmware allows no deeper state that can "
+		   "wake the system (_S0W)");
+	quote(s, f, look, ATTR_STATE);
+	quote(s, f, look, ATTR_NODE_STATE);
+	quote(s, f, look, ATTR_D3COLD);
 	mend_advice(s, f, ORDER_LOOK, "none in the system: _S0W is the firmware's");
+}
+
+void rule_acpi_choice(struct scene *s)
+{
+	judge_choice(s, s->look, ROUTE_OWN);
+	for (size_t k = 0; k < s->n_ports; k++)
+		judge_choice(s, s->ports[k], ROUTE_PORT(k));
 }

@@ -205,3 +205,109 @@ void rule_sibling_d3cold(struct scene *s)
 		}
 	}
 }
+
+/*
+ * Does port @k stay awake though no child, setting or usage count holds it?
+ * Then the kernel doesn't take it into D3 for what a device below it is set to.
+ */
+static bool port_stays_awake(struct scene *s, size_t k)
+{
+	struct look *port = s->ports[k];
+	int64_t kids, pins;
+
+	if (!s->suspended || !look_is(port, ATTR_STATUS, "active") ||
+	    !look_is(port, ATTR_CONTROL, "auto") || look_fact(port, ATTR_DELAY)->err == -EIO ||
+	    look_number(port, ATTR_KIDS, &kids) < 0 || kids || look_pins(port, &pins) < 0 ||
+	    pins > 0 || survey_children(s->survey, port) < 0)
+		return false;
+	for (size_t i = 0; i < port->n_children; i++)
+		if (!look_is(port->children[i], ATTR_D3COLD, "1"))
+			return false;
+	return true;
+}
+
+/*
+ * A device that may wake the system and can't signal that from D3cold keeps
+ * the ports above it out of D3. Which states it can signal from stands in
+ * config space; a port that nothing else holds gives the answer.
+ */
+static void judge_wakeup(struct scene *s, struct look *look, size_t k)
+{
+	struct look *port = s->ports[k];
+	struct vfiopm_finding *f;
+
+	if (port_stays_awake(s, k)) {
+		f = blocks(s, ROUTES_PORTS(k), look,
+			   "is to wake the system and can't from D3cold: its port %s stays awake, "
+			   "which nothing else holds", port->dev->name);
+		quote(s, f, port, ATTR_STATUS);
+		quote(s, f, port, ATTR_KIDS);
+	} else {
+		f = untold(s, ROUTES_PORTS(k), look,
+			   "it stands in config space, and a read of that would wake a device",
+			   "it is to wake the system; whether it can from D3cold could not be "
+			   "measured");
+	}
+	quote(s, f, look, ATTR_WAKEUP);
+	mend_knob(s, f, look, ATTR_WAKEUP, "disabled");
+	/* The port looks again when d3cold_allowed is written (pci_bridge_d3_update()). */
+	mend_knob(s, f, look, ATTR_D3COLD, "1");
+}
+
+void rule_wakeup(struct scene *s)
+{
+	struct vfiopm_finding *f;
+
+	if (look_is(s->look, ATTR_WAKEUP, "enabled") && s->n_ports && !port_sleeps(s, 0)) {
+		judge_wakeup(s, s->look, 0);
+		return;
+	}
+	f = passes(s, ROUTES_PORTS(0), s->look, "%s",
+		   look_is(s->look, ATTR_WAKEUP, "enabled") ? "its wakeup is in no port's way" :
+							      "isn't to wake the system");
+	quote(s, f, s->look, ATTR_WAKEUP);
+}
+
+void rule_sibling_wakeup(struct scene *s)
+{
+	if (!wants_ports(s))
+		return;
+	for (size_t k = 0; k < s->n_ports; k++) {
+		struct look *port = s->ports[k];
+
+		if (port_sleeps(s, k) || !list_children(s, k))
+			continue;
+		for (size_t i = 0; i < port->n_children; i++) {
+			struct look *child = port->children[i];
+
+			if (child != s->look && (k == 0 || child != s->ports[k - 1]) &&
+			    look_is(child, ATTR_WAKEUP, "enabled"))
+				judge_wakeup(s, child, k);
+		}
+	}
+}
+
+static bool is_blocked(const struct vfiopm_explanation *e, unsigned int routes)
+{
+	for (size_t i = 0; i < e->n_findings; i++)
+		if (e->findings[i]->routes & routes &&
+		    e->findings[i]->verdict == VFIOPM_VERDICT_BLOCKS)
+			return true;
+	return false;
+}
+
+/* What no rule explains isn't passed over: the port was given the time to sleep. */
+void rule_bridge_awake(struct scene *s)
+{
+	for (size_t k = 0; k < s->n_ports; k++) {
+		struct vfiopm_finding *f;
+
+		if (!port_stays_awake(s, k) || is_blocked(s->out, ROUTE_PORT(k)))
+			continue;
+		f = untold(s, ROUTES_PORTS(k), s->ports[k],
+			   "no child, setting or usage count that can be seen holds it",
+			   "why %s stays awake could not be measured", s->ports[k]->dev->name);
+		quote(s, f, s->ports[k], ATTR_STATUS);
+		quote(s, f, s->ports[k], ATTR_USAGE);
+	}
+}

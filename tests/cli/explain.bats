@@ -271,6 +271,21 @@ cold_device() {
 	explain $dev
 	expect 6 wakeup
 	says "echo disabled > /sys/bus/pci/devices/$dev/power/wakeup"
+	# Each device below the port counts.
+	fx_set $dev power/wakeup disabled
+	fx_device 0000:01:00.1 parent=$port driver=vfio-pci wakeup=enabled
+	explain $dev
+	expect 6 sibling-wakeup
+	says "echo disabled > /sys/bus/pci/devices/0000:01:00.1/power/wakeup"
+	says "not D3cold: 0000:01:00.1: is to wake the system"
+	explain --fix --dry-run $dev
+	says "Would be written:
+  echo disabled > /sys/bus/pci/devices/0000:01:00.1/power/wakeup
+  echo 1 > /sys/bus/pci/devices/0000:01:00.1/d3cold_allowed"
+	# Where something else is in the way, too, it can't be told.
+	fx_set $port power/control on
+	explain $dev
+	expect 6 bridge-control sibling-wakeup
 }
 
 @test "a sibling that is awake: what it is on decides the mend" {
@@ -300,7 +315,12 @@ cold_device() {
 	explain 03:00.0
 	expect 6 bridge-child
 	says "0000:02:02.0"
+	# The bridge between them had the time to follow: that it doesn't is told as not understood.
 	fx_set 0000:02:02.0 power/runtime_status suspended
+	explain 03:00.0
+	expect 1 "" bridge-awake
+	says "why 0000:01:00.0 stays awake could not be measured"
+	fx_set 0000:01:00.0 power/runtime_status suspended
 	explain 03:00.0
 	expect 0 ""
 }
@@ -386,9 +406,11 @@ cold_device() {
 		resources=LNXPOWER:02
 	fx_path 0000:02:00.0
 	: > "$FX/$FX_RET/firmware_node/eject"
-	fx_set 0000:02:00.0 power_state D3hot
+	fx_set 0000:02:00.0 power_state D0
+	fx_set 0000:02:00.0 power/runtime_status active
 	fx_set $port power_state D0
 	fx_set $port power/runtime_status active
+	fx_set $port power/runtime_active_kids 1
 	explain 02:00.0
 	expect 0 ""
 }
@@ -421,6 +443,11 @@ cold_device() {
 	explain $dev
 	expect 6 acpi-choice
 	says "_S0W"
+	cold_port status=suspended state=D3hot
+	fx_device 0000:02:00.0 parent=$port driver=vfio-pci group=8
+	explain 02:00.0
+	expect 6 acpi-choice
+	says "not D3cold: $port: the kernel chose D3hot for it"
 }
 
 @test "no ACPI, and a kernel without power management" {
