@@ -15,6 +15,26 @@ expect_code() {
 	[ "$code" = "$1" ] || fail "exit $code instead of $1: $output"
 }
 
+# Another program that has the device open (tests/vm/user.c); it ends with its input.
+start_user() { # ADDRESS [HOW]: sets user_pid
+	local line=
+	mkfifo "$BATS_TEST_TMPDIR/in"
+	"${vfio_pm%/*}/tests/vm/user" "$@" <"$BATS_TEST_TMPDIR/in" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	user_pid=$!
+	exec 9>"$BATS_TEST_TMPDIR/in"
+	wait_for 20 grep -q . "$BATS_TEST_TMPDIR/out"
+	read -r line <"$BATS_TEST_TMPDIR/out"
+	[ "$line" = ready ] || fail "user $*: $line"
+}
+
+end_user() {
+	[ -n "${user_pid:-}" ] || return 0
+	exec 9>&-
+	wait "$user_pid"
+	user_pid=
+	rm -f "$BATS_TEST_TMPDIR/in"
+}
+
 no_holder() { ! pgrep -x vfio-pm >/dev/null; }
 
 # The deepest state that a role's power resources allow.

@@ -7,34 +7,12 @@
 load lib
 load cmd
 
-user=${vfio_pm%/*}/tests/vm/user
-
 setup() { mark "test $BATS_TEST_DESCRIPTION"; }
 
 teardown() {
 	end_user
 	pkill -KILL -x vfio-pm || true
 	unbind_all
-}
-
-# Another program that has the device open; it ends with its input.
-start_user() { # ADDRESS [HOW]
-	local line=
-	mkfifo "$BATS_TEST_TMPDIR/in"
-	"$user" "$@" <"$BATS_TEST_TMPDIR/in" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
-	user_pid=$!
-	exec 9>"$BATS_TEST_TMPDIR/in"
-	wait_for 20 grep -q . "$BATS_TEST_TMPDIR/out"
-	read -r line <"$BATS_TEST_TMPDIR/out"
-	[ "$line" = ready ] || fail "user $*: $line"
-}
-
-end_user() {
-	[ -n "${user_pid:-}" ] || return 0
-	exec 9>&-
-	wait "$user_pid"
-	user_pid=
-	rm -f "$BATS_TEST_TMPDIR/in"
 }
 
 json() { # ADDRESS FILTER: of the device's object
