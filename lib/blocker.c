@@ -96,8 +96,8 @@ static const struct rule rules[] = {
 	  rule_shared_resource },
 	{ "acpi-choice", VFIOPM_TOPIC_PLATFORM,
 	  "drivers/acpi/device_pm.c, acpi_dev_pm_get_state(), _S0W", rule_acpi_choice },
-	{ "bridge-awake", VFIOPM_TOPIC_BRIDGE, "drivers/pci/pcie/portdrv.c, pcie_port_runtime_idle()",
-	  rule_bridge_awake },
+	{ "bridge-awake", VFIOPM_TOPIC_BRIDGE,
+	  "drivers/pci/pcie/portdrv.c, pcie_port_runtime_idle()", rule_bridge_awake },
 };
 
 const char *vfiopm_verdict_name(enum vfiopm_verdict verdict)

@@ -279,8 +279,8 @@ static void block_open(struct scene *s, const char *what)
 		mend_command(s, f, ORDER_ENTER, "vfio-pm enter --borrow %s", name);
 	else
 		mend_advice(s, f, ORDER_ENTER,
-			    "let its user enter low power, suspend it (in a VM: the guest's driver) "
-			    "or end; one that can bear a device without its state: "
+			    "let its user enter low power, suspend it (in a VM: the guest's "
+			    "driver) or end; one that can bear a device without its state: "
 			    "vfio-pm enter --borrow --force %s", name);
 }
 
@@ -391,7 +391,7 @@ static bool looks_lost(struct scene *s)
 	return true;
 }
 
-/* One that is on its way up looks the same for some milliseconds: it has power, and no state yet. */
+/* One that is on its way up looks the same for milliseconds: it has power, and no state yet. */
 static bool stays_lost(struct scene *s)
 {
 	char status[32] = "";

@@ -2,66 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # check: group=fast timeout=600
 #
-# explain on mocked systems: each rule as the only thing in the way, and trees that were made to
-# confuse. What a VM can produce is shown there as well, with the mends run (tests/vm/explain.bats).
+# explain on mocked systems: each rule as the only thing in the way. What a VM can produce is shown
+# there as well, with the mends run (tests/vm/explain.bats).
 
 load fixture
-
-dev=0000:01:00.0
-port=0000:00:1c.0
-
-setup() {
-	vfio_pm=$BATS_TEST_DIRNAME/../../build/vfio-pm
-	fixture_new "$BATS_TEST_TMPDIR/root"
-}
-
-explain() {
-	asked=("$@")
-	code=0
-	output=$(timeout 20 "$vfio_pm" --sysroot="$FX" explain "$@" 2>&1) || code=$?
-}
-
-json() { # FILTER
-	timeout 20 "$vfio_pm" --sysroot="$FX" explain -J "${asked[@]}" 2>/dev/null | jq -r "$1"
-}
-
-rules() { # sets blocks and unknown to the rules that matter, in order
-	IFS='|' read -r blocks unknown < <(json 'def rules(v): [.devices[0].findings[] |
-		select(.matters and .verdict == v) | .rule] | join(" "); rules("blocks") + "|" + rules("unknown")')
-}
-
-expect() { # CODE BLOCKING [UNKNOWN]: exit code, rules in the way, rules that couldn't be measured
-	rules
-	if [ "$code" != "$1" ] || [ "$blocks" != "$2" ] || [ "$unknown" != "${3:-}" ]; then
-		echo "exit $code, in the way: '$blocks', unknown: '$unknown'"
-		echo "$output"
-		return 1
-	fi
-}
-
-first() { # RULE: it is told first
-	rules
-	[ "${blocks%% *}" = "$1" ] || { echo "in the way: '$blocks'"; echo "$output"; return 1; }
-}
-
-says() {
-	[[ $output == *"$1"* ]] || { echo "not said: $1"; echo "$output"; return 1; }
-}
-
-# An attribute that answers with an error, as a report of another machine has it.
-fx_error() { # ADDR FILE ERROR
-	fx_path "$1"
-	ln -sfn "error:$3" "$FX/$FX_RET/$2"
-}
-
-# A device behind a port whose ACPI node can cut the power: asleep in D3hot, the port awake.
-cold_port() { # [KEY=VALUE...] for the port
-	fx_bridge $port acpi='\_SB_.PCI0.RP05' resources=LNXPOWER:00 "$@"
-}
-
-cold_device() {
-	fx_device $dev parent=$port driver=vfio-pci group=7 "$@"
-}
+load explain
 
 @test "asleep in D3cold: reached, and nothing else matters" {
 	cold_port status=suspended state=D3cold
@@ -497,58 +442,6 @@ echo auto > /sys/bus/pci/devices/0000:01:00.0/power/control
 echo auto > /sys/bus/pci/devices/0000:01:00.1/power/control
 echo auto > /sys/bus/pci/devices/0000:00:1c.0/power/control
 vfio-pm enter 0000:01:00.0" ] || { echo "$output"; false; }
-}
-
-@test "files that are missing, unreadable, empty, too long or binary are not guessed" {
-	cold_port
-	cold_device status=active state=D0
-	fx_path $dev
-	for file in power/runtime_status power/control power_state d3cold_allowed; do
-		cp "$FX/$FX_RET/$file" "$BATS_TEST_TMPDIR/saved"
-		for way in missing empty long binary fifo loop folder other; do
-			rm -rf "${FX:?}/$FX_RET/$file"
-			case $way in
-			missing) reason='no such file' ;;
-			empty) : > "$FX/$FX_RET/$file"; reason='the file is empty' ;;
-			long) head -c 100000 /dev/zero | tr '\0' a > "$FX/$FX_RET/$file"; reason='the file is too long' ;;
-			binary) printf 'au\001to\n' > "$FX/$FX_RET/$file"; reason='not a text' ;;
-			fifo) mkfifo "$FX/$FX_RET/$file"; reason='no regular file' ;;
-			loop) ln -s "${file##*/}" "$FX/$FX_RET/$file"; reason='a loop of links' ;;
-			folder) mkdir "$FX/$FX_RET/$file"; reason='no regular file' ;;
-			other) echo 'perhaps' > "$FX/$FX_RET/$file"; reason='no value that this attribute can have' ;;
-			esac
-			explain $dev
-			[ "$file" = power_state ] || { [ "$code" = 1 ]; says "$reason"; }
-			[ "$code" -le 6 ]
-		done
-		rm -rf "${FX:?}/$FX_RET/$file"
-		cp "$BATS_TEST_TMPDIR/saved" "$FX/$FX_RET/$file"
-	done
-	explain $dev
-	expect 0 ""
-}
-
-@test "a tree of loops, traps and lies ends" {
-	cold_port
-	cold_device status=active state=D0
-	fx_path $dev
-	rm -r "$FX/$FX_RET/driver" "$FX/$FX_RET/firmware_node" 2>/dev/null || true
-	ln -s driver "$FX/$FX_RET/driver"
-	ln -s firmware_node "$FX/$FX_RET/firmware_node"
-	ln -s / "$FX/$FX_RET/iommu_group2"
-	ln -s . "$FX/$FX_RET/0000:05:00.0"
-	ln -s ../.. "$FX/sys/bus/pci/devices/0000:09:00.0"
-	fx_file sys/bus/pci/slots/x/address "$(printf '%0500d' 1)"
-	mkfifo "$FX/proc/sys/kernel/fifo"
-	rm "$FX/proc/cmdline"; mkfifo "$FX/proc/cmdline"
-	explain -v $dev
-	[ "$code" -le 6 ]
-	explain -v 09:00.0
-	[ "$code" -le 6 ]
-	explain --all
-	[ "$code" -le 6 ]
-	explain --state=D3cold $dev
-	[ "$code" -le 6 ]
 }
 
 @test "--all: a line a device, and how many" {

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * mktree DIR COUNT: a system of COUNT devices on vfio-pci below DIR, for the
+ * mktree DIR COUNT [awake]: a system of COUNT devices on vfio-pci below DIR, for the
  * tests of size. Ten thousand take seconds, where the builder in fixture.bash
  * would take minutes. Each second device shares a slot and a group with the
- * one before; a port is above each bus of 32 devices.
+ * one before; a port is above each bus of 32 devices. All sleep, or all are
+ * kept awake.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,10 +70,8 @@ static const struct value common[] = {
 	{ "driver_override", "vfio-pci" },
 	{ "d3cold_allowed", "1" },
 	{ "reset_method", "flr bus" },
-	{ "power/control", "auto" },
 	{ "power/runtime_active_time", "61250" },
 	{ "power/runtime_suspended_time", "3538750" },
-	{ "power/runtime_usage", "0" },
 	{ "power/runtime_active_kids", "0" },
 	{ "power/runtime_enabled", "enabled" },
 	{ "power/wakeup", "disabled" },
@@ -83,7 +83,21 @@ static const struct value endpoint[] = {
 	{ "device", "0x10d3" },
 	{ "class", "0x020000" },
 	{ "power_state", "D3cold" },
+	{ "power/control", "auto" },
 	{ "power/runtime_status", "suspended" },
+	{ "power/runtime_usage", "0" },
+	{ "enable", "0" },
+	{ NULL },
+};
+
+static const struct value endpoint_awake[] = {
+	{ "vendor", "0x8086" },
+	{ "device", "0x10d3" },
+	{ "class", "0x020000" },
+	{ "power_state", "D0" },
+	{ "power/control", "on" },
+	{ "power/runtime_status", "active" },
+	{ "power/runtime_usage", "1" },
 	{ "enable", "0" },
 	{ NULL },
 };
@@ -93,7 +107,21 @@ static const struct value port[] = {
 	{ "device", "0x000c" },
 	{ "class", "0x060400" },
 	{ "power_state", "D3hot" },
+	{ "power/control", "auto" },
 	{ "power/runtime_status", "suspended" },
+	{ "power/runtime_usage", "0" },
+	{ "enable", "1" },
+	{ NULL },
+};
+
+static const struct value port_awake[] = {
+	{ "vendor", "0x1b36" },
+	{ "device", "0x000c" },
+	{ "class", "0x060400" },
+	{ "power_state", "D0" },
+	{ "power/control", "auto" },
+	{ "power/runtime_status", "active" },
+	{ "power/runtime_usage", "0" },
 	{ "enable", "1" },
 	{ NULL },
 };
@@ -132,10 +160,11 @@ int main(int argc, char **argv)
 		"sys/kernel/iommu_groups",
 		"proc",
 	};
+	bool awake = argc == 4 && !strcmp(argv[3], "awake");
 	unsigned long count;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: mktree DIR COUNT\n");
+	if (argc != 3 && !awake) {
+		fprintf(stderr, "usage: mktree DIR COUNT [awake]\n");
 		return 2;
 	}
 	count = strtoul(argv[2], NULL, 10);
@@ -156,13 +185,13 @@ int main(int argc, char **argv)
 			dir("%s", below);
 			snprintf(addr, sizeof(addr), "%04lx:00:%02x.%x", domain, (bus - 1) / 8,
 				 (bus - 1) % 8);
-			device(below, addr, "pcieport", port);
+			device(below, addr, "pcieport", awake ? port_awake : port);
 		}
 		snprintf(below, sizeof(below), "sys/devices/pci%04lx:00/%04lx:00:%02x.%x", domain,
 			 domain, (bus - 1) / 8, (bus - 1) % 8);
 		snprintf(addr, sizeof(addr), "%04lx:%02x:%02lx.%lx", domain, bus, i % 32 / 2,
 			 i % 2);
-		device(below, addr, "vfio-pci", endpoint);
+		device(below, addr, "vfio-pci", awake ? endpoint_awake : endpoint);
 		snprintf(path, sizeof(path), "%s/%s", below, addr);
 		dir("%s/vfio-dev", path);
 		dir("%s/vfio-dev/vfio%lu", path, i);
