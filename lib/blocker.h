@@ -297,8 +297,8 @@ void rule_pm_capability(struct scene *s);
 void rule_no_d3(struct scene *s);
 void rule_d3cold_allowed(struct scene *s);
 void rule_busy(struct scene *s);		/* blocker_watch.c */
-void rule_group(struct scene *s);
-void rule_sibling(struct scene *s);		/* blocker_slot.c */
+void rule_group(struct scene *s);		/* blocker_slot.c */
+void rule_sibling(struct scene *s);
 void rule_sibling_d3cold(struct scene *s);
 void rule_wakeup(struct scene *s);
 void rule_sibling_wakeup(struct scene *s);

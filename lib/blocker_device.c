@@ -210,49 +210,6 @@ void rule_autosuspend(struct scene *s)
 	}
 }
 
-/* A VFIO group is opened only when every member may be in it. */
-void rule_group(struct scene *s)
-{
-	struct vfiopm_device *other = NULL;
-	struct vfiopm_finding *f;
-	unsigned int routes;
-	int r;
-
-	if (!s->vfio)
-		return;
-	/* An idle device sleeps without being opened; one that doesn't has to be. */
-	routes = !s->open && !s->suspended && s->usage_known && s->pins > 0 &&
-		 !(s->flags & VFIOPM_EXPLAIN_ENGAGED) ? ROUTES_ALL : 0;
-	if (!routes && s->flags & VFIOPM_EXPLAIN_BRIEF)
-		return;
-	r = vfiopm_group_viable(s->look->dev, &other);
-	if (r == -ENOMEM) {
-		s->err = r;
-		return;
-	}
-	if (r < 0) {
-		passes(s, 0, s->look, "is in no IOMMU group");
-		return;
-	}
-	if (r > 0) {
-		passes(s, routes, s->look, "its IOMMU group %d may be opened",
-		       s->look->dev->group);
-		return;
-	}
-	f = blocks(s, routes, s->look,
-		   "its IOMMU group %d can't be opened: %s is on the driver %s",
-		   s->look->dev->group, other ? other->name : "a member",
-		   other && other->driver ? other->driver : "of the host");
-	if (other) {
-		char file[64];
-
-		snprintf(file, sizeof(file), "sys/bus/pci/devices/%s/driver", other->name);
-		quote_file(s, f, file, other->driver ? other->driver : "none");
-		mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", other->name);
-	}
-	vfiopm_device_unref(other);
-}
-
 static void quote_hold(struct scene *s, struct vfiopm_finding *f)
 {
 	quote(s, f, s->look, ATTR_ENABLE);

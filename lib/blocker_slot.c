@@ -1,13 +1,89 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Rules about the devices beside this one. A port suspends only when all below
- * it are suspended, so they decide wherever a port is to cut the power.
+ * Rules about the devices beside this one: in its IOMMU group, its slot, below
+ * its ports. A port suspends only when all below it are suspended, so they
+ * decide wherever a port is to cut the power.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "blocker.h"
+
+/* "0000:01:00.1 (snd_hda_intel), ...": the other members, or those of them that are in the way. */
+static size_t name_members(const struct scene *s, const struct vfiopm_list *members,
+			   bool in_the_way, char *buf, size_t size)
+{
+	struct vfiopm_device *member;
+	size_t i, used = 0, n = 0;
+
+	buf[0] = '\0';
+	vfiopm_list_foreach(members, i, member) {
+		if (!vfiopm_addr_cmp(&member->addr, &s->look->dev->addr) ||
+		    (in_the_way && group_driver_is_harmless(member)))
+			continue;
+		n++;
+		if (used < size)
+			used += (size_t)snprintf(buf + used, size - used, "%s%s (%s)",
+						 used ? ", " : "", member->name,
+						 member->driver ? member->driver : "no driver");
+	}
+	return n;
+}
+
+static void block_group(struct scene *s, unsigned int routes, const struct vfiopm_list *members,
+			const char *names)
+{
+	struct vfiopm_device *member;
+	struct vfiopm_finding *f;
+	size_t i;
+
+	f = blocks(s, routes, s->look,
+		   "its IOMMU group %d can't be opened: drivers of the host have members of it, %s",
+		   s->look->dev->group, names);
+	vfiopm_list_foreach(members, i, member) {
+		char file[64];
+
+		if (group_driver_is_harmless(member))
+			continue;
+		snprintf(file, sizeof(file), "sys/bus/pci/devices/%s/driver", member->name);
+		quote_file(s, f, file, member->driver);
+		mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", member->name);
+	}
+}
+
+/* A VFIO group is opened only when every member may be in it. */
+void rule_group(struct scene *s)
+{
+	struct vfiopm_list *members;
+	unsigned int routes;
+	char names[512];
+	int r;
+
+	if (!s->vfio)
+		return;
+	/* An idle device sleeps without being opened; one that doesn't has to be. */
+	routes = !s->open && !s->suspended && s->usage_known && s->pins > 0 &&
+		 !(s->flags & VFIOPM_EXPLAIN_ENGAGED) ? ROUTES_ALL : 0;
+	if (!routes && s->flags & VFIOPM_EXPLAIN_BRIEF)
+		return;
+	r = s->look->dev->group < 0 ? -ENODEV :
+		vfiopm_list_new_group(s->look->dev->ctx, s->look->dev->group, &members);
+	if (r == -ENOMEM)
+		s->err = r;
+	else if (r < 0)
+		passes(s, 0, s->look, "is in no IOMMU group");
+	if (r < 0)
+		return;
+	if (name_members(s, members, true, names, sizeof(names)))
+		block_group(s, routes, members, names);
+	else if (name_members(s, members, false, names, sizeof(names)))
+		passes(s, routes, s->look, "its IOMMU group %d may be opened; also in it: %s",
+		       s->look->dev->group, names);
+	else
+		passes(s, routes, s->look, "is alone in its IOMMU group %d", s->look->dev->group);
+	vfiopm_list_free(members);
+}
 
 void mend_awake(struct scene *s, struct vfiopm_finding *f, struct look *look)
 {
@@ -41,15 +117,27 @@ void mend_awake(struct scene *s, struct vfiopm_finding *f, struct look *look)
 			     name);
 }
 
-/* "driver e1000e, control auto, usage 1" */
+/* May a device sleep at all, once nobody uses it just now? "" where that can't be told. */
+static const char *may_sleep(struct look *look)
+{
+	int64_t pins;
+
+	if (look_is(look, ATTR_CONTROL, "on"))
+		return ": may not sleep";
+	if (!look_is(look, ATTR_CONTROL, "auto") || look_pins(look, &pins) < 0)
+		return "";
+	return pins > 0 ? ": may not sleep" : ": may sleep";
+}
+
+/* "driver e1000e, control auto, usage 1: may not sleep" */
 static void describe(struct look *look, char *buf, size_t size)
 {
 	const char *driver = look_text(look, ATTR_DRIVER);
 	const char *control = look_text(look, ATTR_CONTROL);
 	const char *usage = look_text(look, ATTR_USAGE);
 
-	snprintf(buf, size, "driver %s, control %s, usage %s", driver ? driver : "none",
-		 control ? control : "unknown", usage ? usage : "unknown");
+	snprintf(buf, size, "driver %s, control %s, usage %s%s", driver ? driver : "none",
+		 control ? control : "unknown", usage ? usage : "unknown", may_sleep(look));
 }
 
 static void quote_awake(struct scene *s, struct vfiopm_finding *f, struct look *look)

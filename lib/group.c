@@ -16,7 +16,7 @@
  * Drivers that leave DMA alone and so don't make a group unviable: they set
  * driver_managed_dma (drivers/pci/pcie/portdrv.c, drivers/pci/pci-stub.c).
  */
-static bool driver_is_harmless(const struct vfiopm_device *dev)
+bool group_driver_is_harmless(const struct vfiopm_device *dev)
 {
 	return !dev->driver || dev->vfio || !strcmp(dev->driver, "pcieport") ||
 	       !strcmp(dev->driver, "pci-stub");
@@ -35,7 +35,7 @@ int vfiopm_group_viable(const struct vfiopm_device *dev, struct vfiopm_device **
 	if (r < 0)
 		return r;
 	vfiopm_list_foreach(members, i, member) {
-		if (driver_is_harmless(member))
+		if (group_driver_is_harmless(member))
 			continue;
 		blocker = vfiopm_device_ref(member);
 		break;

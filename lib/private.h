@@ -214,6 +214,8 @@ struct vfiopm_handle {
 };
 
 void backing_unref(struct backing *b);
+/* May this member's driver stay while the group is opened? */
+bool group_driver_is_harmless(const struct vfiopm_device *dev);
 /* Open container and group; the group is attached. */
 int group_backing_new(const struct vfiopm_device *dev, struct backing **ret);
 /* Return a device descriptor. */

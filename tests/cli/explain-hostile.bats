@@ -7,26 +7,33 @@
 load fixture
 load explain
 
+# Puts something in the place of a file: REPLY is how explain is to say what is wrong with it.
+spoil() { # FILE WAY
+	rm -rf "$1"
+	case $2 in
+	missing) REPLY='no such file' ;;
+	unreadable) ln -s error:EACCES "$1"; REPLY='permission denied' ;;
+	empty) : > "$1"; REPLY='the file is empty' ;;
+	long) head -c 100000 /dev/zero | tr '\0' a > "$1"; REPLY='the file is too long' ;;
+	binary) printf 'au\001to\n' > "$1"; REPLY='not a text' ;;
+	fifo) mkfifo "$1"; REPLY='no regular file' ;;
+	loop) ln -s "${1##*/}" "$1"; REPLY='a loop of links' ;;
+	folder) mkdir "$1"; REPLY='no regular file' ;;
+	other) echo 'perhaps' > "$1"; REPLY='no value that this attribute can have' ;;
+	esac
+}
+ways="missing unreadable empty long binary fifo loop folder other"
+
 @test "files that are missing, unreadable, empty, too long or binary are not guessed" {
 	cold_port
 	cold_device status=active state=D0
 	fx_path $dev
 	for file in power/runtime_status power/control power_state d3cold_allowed; do
 		cp "$FX/$FX_RET/$file" "$BATS_TEST_TMPDIR/saved"
-		for way in missing empty long binary fifo loop folder other; do
-			rm -rf "${FX:?}/$FX_RET/$file"
-			case $way in
-			missing) reason='no such file' ;;
-			empty) : > "$FX/$FX_RET/$file"; reason='the file is empty' ;;
-			long) head -c 100000 /dev/zero | tr '\0' a > "$FX/$FX_RET/$file"; reason='the file is too long' ;;
-			binary) printf 'au\001to\n' > "$FX/$FX_RET/$file"; reason='not a text' ;;
-			fifo) mkfifo "$FX/$FX_RET/$file"; reason='no regular file' ;;
-			loop) ln -s "${file##*/}" "$FX/$FX_RET/$file"; reason='a loop of links' ;;
-			folder) mkdir "$FX/$FX_RET/$file"; reason='no regular file' ;;
-			other) echo 'perhaps' > "$FX/$FX_RET/$file"; reason='no value that this attribute can have' ;;
-			esac
+		for way in $ways; do
+			spoil "$FX/$FX_RET/$file" $way
 			explain $dev
-			[ "$file" = power_state ] || { [ "$code" = 1 ]; says "$reason"; }
+			[ "$file" = power_state ] || { [ "$code" = 1 ]; says "could not be measured: $REPLY"; }
 			[ "$code" -le 6 ]
 		done
 		rm -rf "${FX:?}/$FX_RET/$file"
@@ -34,6 +41,21 @@ load explain
 	done
 	explain $dev
 	expect 0 ""
+}
+
+@test "nothing at all can be read: no crash, no hang, nothing guessed" {
+	cold_port
+	cold_device status=active state=D0 acpi='\_SB_.PCI0.RP05.S00_' resources=LNXPOWER:01
+	fx_device 0000:01:00.1 parent=$port driver=vfio-pci group=7
+	mapfile -t files < <(find "$FX/sys" "$FX/proc" \( -type f -o -name autosuspend_delay_ms \) ! -name vendor ! -name device ! -name class)
+	for way in $ways; do
+		for file in "${files[@]}"; do spoil "$file" $way; done
+		explain -v $dev
+		[ "$code" = 1 ] || { echo "$way: exit $code: $output"; false; }
+		says "could not be measured: $REPLY"
+		explain --all
+		[ "$code" = 1 ] || { echo "$way: exit $code: $output"; false; }
+	done
 }
 
 @test "a tree of loops, traps and lies ends" {

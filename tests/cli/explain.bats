@@ -239,7 +239,7 @@ load explain
 	fx_device 0000:01:00.1 parent=$port driver=snd_hda_intel status=active state=D0 control=auto usage=1
 	explain $dev
 	expect 6 sibling
-	says "(driver snd_hda_intel, control auto, usage 1)"
+	says "(driver snd_hda_intel, control auto, usage 1: may not sleep)"
 	says "vfio-pm bind 0000:01:00.1"
 	fx_set 0000:01:00.1 power/control on
 	explain $dev
@@ -416,16 +416,23 @@ load explain
 @test "the group can't be opened, where it has to be" {
 	fx_device 0000:01:00.0 driver=vfio-pci group=7 status=active state=D0 usage=1
 	fx_device 0000:01:00.1 driver=e1000e group=7 status=active state=D0
+	fx_device 0000:01:00.2 driver=snd_hda_intel group=7 status=active state=D0
+	fx_device 0000:01:00.3 group=7 status=active state=D0
 	explain $dev
 	expect 6 "group idle"
-	says "its IOMMU group 7 can't be opened: 0000:01:00.1 is on the driver e1000e"
+	says "its IOMMU group 7 can't be opened: drivers of the host have members of it, 0000:01:00.1 (e1000e), 0000:01:00.2 (snd_hda_intel)"
 	[ "$(sed -n '/^In this order/,$ s/^  //p' <<<"$output")" = "vfio-pm bind 0000:01:00.1
+vfio-pm bind 0000:01:00.2
 vfio-pm enter 0000:01:00.0" ]
 	fx_set $dev power/runtime_usage 0
 	fx_set $dev power/runtime_status suspended
 	fx_set $dev power_state D3hot
 	explain $dev
 	expect 0 ""
+	fx_device 0000:00:05.0 driver=vfio-pci group=8
+	fx_device 0000:00:05.1 driver=vfio-pci group=8
+	explain -v 00:05.0
+	says "its IOMMU group 8 may be opened; also in it: 0000:00:05.1 (vfio-pci)"
 }
 
 @test "several causes: all are told, the mends in an order that works" {
