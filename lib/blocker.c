@@ -199,8 +199,9 @@ static void settle(struct scene *s)
 
 	if (s->foreign)
 		return;
-	for (int i = 0; i < 100 && in_transition(s->look); i++) {
-		look_pause(10);
+	/* Often enough to see one transition end, where the next one follows at once. */
+	for (int i = 0; i < 1000 && in_transition(s->look); i++) {
+		look_pause(1);
 		look_again(s->look);
 	}
 	for (int i = 0; i < 4; i++) {
@@ -222,6 +223,11 @@ static void settle(struct scene *s)
 	}
 }
 
+bool watch_saw_sleep(const struct scene *s)
+{
+	return s->watch.changes >= 2 && s->watch.timed && s->watch.suspended_ms > 0;
+}
+
 static void judge_scene(struct scene *s)
 {
 	int64_t enable, pins;
@@ -235,6 +241,9 @@ static void judge_scene(struct scene *s)
 	s->open = s->vfio && look_number(s->look, ATTR_ENABLE, &enable) == 0 && enable > 0;
 	s->usage_known = look_pins(s->look, &pins) == 0;
 	s->pins = s->usage_known ? pins : 0;
+	/* What was seen to sleep isn't pinned: a count at the moment is who keeps it busy. */
+	if (watch_saw_sleep(s) && s->pins > 0)
+		s->pins = 0;
 }
 
 bool look_has_resources(struct look *look)

@@ -221,6 +221,8 @@ struct vfiopm_explanation {
 
 /* blocker_watch.c: look at the device for @ms milliseconds. */
 void watch_device(struct scene *s, int64_t ms);
+/* Did it fall asleep while it was watched, and wake? */
+bool watch_saw_sleep(const struct scene *s);
 int explanation_add(struct vfiopm_explanation *e, struct vfiopm_finding *f);
 void finding_free(struct vfiopm_finding *f);
 /* Its text, with the subject in front where that isn't the device itself; NULL: no memory. */

@@ -104,7 +104,7 @@ void rule_status(struct scene *s)
 	const char *enabled = look_text(s->look, ATTR_ENABLED), *name = s->look->dev->name;
 	struct vfiopm_finding *f;
 
-	if (s->active || s->suspended) {
+	if (s->active || s->suspended || (status && watch_saw_sleep(s))) {
 		if (!enabled || strncmp(enabled, "disabled", 8)) {
 			f = passes(s, ROUTES_ALL, s->look, "runtime PM works, it is %s", status);
 			quote(s, f, s->look, ATTR_STATUS);
@@ -379,7 +379,7 @@ void rule_lost(struct scene *s)
 	struct vfiopm_finding *f;
 
 	/* What was seen to come and go answers. */
-	if (!s->vfio || s->state != VFIOPM_STATE_D3COLD || s->watch.changes || !stays_lost(s))
+	if (!s->vfio || s->state != VFIOPM_STATE_D3COLD || watch_saw_sleep(s) || !stays_lost(s))
 		return;
 	s->lost = true;
 	f = blocks(s, ROUTES_ALL, s->look,

@@ -51,29 +51,31 @@ teardown() {
 	expect_and_mend "$D3COLD" D3cold control idle d3cold-allowed
 }
 
-@test "a host that reads config space all the time, and two causes more" {
+@test "a host that reads config space all the time" {
 	bind_vfio "$D3COLD"
 	wait_state "$D3COLD" suspended D3cold
 	vp explain --watch=1 "$D3COLD"
 	expect_code 0
 	"${vfio_pm%/*}/tests/vm/waker" "$D3COLD" 1000000 >/dev/null 3>&- &
 	busy=$!
-	vp explain --watch=2 "$D3COLD"
-	expect_code 6
-	[[ $output == *"is kept busy"* ]] || fail "$output"
+	explain --watch=2 "$D3COLD"
+	expect_blocked busy
 	[ "$(mends)" = "vfio-pm monitor $D3COLD" ] || fail "$output"
+}
+
+@test "a user that reads config space all the time, and a second cause" {
+	bind_vfio "$D3COLD"
 	echo 0 >"$pci/$D3COLD/d3cold_allowed"
+	start_user "$D3COLD" busy
 	explain --watch=2 --state=D3cold "$D3COLD"
 	expect_blocked busy d3cold-allowed
-	# What is to be looked at ends by itself only when it is told to: the mends but the last.
+	# The last one says where to look, and goes on until it is told to end.
 	mends >"$BATS_TEST_TMPDIR/mends"
 	[ "$(tail -n 1 "$BATS_TEST_TMPDIR/mends")" = "vfio-pm monitor $D3COLD" ]
 	sh -ex <(head -n -1 "$BATS_TEST_TMPDIR/mends")
 	timeout -s INT 2 "$vfio_pm" monitor "$D3COLD" >"$BATS_TEST_TMPDIR/monitor" || true
-	grep -q "waker" "$BATS_TEST_TMPDIR/monitor" || fail "$(cat "$BATS_TEST_TMPDIR/monitor")"
-	kill "$busy"
-	wait "$busy" 2>/dev/null || true
-	busy=
+	grep -q "user" "$BATS_TEST_TMPDIR/monitor" || fail "$(cat "$BATS_TEST_TMPDIR/monitor")"
+	end_user
 	wait_state "$D3COLD" suspended D3cold
 	vp explain --watch=1 "$D3COLD"
 	expect_code 0
@@ -83,16 +85,20 @@ teardown() {
 	load_driver vfio-pm-pci
 	bind_to vfio-pm-pci "$D3COLD"
 	wait_state "$D3COLD" suspended D3cold
+	start_user "$D3COLD" busy
+	vp explain --watch=2 "$D3COLD"
+	expect_code 6
+	[[ $output =~ woken\ [1-9][0-9]*\ by\ config_read,\ last\ by\ user\ \(pid\ $user_pid\) ]] || fail "$output"
+	end_user
+	wait_state "$D3COLD" suspended D3cold
 	"$programs/account" "$D3COLD" 100000 >/dev/null 3>&- &
 	busy=$!
 	wait_for 20 grep -q '^region [1-9]' "$pci/$D3COLD/vfio_pm/account"
 	vp explain --watch=3 "$D3COLD"
 	expect_code 6
 	for cause in config_read config_write region feature; do
-		[[ $output == *"woken "*"[0-9] by $cause"* || $output =~ woken\ .*[1-9][0-9]*\ by\ $cause ]] ||
-			fail "no $cause: $output"
+		[[ $output =~ [1-9][0-9]*\ by\ $cause ]] || fail "no $cause: $output"
 	done
-	[[ $output =~ last\ by\ (account|kworker)[^\ ]*\ \(pid\ [0-9]+\) ]] || fail "$output"
 	[[ $output == *"vfio_pm/account: "* ]] || fail "$output"
 }
 
@@ -143,12 +149,10 @@ teardown() {
 	done
 	[ -s "$BATS_TEST_TMPDIR/away/vfio-pm-report/explanation.txt" ]
 	[ "$(tr ' ' '\n' <"$BATS_TEST_TMPDIR/away/vfio-pm-report/proc/cmdline" | grep -vc '^\(pci\|acpi\|.*iommu\)')" = 0 ]
-	for secret in secret-host-4711 "$(cat /etc/machine-id /sys/class/dmi/id/product_uuid \
-		/sys/class/dmi/id/product_serial /proc/sys/kernel/random/boot_id 2>/dev/null)"; do
-		if [ -n "$secret" ]; then
-			! grep -rqF "$secret" "$BATS_TEST_TMPDIR/away" || fail "told: $secret"
-		fi
-	done
+	cat /etc/machine-id /sys/class/dmi/id/product_uuid /sys/class/dmi/id/product_serial \
+		/proc/sys/kernel/random/boot_id 2>/dev/null | grep . >"$BATS_TEST_TMPDIR/secrets"
+	echo secret-host-4711 >>"$BATS_TEST_TMPDIR/secrets"
+	! grep -rFf "$BATS_TEST_TMPDIR/secrets" "$BATS_TEST_TMPDIR/away" || fail "a secret is told"
 }
 
 @test "looking wakes nothing" {
@@ -159,10 +163,10 @@ teardown() {
 	watched=("$D3COLD" "$D3COLD_VIA" "$D3COLD_VIA_UP" "$PAIR0" "$PAIR1" "$PAIR0_UP" "$SHARED0")
 	sleep 1
 	rpm_trace_start "${watched[@]}"
-	repeat "$(count 1000)" "$vfio_pm" explain "$D3COLD" "$D3COLD_VIA" "$PAIR0" "$SHARED0" >/dev/null
-	repeat "$(count 200)" "$vfio_pm" explain -J --state=D3cold "$D3COLD_VIA" >/dev/null
-	repeat "$(count 200)" "$vfio_pm" explain --all -v >/dev/null
-	repeat "$(count 100)" "$vfio_pm" report "$D3COLD" "$D3COLD_VIA" -o /dev/null >/dev/null
+	repeat "$(count 600)" "$vfio_pm" explain "$D3COLD" "$D3COLD_VIA" "$PAIR0" "$SHARED0" >/dev/null
+	repeat "$(count 100)" "$vfio_pm" explain -J --state=D3cold "$D3COLD_VIA" >/dev/null
+	repeat "$(count 100)" "$vfio_pm" explain --all -v >/dev/null
+	repeat "$(count 60)" "$vfio_pm" report "$D3COLD" "$D3COLD_VIA" -o /dev/null >/dev/null
 	"$vfio_pm" explain --watch=1 "$D3COLD" >/dev/null
 	for address in "${watched[@]}"; do
 		[ "$(rpm_count "$address")" = 0 ] || fail "$address: $(rpm_transitions)"

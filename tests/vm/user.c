@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * user ADDRESS [open|d3hot|map]: uses a device as a VMM would, prints "ready", and goes on
+ * user ADDRESS [open|d3hot|map|busy]: uses a device as a VMM would, prints "ready", and goes on
  * until its input ends.
  *	open	has it open (default)
  *	d3hot	puts it into D3hot by PCI_PM_CTRL, as a guest's driver does
+ *	busy	enters low power, and reads config space again and again
  *	map	closes every descriptor and keeps a mapping of the first BAR that can be mapped
  */
 #include <linux/vfio.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +67,17 @@ static void map_bar(struct vfiopm_handle *h)
 	check("no BAR can be mapped", -19);
 }
 
+/* Until the input ends. Each read wakes the device, which falls asleep at once. */
+static void be_busy(struct vfiopm_handle *h)
+{
+	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
+	uint16_t id;
+
+	while (poll(&in, 1, 5) == 0)
+		check("config space",
+		      vfiopm_handle_read(h, VFIO_PCI_CONFIG_REGION_INDEX, 6, &id, 2));
+}
+
 int main(int argc, char **argv)
 {
 	const char *how = argc > 2 ? argv[2] : "open";
@@ -87,8 +100,12 @@ int main(int argc, char **argv)
 		vfiopm_handle_close(handle);
 		handle = NULL;
 	}
+	if (!strcmp(how, "busy"))
+		check("low power", vfiopm_low_power_enter(handle));
 	puts("ready");
 	fflush(stdout);
+	if (!strcmp(how, "busy"))
+		be_busy(handle);
 	while (read(STDIN_FILENO, &c, 1) > 0)
 		;
 	vfiopm_handle_close(handle);
