@@ -45,7 +45,8 @@ static const struct rule rules[] = {
 	  "drivers/vfio/pci/vfio_pci_core.c, vfio_pci_rw() and vfio_pci_core_ioctl()", rule_busy },
 	{ "lost", VFIOPM_TOPIC_DEVICE,
 	  "drivers/pci/pci-driver.c, pci_pm_bridge_power_up_actions(); drivers/pci/pci.c, "
-	  "pci_power_up()", rule_lost },
+	  "pci_power_up()",
+	  rule_lost },
 	{ "pm-capability", VFIOPM_TOPIC_DEVICE, "drivers/pci/pci.c, pci_set_low_power_state()",
 	  rule_pm_capability },
 	{ "no-d3", VFIOPM_TOPIC_DEVICE,
@@ -58,7 +59,8 @@ static const struct rule rules[] = {
 	  rule_eject },
 	{ "d3cold-allowed", VFIOPM_TOPIC_DEVICE,
 	  "drivers/pci/pci-acpi.c, acpi_pci_choose_state(); drivers/pci/pci.c, "
-	  "pci_dev_check_d3cold()", rule_d3cold_allowed },
+	  "pci_dev_check_d3cold()",
+	  rule_d3cold_allowed },
 	{ "wakeup", VFIOPM_TOPIC_DEVICE, "drivers/pci/pci.c, pci_dev_check_d3cold()",
 	  rule_wakeup },
 	{ "sibling", VFIOPM_TOPIC_SLOT, "drivers/base/power/runtime.c, rpm_check_suspend_allowed()",
@@ -75,7 +77,8 @@ static const struct rule rules[] = {
 	  "drivers/base/power/runtime.c, pm_runtime_forbid()", rule_bridge_control },
 	{ "bridge-d3cold", VFIOPM_TOPIC_BRIDGE,
 	  "drivers/pci/pci-acpi.c, acpi_pci_choose_state(); drivers/pci/pci.c, "
-	  "pci_dev_check_d3cold()", rule_bridge_d3cold },
+	  "pci_dev_check_d3cold()",
+	  rule_bridge_d3cold },
 	{ "bridge-driver", VFIOPM_TOPIC_BRIDGE, "drivers/pci/pci.c, pci_bridge_d3_possible()",
 	  rule_bridge_driver },
 	{ "port-pm", VFIOPM_TOPIC_KERNEL, "drivers/pci/pci.c, pci_bridge_d3_disable",
@@ -84,7 +87,8 @@ static const struct rule rules[] = {
 	  rule_aspm },
 	{ "hotplug", VFIOPM_TOPIC_BRIDGE,
 	  "drivers/pci/pci.c, pci_bridge_d3_possible(); drivers/pci/pci-acpi.c, "
-	  "acpi_pci_bridge_d3(), HotPlugSupportInD3", rule_hotplug },
+	  "acpi_pci_bridge_d3(), HotPlugSupportInD3",
+	  rule_hotplug },
 	{ "bios-year", VFIOPM_TOPIC_PLATFORM, "drivers/pci/pci.c, pci_bridge_d3_possible()",
 	  rule_bios_year },
 	{ "bridge-refused", VFIOPM_TOPIC_BRIDGE,
@@ -110,7 +114,12 @@ const char *vfiopm_verdict_name(enum vfiopm_verdict verdict)
 const char *vfiopm_topic_name(enum vfiopm_topic topic)
 {
 	static const char *const names[] = {
-		"device", "slot", "bridge", "platform", "group", "kernel",
+		"device",
+		"slot",
+		"bridge",
+		"platform",
+		"group",
+		"kernel",
 	};
 
 	return (size_t)topic < ARRAY_SIZE(names) ? names[topic] : "unknown";
@@ -212,14 +221,20 @@ static void settle(struct scene *s)
 		look_again(s->look);
 	}
 	for (size_t k = 0; k < s->n_ports; k++) {
+		struct look *port = s->ports[k];
+		int i;
+
 		if (!look_is(s->look, ATTR_STATUS, "suspended"))
 			return;
-		for (int i = 0; i < 100 && (port_is_due(s->ports[k]) || in_transition(s->ports[k]));
+		for (i = 0; i < 100 && !port->waited_for &&
+			    (port_is_due(port) || in_transition(port));
 		     i++) {
 			look_pause(10);
-			look_again(s->ports[k]);
+			look_again(port);
 			look_again(s->look);
 		}
+		/* One that doesn't go to sleep is waited for once, not for each device. */
+		port->waited_for |= i == 100;
 	}
 }
 
@@ -366,11 +381,11 @@ static void conclude(struct scene *s)
 		e->outcome = score.unknown ? VFIOPM_OUTCOME_UNKNOWN : VFIOPM_OUTCOME_REACHABLE;
 	for (size_t i = 0; i < e->n_findings; i++)
 		e->findings[i]->matters = e->findings[i]->routes & routes &&
-			(e->outcome != VFIOPM_OUTCOME_REACHED ||
-			 e->findings[i]->verdict == VFIOPM_VERDICT_PASSES);
+					  (e->outcome != VFIOPM_OUTCOME_REACHED ||
+					   e->findings[i]->verdict == VFIOPM_VERDICT_PASSES);
 	e->reachable = reachable(s, cold);
 	if (e->outcome == VFIOPM_OUTCOME_BLOCKED && e->reachable >= s->want)
-		e->reachable = VFIOPM_STATE_D3HOT;	/* D3cold in name only */
+		e->reachable = VFIOPM_STATE_D3HOT; /* D3cold in name only */
 }
 
 static const struct vfiopm_finding *first_of(const struct vfiopm_explanation *e,
@@ -388,7 +403,9 @@ char *finding_phrase(const struct vfiopm_explanation *e, const struct vfiopm_fin
 	char *phrase;
 
 	return asprintf(&phrase, "%s%s%s", other ? f->subject : "", other ? ": " : "",
-			f->text) < 0 ? NULL : phrase;
+			f->text) < 0 ?
+		       NULL :
+		       phrase;
 }
 
 /* What stands in the way, the first by name: "...: CAUSE; and 2 more". */

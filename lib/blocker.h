@@ -53,7 +53,7 @@ struct look {
 	/* Bridges above, nearest first; devices below. Filled when asked for. */
 	struct look **ports, **children;
 	size_t n_ports, n_children;
-	bool have_ports, have_children, native_hotplug, reported;
+	bool have_ports, have_children, native_hotplug, reported, waited_for;
 	int children_err;
 };
 
@@ -277,6 +277,8 @@ void mend_advice(struct scene *s, struct vfiopm_finding *f, enum mend_order orde
 		 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* What lets a device on whatever driver sleep: used for siblings and children. */
 void mend_awake(struct scene *s, struct vfiopm_finding *f, struct look *look);
+/* For one that is open and has not entered low power. */
+void mend_open(struct scene *s, struct vfiopm_finding *f, struct look *look);
 /* Usage count of @look that control, VFs and a negative delay don't account for. */
 int look_pins(struct look *look, int64_t *ret);
 bool look_is_vfio(struct look *look);

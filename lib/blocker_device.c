@@ -217,10 +217,23 @@ static void quote_hold(struct scene *s, struct vfiopm_finding *f)
 	quote(s, f, s->look, ATTR_USAGE);
 }
 
+/* What sleeps behind the back of who uses it has lost its state when it comes back. */
+void mend_open(struct scene *s, struct vfiopm_finding *f, struct look *look)
+{
+	const char *name = look->dev->name;
+
+	if (look_is(look, ATTR_STATE, "D3hot"))
+		mend_command(s, f, ORDER_ENTER, "vfio-pm enter --borrow %s", name);
+	else
+		mend_advice(s, f, ORDER_ENTER,
+			    "let the user of %s enter low power, suspend it (in a VM: the guest's "
+			    "driver) or end; one that can bear a device without its state: "
+			    "vfio-pm enter --borrow --force %s", name, name);
+}
+
 static void block_open(struct scene *s, const char *what)
 {
 	const struct vfiopm_owner *owner = survey_owner(s->survey, s->look->dev);
-	const char *name = s->look->dev->name;
 	struct vfiopm_finding *f;
 
 	if (owner)
@@ -231,14 +244,7 @@ static void block_open(struct scene *s, const char *what)
 			   what);
 	quote_hold(s, f);
 	quote(s, f, s->look, ATTR_STATE);
-	/* What sleeps behind the back of who uses it has lost its state when it comes back. */
-	if (s->state == VFIOPM_STATE_D3HOT)
-		mend_command(s, f, ORDER_ENTER, "vfio-pm enter --borrow %s", name);
-	else
-		mend_advice(s, f, ORDER_ENTER,
-			    "let its user enter low power, suspend it (in a VM: the guest's "
-			    "driver) or end; one that can bear a device without its state: "
-			    "vfio-pm enter --borrow --force %s", name);
+	mend_open(s, f, s->look);
 }
 
 static bool user_d3hot(const struct scene *s)

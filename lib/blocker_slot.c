@@ -112,9 +112,12 @@ void mend_awake(struct scene *s, struct vfiopm_finding *f, struct look *look)
 		mend_command(s, f, ORDER_DEVICE, "echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs",
 			     name);
 	look_number(look, ATTR_ENABLE, &enable);
-	if (pins > 0 || (!pins_known && !on))
-		mend_command(s, f, ORDER_ENTER, "vfio-pm enter %s%s", enable > 0 ? "--borrow " : "",
-			     name);
+	if (pins <= 0 && (pins_known || on))
+		return;
+	if (enable > 0)
+		mend_open(s, f, look);
+	else
+		mend_command(s, f, ORDER_ENTER, "vfio-pm enter %s", name);
 }
 
 /* May a device sleep at all, once nobody uses it just now? "" where that can't be told. */

@@ -241,6 +241,13 @@ load explain
 	expect 6 sibling
 	says "(driver snd_hda_intel, control auto, usage 1: may not sleep)"
 	says "vfio-pm bind 0000:01:00.1"
+	fx_device 0000:01:00.1 parent=$port driver=vfio-pci status=active state=D0 control=auto usage=1 enable=1
+	explain $dev
+	expect 6 sibling
+	says "# let the user of 0000:01:00.1 enter low power"
+	fx_set 0000:01:00.1 power_state D3hot
+	explain $dev
+	says "  vfio-pm enter --borrow 0000:01:00.1"
 	fx_set 0000:01:00.1 power/control on
 	explain $dev
 	says "echo auto > /sys/bus/pci/devices/0000:01:00.1/power/control"

@@ -227,7 +227,7 @@ vfio-pm enter $PAIR0" ] || fail "$output"
 	explain "$D3COLD"
 	expect_blocked owner
 	[[ $output == *"user (pid $user_pid) has it open and has not entered low power"* ]] || fail "$output"
-	[[ $(mends) == "# let its user enter low power, suspend it"* ]] || fail "$output"
+	[[ $(mends) == "# let the user of $D3COLD enter low power, suspend it"* ]] || fail "$output"
 	end_user
 	wait_state "$D3COLD" suspended D3cold
 	vp explain "$D3COLD"
