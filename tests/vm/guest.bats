@@ -82,6 +82,19 @@ connected() {
 		[[ $REPLY == "bad 0 rounds $rounds "* ]] || fail "$REPLY"
 	done
 	vmm_runs
+	# What the listener adds to the kernel's part, when it knows the owner already.
+	awk -v kernel="$VM_KERNEL" '/(off|on after .*): answered/ && ++n > 4 {
+		match($0, /answered after [0-9.]+/); took = substr($0, RSTART + 15, RLENGTH - 15)
+		match($0, /, [0-9.]+ ms of these/); part = substr($0, RSTART + 2, RLENGTH - 2)
+		k = / off: /; sum[k] += took - part; ioctl[k] += part; count[k]++
+	} END { for (k in sum) printf "# %s: %s: the ioctl %.2f ms, the listener %.2f ms on average of %d\n",
+		kernel, k ? "OFF" : "ON", ioctl[k] / count[k], sum[k] / count[k], count[k] }' "$listen_log" >&3
+	# Nothing to do costs nothing.
+	local before after
+	before=$(grep -h ctxt_switches "/proc/$listener/status"; cut -d' ' -f14-15 "/proc/$listener/stat")
+	sleep 3
+	after=$(grep -h ctxt_switches "/proc/$listener/status"; cut -d' ' -f14-15 "/proc/$listener/stat")
+	[ "$before" = "$after" ] || fail "idle, but: $before, then $after"
 	listen_stop
 	listen_said "$D3COLD (11.0 in the guest): off $((rounds + 1)), on $((rounds + 1)), refused 0, woken 0, again 0, failed 0;"
 }
