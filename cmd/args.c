@@ -26,6 +26,13 @@ void time_parse(struct argp_state *state, const char *arg, int64_t *ret_ms)
 		argp_error(state, "'%s' is no time: a number with ms, s, m or h", arg);
 }
 
+void interval_parse(struct argp_state *state, const char *arg, int64_t *ret_ms)
+{
+	time_parse(state, arg, ret_ms);
+	if (*ret_ms < 1)
+		argp_error(state, "an interval is at least 1ms");
+}
+
 void number_parse(struct argp_state *state, const char *arg, unsigned int max, unsigned int *ret)
 {
 	char *end;

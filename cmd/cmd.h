@@ -102,6 +102,8 @@ struct device_args {
 error_t devices_parse(int key, struct argp_state *state, struct device_args *devices, bool needed);
 /* TIME; a mistake is the end, as argp_error(). */
 void time_parse(struct argp_state *state, const char *arg, int64_t *ret_ms);
+/* The same, and not 0. */
+void interval_parse(struct argp_state *state, const char *arg, int64_t *ret_ms);
 /* A number from 0 to @max; as time_parse(). */
 void number_parse(struct argp_state *state, const char *arg, unsigned int max, unsigned int *ret);
 

@@ -35,9 +35,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		in->json = true;
 		return 0;
 	case KEY_INTERVAL:
-		time_parse(state, arg, &in->interval_ms);
-		if (in->interval_ms < 1)
-			argp_error(state, "an interval is at least 1ms");
+		interval_parse(state, arg, &in->interval_ms);
 		return 0;
 	}
 	return devices_parse(key, state, &in->devices, false);

@@ -8,10 +8,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-# shellcheck source=tests/cli/fixture.bash
-. tests/cli/fixture.bash
+# shellcheck source=tests/cli/completion.bash
+. tests/cli/completion.bash
 
-gcc -O1 -Wall -Wextra -Werror -o "$tmp/pty" tests/checks/pty.c -lutil
 mkdir "$tmp/zsh"
 cat >"$tmp/zsh/.zshrc" <<-END
 	PROMPT='@@ready@@'
@@ -41,28 +40,8 @@ cat >"$tmp/ask.fish" <<-END
 	    echo \$found
 	end
 	END
-fixture_new "$tmp/r"
-fx_bridge 0000:00:1c.0
-fx_device 0000:01:00.0 parent=0000:00:1c.0 driver=vfio-pci group=7 vendor=8086 device=10d3
-fx_device 0000:01:00.1 parent=0000:00:1c.0 driver=vfio-pci group=7 vendor=8086 device=10d3
-fx_device 0000:02:00.0 driver=nvme group=8 vendor=1b36 device=0010
-fx_device 0001:02:00.0 driver=vfio-pci group=9 vendor=10de device=2204
-# Whoever opens one of these hangs; on a real device it would have woken it.
-for d in "$FX"/sys/bus/pci/devices/*; do
-	for f in config vpd current_link_speed current_link_width max_link_speed max_link_width; do
-		rm -f "$d/$f"
-		mkfifo "$d/$f"
-	done
-done
 
 R="--sysroot=$tmp/r"
-n=0
-code=0
-result() { # CODE TEXT
-	n=$((n + 1))
-	[ "$1" = 0 ] && echo "ok $n $2" || { echo "not ok $n $2"; code=1; }
-}
-
 # What stands before the cursor, and all that fits there.
 cases=(
 	"ent" "enter"
@@ -121,18 +100,7 @@ run() { # SHELL COMMAND...: standard output is a line a case
 		[ "$r" = 0 ] || printf '# got      %s (%s)\n# expected %s\n' "$REPLY" "${got[i / 2]-none}" "${cases[i + 1]}"
 	done
 	sed 's/^/# /' "$tmp/err"
-	sed -n '/completion-test-starts-here/,$p' "$tmp/log" >"$tmp/after"
-	[ -s "$tmp/after" ] && r=0 || r=1
-	result "$r" "$shell: was watched"
-	grep -E '(clone|clone3|fork|vfork|execve|execveat)\(' "$tmp/after" | grep -v CLONE_THREAD >"$tmp/bad" || true
-	[ ! -s "$tmp/bad" ] && r=0 || r=1
-	result "$r" "$shell: no process is started"
-	sed 's/^/# /' "$tmp/bad"
-	grep -E 'open(at)?\(' "$tmp/after" | grep -E "/sys/(bus|devices)/" |
-		grep -vE 'O_DIRECTORY|/(class|vendor|device)"' >"$tmp/bad" || true
-	[ ! -s "$tmp/bad" ] && r=0 || r=1
-	result "$r" "$shell: of a device only class, vendor and device are opened"
-	sed 's/^/# /' "$tmp/bad"
+	harmless "$shell" "$tmp/log"
 }
 
 for ((i = 0; i < ${#cases[@]}; i += 2)); do printf 'vfio-pm %s\n' "${cases[i]}"; done >"$tmp/lines"

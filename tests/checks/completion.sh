@@ -8,24 +8,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-# shellcheck source=tests/cli/fixture.bash
-. tests/cli/fixture.bash
-
-gcc -O1 -Wall -Wextra -Werror -o "$tmp/pty" tests/checks/pty.c -lutil
-
-fixture_new "$tmp/r"
-fx_bridge 0000:00:1c.0
-fx_device 0000:01:00.0 parent=0000:00:1c.0 driver=vfio-pci group=7 vendor=8086 device=10d3
-fx_device 0000:01:00.1 parent=0000:00:1c.0 driver=vfio-pci group=7 vendor=8086 device=10d3
-fx_device 0000:02:00.0 driver=nvme group=8 vendor=1b36 device=0010
-fx_device 0001:02:00.0 driver=vfio-pci group=9 vendor=10de device=2204
-# Whoever opens one of these hangs; on a real device it would have woken it.
-for d in "$FX"/sys/bus/pci/devices/*; do
-	for f in config vpd current_link_speed current_link_width max_link_speed max_link_width; do
-		rm -f "$d/$f"
-		mkfifo "$d/$f"
-	done
-done
+# shellcheck source=tests/cli/completion.bash
+. tests/cli/completion.bash
 
 cat >"$tmp/rc" <<-EOF2
 	PS1=@@ready@@
@@ -42,13 +26,6 @@ cat >"$tmp/rc" <<-EOF2
 	EOF2
 
 R="--sysroot=$tmp/r"
-n=0
-code=0
-result() { # CODE TEXT
-	n=$((n + 1))
-	[ "$1" = 0 ] && echo "ok $n $2" || { echo "not ok $n $2"; code=1; }
-}
-
 # Keys and the line that they lead to; \e* inserts all that fit.
 cases=(
 	"vfio-pm ent\t" "vfio-pm enter "
@@ -102,17 +79,7 @@ run() { # NAME SETTINGS: type all cases into a bash with these settings
 		fi
 	done
 	sed 's/^/# /' "$tmp/err"
-	sed -n '/completion-test-starts-here/,$p' "$log" >"$tmp/after"
-	grep -v '+++ exited\|--- SIG\|exit_group\|wait4\|kill(' "$tmp/after" |
-		grep -E '(clone|fork|vfork|execve|clone3)\(' >"$tmp/bad" || true
-	[ -s "$tmp/after" ] && [ ! -s "$tmp/bad" ] && r=0 || r=1
-	result $r "$1: no process is started"
-	sed 's/^/# /' "$tmp/bad"
-	grep -E 'open(at)?\(' "$tmp/after" | grep -E "/sys/(bus|devices)/" |
-		grep -vE 'O_DIRECTORY|/(class|vendor|device)"' >"$tmp/bad" || true
-	[ ! -s "$tmp/bad" ] && r=0 || r=1
-	result $r "$1: of a device only class, vendor and device are opened"
-	sed 's/^/# /' "$tmp/bad"
+	harmless "$1" "$log"
 }
 
 run plain ''

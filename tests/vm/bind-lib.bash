@@ -106,3 +106,13 @@ close_device() {
 	wait "$opener" 2>/dev/null || true
 	opener=
 }
+
+# A filesystem on the logical volume `data` of the group `store` on a partition, mounted on /mnt.
+mount_volume() { # PARTITION
+	pvcreate --quiet "$1" || return
+	vgcreate --quiet store "$1" || return
+	lvcreate --quiet --yes -Zn -Wn -L 20M -n data store || return
+	wait_for "$VM_PATIENCE" test -e /dev/mapper/store-data || return
+	mkfs.ext4 -q /dev/mapper/store-data || return
+	mount /dev/mapper/store-data /mnt
+}

@@ -52,12 +52,7 @@ allowed() { # ADDRESS
 }
 
 @test "a filesystem on an LVM volume: mounted, not mounted, volume inactive" {
-	pvcreate --quiet "/dev/${DISK}p1"
-	vgcreate --quiet store "/dev/${DISK}p1"
-	lvcreate --quiet --yes -Zn -Wn -L 20M -n data store
-	wait_for "$VM_PATIENCE" test -e /dev/mapper/store-data
-	mkfs.ext4 -q /dev/mapper/store-data
-	mount /dev/mapper/store-data /mnt
+	mount_volume "/dev/${DISK}p1"
 	echo precious >/mnt/file
 	refused "$NVME" "'/mnt' is mounted from $DISK > ${DISK}p1 > store-data (LVM)"
 	[ "$(cat /mnt/file)" = precious ]

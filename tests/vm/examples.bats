@@ -90,12 +90,7 @@ page() { # PAGE EXAMPLES-THAT-IT-HAS
 	disk=${disks[0]##*/}
 	printf ',40M\n' | sfdisk --quiet "/dev/$disk"
 	wait_for "$VM_PATIENCE" test -b "/dev/${disk}p1"
-	pvcreate --quiet "/dev/${disk}p1"
-	vgcreate --quiet store "/dev/${disk}p1"
-	lvcreate --quiet --yes -Zn -Wn -L 20M -n data store
-	wait_for "$VM_PATIENCE" test -e /dev/mapper/store-data
-	mkfs.ext4 -q /dev/mapper/store-data
-	mount /dev/mapper/store-data /mnt
+	mount_volume "/dev/${disk}p1"
 	group_of "$PAIR0"
 	at=([0000:01:00.0]=$PAIR0 [0000:01:00.1]=$PAIR1 [0000:02:00.0]=$NVME [group:7]=group:$REPLY)
 	page vfio-pm-bind.8 4
