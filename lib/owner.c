@@ -77,6 +77,7 @@ static bool take_target(const char *name, struct vfiopm_owner *owner)
 	rest = after(name + 1, "dev/vfio/");
 	if (!rest)
 		return false;
+	owner->gone = strchr(rest, ' ') != NULL;
 	if (after(rest, "devices/vfio")) {
 		owner->target = TARGET_CDEV;
 		owner->via = VFIOPM_VIA_CDEV;
@@ -392,13 +393,30 @@ static bool alone_in_group(const struct vfiopm_device *dev)
 }
 
 /*
+ * An unbind that waits has removed the device's own node (drivers/vfio/vfio_main.c):
+ * who has it by that can only be told by exclusion.
+ */
+static bool has_lost_node(const struct vfiopm_owners *owners, const struct vfiopm_owner *owner,
+			  const struct vfiopm_device *dev)
+{
+	if (owner->target != TARGET_CDEV || !owner->gone || owners->partial || dev->vfio ||
+	    dev->driver || !is_open(dev))
+		return false;
+	for (size_t i = 0; i < owners->count; i++)
+		if (owners->owner[i]->target == TARGET_CDEV && owners->owner[i]->gone &&
+		    owners->owner[i]->pid != owner->pid)
+			return false;
+	return true;
+}
+
+/*
  * The group's owner has those of its devices that are enabled: vfio-pci-core
  * enables a device when it is opened. Of a group of one it has that.
  */
 static bool owns(const struct vfiopm_owners *owners, const struct vfiopm_owner *owner,
 		 const struct vfiopm_device *dev)
 {
-	if (has_device(owner, dev))
+	if (has_device(owner, dev) || has_lost_node(owners, owner, dev))
 		return true;
 	/* Where the kernel names devices in fdinfo, it has named all that are this process's. */
 	if (!has_group(owner, dev) || has_target(owners, owner->pid, TARGET_DEVICE))

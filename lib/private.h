@@ -178,6 +178,7 @@ struct vfiopm_owner {
 	enum vfiopm_via via;
 	enum target target;
 	bool noiommu;
+	bool gone;	/* the node it was opened by has been removed */
 	int64_t id;
 	char *path;
 };

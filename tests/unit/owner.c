@@ -8,9 +8,12 @@
 #include "tap.h"
 #include "tree.h"
 
-/* Two of group 7, one of group 8 with a node of its own, a bridge in group 7. */
+/*
+ * Two of group 7, one of group 8 with a node of its own, a bridge in group 7, and one whose unbind
+ * waits.
+ */
 static const char *const devs[] = { "0000:00:02.0", "0000:00:02.1", "0000:00:03.0",
-				    "0000:00:04.0" };
+				    "0000:00:04.0", "0000:00:05.0" };
 
 static struct vfiopm_device *device(struct vfiopm_ctx *ctx, int i)
 {
@@ -49,6 +52,8 @@ static void build(const struct tree *tree)
 		tree_attr(tree, devs[i], attr, "511:0\n");
 	}
 	tree_attr(tree, devs[3], "enable", "1\n");
+	tree_device(tree, NULL, devs[4]);
+	tree_attr(tree, devs[4], "enable", "1\n");
 }
 
 static void process(const struct tree *tree, int pid, const char *comm, const char *fd)
@@ -152,6 +157,18 @@ static void descriptors(struct tap *t, const struct tree *tree, struct vfiopm_ct
 	tree_unlink(tree, "proc/100/fdinfo/8");
 }
 
+static void lost_node(struct tap *t, const struct tree *tree, struct vfiopm_ctx *ctx)
+{
+	char buf[256];
+
+	tap_str(t, pids(ctx, 4, buf, sizeof(buf)), "", "no node is gone");
+	process(tree, 101, "x", "/dev/vfio/devices/vfio9 (deleted)");
+	tap_str(t, pids(ctx, 4, buf, sizeof(buf)), "101:cdev", "the node that is gone was its");
+	tap_str(t, pids(ctx, 2, buf, sizeof(buf)), "102:cdev", "not that of one with a driver");
+	process(tree, 102, "x", "/dev/vfio/devices/vfio8 (deleted)");
+	tap_str(t, pids(ctx, 4, buf, sizeof(buf)), "", "either of two: none is named");
+}
+
 static void mappings(struct tap *t, const struct tree *tree, struct vfiopm_ctx *ctx)
 {
 	char buf[256];
@@ -224,6 +241,7 @@ int main(void)
 	vfiopm_owners_free(NULL);
 	rules(&t, &tree, ctx);
 	descriptors(&t, &tree, ctx);
+	lost_node(&t, &tree, ctx);
 	mappings(&t, &tree, ctx);
 	hidden(&t, &tree, ctx);
 	tap_int(&t, vfiopm_process_is_self_exe(ctx, getpid()), 0,
