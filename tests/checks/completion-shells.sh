@@ -111,5 +111,4 @@ sed 's/$/\\e*/' "$tmp/lines" >"$tmp/keys"
 zsh -f -c 'fpath=("$1" $fpath); autoload -Uz compinit; compinit -u -d "$2"' zsh "$PWD/completions" "$tmp/zsh/dump"
 # shellcheck disable=SC2016 # the inner shell's
 ZDOTDIR=$tmp/zsh run zsh bash -c '"$0/pty" zsh -i <"$0/keys"' "$tmp"
-echo "1..$n"
-exit $code
+finish

@@ -23,12 +23,17 @@ for d in "$FX"/sys/bus/pci/devices/*; do
 	done
 done
 
-# TAP; the plan and the status are for the end.
+# TAP
 n=0
 code=0
 result() { # CODE TEXT
 	n=$((n + 1))
 	[ "$1" = 0 ] && echo "ok $n $2" || { echo "not ok $n $2"; code=1; }
+}
+
+finish() {
+	echo "1..$n"
+	exit "$code"
 }
 
 # Of a trace of processes and files, what comes after the shell looked for a file
