@@ -3,9 +3,8 @@
  * Every access of the user on its way to the core.
  *
  * While low power isn't engaged an access goes straight through: the device is
- * open, hence active. While it is, the access holds a runtime PM reference of
- * its own, says who it is in case the device must wake for it, and moves the
- * next sleep back by the autosuspend delay.
+ * open, hence active. While it is, the access says who it is in case the device
+ * must wake for it, and moves the next sleep back by the autosuspend delay.
  */
 #include <linux/pm_runtime.h>
 
@@ -29,15 +28,13 @@ static int lp_hold_active(struct lp_device *lp, enum lp_cause cause, u64 detail)
 	struct lp_access access;
 	int ret;
 
-	if (lp_pm_get_if_active(dev) <= 0) {
-		lp_access_begin(lp, &access, cause, detail);
-		ret = pm_runtime_resume_and_get(dev);
-		lp_access_end(lp, &access);
-		if (ret) {
-			pci_info_ratelimited(lp->core.pdev,
-					     "runtime resume failed %d\n", ret);
-			return -EIO;
-		}
+	lp_access_begin(lp, &access, cause, detail);
+	ret = pm_runtime_resume_and_get(dev);
+	lp_access_end(lp, &access);
+	if (ret) {
+		pci_info_ratelimited(lp->core.pdev,
+				     "runtime resume failed %d\n", ret);
+		return -EIO;
 	}
 
 	lp_user_access(lp);
@@ -52,6 +49,38 @@ static void lp_release_active(struct lp_device *lp)
 	pm_runtime_put(dev);
 }
 
+/*
+ * The core takes a reference around each access of its own (vfio_pci_rw()):
+ * there is no need to hold another, but to say who it is, in case it must wake
+ * the device, and that the device is in use. Before, as the core's put may
+ * decide about the next sleep at once; and after, as a long transfer may have
+ * used up the delay.
+ *
+ * To end the wakeup mode the device must be held, whether it had to wake or not.
+ */
+static int lp_begin(struct lp_device *lp, struct lp_access *access,
+		    enum lp_cause cause, u64 detail)
+{
+	int ret;
+
+	if (unlikely(lp_wakeup_mode(lp))) {
+		ret = lp_hold_active(lp, cause, detail);
+		if (ret)
+			return ret;
+		lp_release_active(lp);
+	}
+
+	lp_access_begin(lp, access, cause, detail);
+	pm_runtime_mark_last_busy(&lp->core.pdev->dev);
+	return 0;
+}
+
+static void lp_end(struct lp_device *lp, struct lp_access *access)
+{
+	pm_runtime_mark_last_busy(&lp->core.pdev->dev);
+	lp_access_end(lp, access);
+}
+
 static unsigned int lp_regions(struct lp_device *lp)
 {
 	return VFIO_PCI_NUM_REGIONS + lp->core.num_regions;
@@ -63,6 +92,7 @@ ssize_t lp_read(struct vfio_device *core_vdev, char __user *buf, size_t count,
 	struct lp_device *lp = lp_from_core(core_vdev);
 	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
 	bool config = index == VFIO_PCI_CONFIG_REGION_INDEX;
+	struct lp_access access;
 	ssize_t ret;
 
 	/* What the core refuses without a look at the device needs no wake */
@@ -75,12 +105,12 @@ ssize_t lp_read(struct vfio_device *core_vdev, char __user *buf, size_t count,
 			return ret;
 	}
 
-	ret = lp_hold_active(lp, config ? LP_CONFIG_READ : LP_REGION, *ppos);
+	ret = lp_begin(lp, &access, config ? LP_CONFIG_READ : LP_REGION, *ppos);
 	if (ret)
 		return ret;
 
 	ret = vfio_pci_core_read(core_vdev, buf, count, ppos);
-	lp_release_active(lp);
+	lp_end(lp, &access);
 	return ret;
 }
 
@@ -110,6 +140,7 @@ ssize_t lp_write(struct vfio_device *core_vdev, const char __user *buf,
 	struct lp_device *lp = lp_from_core(core_vdev);
 	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
 	bool config = index == VFIO_PCI_CONFIG_REGION_INDEX;
+	struct lp_access access;
 	ssize_t ret;
 
 	if (config && lp_is_pm_ctrl_write(lp, *ppos & VFIO_PCI_OFFSET_MASK,
@@ -119,12 +150,12 @@ ssize_t lp_write(struct vfio_device *core_vdev, const char __user *buf,
 	if (!lp_engaged(lp) || !count || index >= lp_regions(lp))
 		return vfio_pci_core_write(core_vdev, buf, count, ppos);
 
-	ret = lp_hold_active(lp, config ? LP_CONFIG_WRITE : LP_REGION, *ppos);
+	ret = lp_begin(lp, &access, config ? LP_CONFIG_WRITE : LP_REGION, *ppos);
 	if (ret)
 		return ret;
 
 	ret = vfio_pci_core_write(core_vdev, buf, count, ppos);
-	lp_release_active(lp);
+	lp_end(lp, &access);
 	return ret;
 }
 

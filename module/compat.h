@@ -40,16 +40,6 @@ static inline void lp_eventfd_signal(struct eventfd_ctx *ctx)
 #endif
 }
 
-/* > 0: the device was active and a reference is held; else nothing is held */
-static inline int lp_pm_get_if_active(struct device *dev)
-{
-#ifdef LP_HAVE_GET_IF_ACTIVE_TWO_ARGS
-	return pm_runtime_get_if_active(dev, true);
-#else
-	return pm_runtime_get_if_active(dev);
-#endif
-}
-
 /*
  * Makes the next autosuspend due at once. There is no call for it: the
  * runtime PM core only ever moves last_busy forward to now, as

@@ -321,24 +321,25 @@ static inline int vt_first_bar(const struct vt_dev *dev)
 	return -1;
 }
 
-static inline void vt_regions(struct vt_dev *dev)
+static inline int vt_regions(struct vt_dev *dev)
 {
 	struct vfio_region_info info = { .argsz = sizeof(info),
 					 .index = VFIO_PCI_CONFIG_REGION_INDEX };
 	int i;
 
 	if (ioctl(dev->fd, VFIO_DEVICE_GET_REGION_INFO, &info))
-		vt_die("region info of config space");
+		return -errno;
 	dev->config = info.offset;
 	for (i = 0; i < 6; i++) {
 		dev->bar[i].argsz = sizeof(dev->bar[i]);
 		dev->bar[i].index = i;
 		if (ioctl(dev->fd, VFIO_DEVICE_GET_REGION_INFO, &dev->bar[i]))
-			vt_die("region info of BAR %d", i);
+			return -errno;
 	}
+	return 0;
 }
 
-static inline void vt_driver(struct vt_dev *dev)
+static inline int vt_driver(struct vt_dev *dev)
 {
 	static char link[256];
 	char path[256];
@@ -347,10 +348,11 @@ static inline void vt_driver(struct vt_dev *dev)
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", dev->address);
 	n = readlink(path, link, sizeof(link) - 1);
 	if (n < 0)
-		vt_die("%s has no driver", dev->address);
+		return -errno;
 	link[n] = '\0';
 	dev->driver = strrchr(link, '/') + 1;
 	dev->ours = !strcmp(dev->driver, "vfio-pm-pci");
+	return 0;
 }
 
 /* By the group, container and type1v2. */
@@ -363,7 +365,9 @@ static inline int vt_try_open(struct vt_dev *dev, const char *address)
 
 	memset(dev, 0, sizeof(*dev));
 	snprintf(dev->address, sizeof(dev->address), "%s", address);
-	vt_driver(dev);
+	ret = vt_driver(dev);
+	if (ret)
+		return ret;
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", address);
 	n = readlink(path, link, sizeof(link) - 1);
 	if (n < 0)
@@ -394,9 +398,13 @@ static inline int vt_try_open(struct vt_dev *dev, const char *address)
 		ret = -errno;
 		goto err_group;
 	}
-	vt_regions(dev);
+	ret = vt_regions(dev);
+	if (ret)
+		goto err_device;
 	return 0;
 
+err_device:
+	close(dev->fd);
 err_group:
 	close(dev->group);
 err_container:
@@ -413,7 +421,9 @@ static inline int vt_try_open_cdev(struct vt_dev *dev, const char *address)
 
 	memset(dev, 0, sizeof(*dev));
 	snprintf(dev->address, sizeof(dev->address), "%s", address);
-	vt_driver(dev);
+	ret = vt_driver(dev);
+	if (ret)
+		return ret;
 	dev->group = -1;
 	dev->fd = -1;
 	for (i = 0; i < 64 && dev->fd < 0; i++) {
@@ -426,14 +436,25 @@ static inline int vt_try_open_cdev(struct vt_dev *dev, const char *address)
 	if (dev->fd < 0)
 		return -ENOENT;
 	dev->container = open("/dev/iommu", O_RDWR | O_CLOEXEC);
-	bind.iommufd = dev->container;
-	if (dev->container < 0 || ioctl(dev->fd, VT_DEVICE_BIND_IOMMUFD, &bind)) {
+	if (dev->container < 0) {
 		ret = -errno;
-		close(dev->fd);
-		return ret;
+		goto err_device;
 	}
-	vt_regions(dev);
+	bind.iommufd = dev->container;
+	if (ioctl(dev->fd, VT_DEVICE_BIND_IOMMUFD, &bind)) {
+		ret = -errno;
+		goto err_iommufd;
+	}
+	ret = vt_regions(dev);
+	if (ret)
+		goto err_iommufd;
 	return 0;
+
+err_iommufd:
+	close(dev->container);
+err_device:
+	close(dev->fd);
+	return ret;
 }
 
 /* VT_CDEV=1 in the environment chooses the way. */

@@ -36,27 +36,63 @@ at_most() { # WHAT VALUE LIMIT
 	awk -v v="$2" -v l="$3" 'BEGIN { exit !(v <= l) }' || fail "$1: $2, more than $3"
 }
 
+# Ours next to vfio-pci's, with PERCENT of it and MICROSECONDS on top as what a busy host may add.
+not_slower() { # KEY PERCENT MICROSECONDS
+	at_most "$1" "${FIGURES[vfio-pm-pci $1]}" \
+		"$(awk -v v="${FIGURES[vfio-pci $1]}" -v p="$2" -v u="$3" 'BEGIN { print v * (100 + p) / 100 + u }')"
+}
+
+say() { printf '# %s\n' "$@" >&3; }
+
+# The drivers take turns, so that what else the host does meets both; of the rounds the least counts.
+turns() { # ADDRESS N ROUNDS
+	local -A least=()
+	local round key driver
+	for ((round = 0; round < $3; round++)); do
+		for driver in vfio-pci vfio-pm-pci; do measure "$driver" "$1" "$2"; done
+		for key in "${!FIGURES[@]}"; do
+			[ -z "${least[$key]:-}" ] ||
+				awk -v a="${FIGURES[$key]}" -v b="${least[$key]}" 'BEGIN { exit !(a < b) }' || continue
+			least[$key]=${FIGURES[$key]}
+		done
+	done
+	for key in "${!least[@]}"; do FIGURES[$key]=${least[$key]}; done
+}
+
 @test "both drivers, D3hot" {
 	local -A FIGURES=()
-	local key n=500
-	[ "${VFIO_PM_BENCH_N:-}" = "" ] || n=$VFIO_PM_BENCH_N
+	local key n=${VFIO_PM_BENCH_N:-500}
 	load_driver vfio-pci
 	load_driver vfio-pm-pci
-	measure vfio-pci "$NVME" "$n"
-	measure vfio-pm-pci "$NVME" "$n"
-	{
-		echo "# Linux $VM_RELEASE, emulated (TCG), $n reads; microseconds, fastest batch or median"
-		printf '# %-28s %14s %14s\n' "" vfio-pci vfio-pm-pci
-		for key in awake_config_read awake_region_read awake_mapped_read entry_median \
-			entry_to_asleep_median exit_asleep_median \
-			reads_{1ms_apart,20ms_apart,back_to_back}_{wakes,total,median} \
-			vendor_20ms_apart_{wakes,total,median}; do
-			printf '# %-28s %14s %14s\n' "$key" "${FIGURES[vfio-pci $key]}" "${FIGURES[vfio-pm-pci $key]}"
-		done
-	} | tee "$VM_ROOT/build/module-bench-$VM_KERNEL" >&3 2>/dev/null || true
-	for key in reads_1ms_apart reads_20ms_apart; do
-		[ "${FIGURES[vfio-pm-pci ${key}_wakes]}" = 1 ] || fail "$key: ${FIGURES[vfio-pm-pci ${key}_wakes]} wakes"
-		[ "${FIGURES[vfio-pci ${key}_wakes]}" -gt $((n / 5)) ] || fail "$key: vfio-pci didn't wake"
+	turns "$NVME" "$n" 2
+	say "Linux $VM_RELEASE, emulated (TCG): an nvme in D3hot, $n reads 1 ms apart and back to back," \
+		"$((n * 2 / 5)) and $((n / 5)) 20 ms apart; microseconds, the least of two rounds in turn." \
+		"Counts of wakes hold for hardware as well. A wake costs 10 ms there by PCI's rules alone" \
+		"(100 ms from D3cold), here 12; the rest compares the drivers with each other, no more."
+	say "$(printf '%-28s %14s %14s' "" vfio-pci vfio-pm-pci)"
+	for key in awake_config_read awake_region_read awake_mapped_read entry_median \
+		entry_to_asleep_median exit_asleep_median \
+		reads_{1ms_apart,20ms_apart,back_to_back}_{wakes,gaps,total,median} \
+		vendor_20ms_apart_{wakes,total,median}; do
+		say "$(printf '%-28s %14s %14s' "$key" "${FIGURES[vfio-pci $key]}" "${FIGURES[vfio-pm-pci $key]}")"
+	done
+	# One wake, and one more for each pause of the VM that was longer than the delay.
+	for key in reads_1ms_apart reads_20ms_apart reads_back_to_back; do
+		at_most "$key: wakes" "${FIGURES[vfio-pm-pci ${key}_wakes]}" \
+			$((1 + ${FIGURES[vfio-pm-pci ${key}_gaps]%.*}))
 	done
 	[ "${FIGURES[vfio-pm-pci vendor_20ms_apart_wakes]}" = 0 ] || fail "reads of the vendor ID wake"
+	for key in reads_1ms_apart reads_20ms_apart; do
+		[ "${FIGURES[vfio-pci ${key}_wakes]}" -gt $((n / 5)) ] || fail "$key: vfio-pci didn't wake"
+	done
+	at_most "500 reads 1 ms apart" "${FIGURES[vfio-pm-pci reads_1ms_apart_total]}" $((n * 2000))
+	at_most "a read of the vendor ID" "${FIGURES[vfio-pm-pci vendor_20ms_apart_median]}" 150
+	# What is promised is 5 %; a clock and a host under load make some more of it.
+	not_slower awake_config_read 5 0.1
+	not_slower awake_region_read 5 0.1
+	not_slower awake_mapped_read 5 0.05
+	not_slower entry_median 10 30
+	not_slower entry_to_asleep_median 10 2000
+	not_slower exit_asleep_median 10 2000
+	not_slower reads_back_to_back_total 5 2000
 }
