@@ -10,6 +10,7 @@
 #	NAME		tests/checks/NAME.sh, its exit status is the result		fast
 #	bench-NAME	tests/bench/NAME.sh, prints figures				bench
 #	vm-NAME-KERNEL	tests/vm/NAME.bats, in the VM on that kernel			vm, debug
+#	vm-NAME-pm-KERNEL	the same cases with vfio-pm-pci, where its head names it	soak
 # Groups other than these (slow, bench, soak) are named in a test's head (tests/README.md).
 #
 # Each TAP line counts as one test, and so do a check without TAP and a kernel log with a fault in it.
@@ -46,17 +47,18 @@ done
 # --- what there is ------------------------------------------------------------------------------
 
 names=()
-declare -A kind_of file_of group_of timeout_of machine_of cost_of
+declare -A kind_of file_of group_of timeout_of machine_of cost_of driver_of
 
-add() { # NAME KIND FILE
+add() { # NAME KIND FILE [DRIVER]
 	names+=("$1")
 	kind_of[$1]=$2
 	file_of[$1]=$3
 	group_of[$1]=$group
 	timeout_of[$1]=$timeout
 	cost_of[$1]=$cost
+	driver_of[$1]=${4:-}
 	# Files with the same words here can share a VM.
-	machine_of[$1]="append=$append mem=$mem qemu=$qemu"
+	machine_of[$1]="append=$append mem=$mem qemu=$qemu driver=${4:-}"
 }
 
 collect() {
@@ -96,6 +98,9 @@ collect() {
 			# What a soak or a bench is on Debian's kernels isn't run on the debug kernel.
 			[ "$kernel" != debug ] || group=debug
 			add "vm-${name%.bats}-$kernel" "vm-$kernel" "$file"
+			[[ $drivers == *vfio-pm-pci ]] || continue
+			[ "$group" != vm ] || group=soak
+			add "vm-${name%.bats}-pm-$kernel" "vm-$kernel" "$file" vfio-pm-pci
 		done
 	done
 	shopt -u nullglob
@@ -234,6 +239,7 @@ run_in_vm() { # KERNEL SEED NAME...
 		[ -z "$append" ] || options+=(--append="$append")
 		[ -z "$mem" ] || options+=(--mem="$mem")
 		for word in $qemu; do options+=(--qemu-arg="$word"); done
+		[ -z "${driver_of[$1]}" ] || options+=(--env=VFIO_PM_DRIVER="${driver_of[$1]}")
 		for name; do
 			files+=("${file_of[$name]}")
 			limit=$((limit + timeout_of[$name] * (VFIO_PM_SCALE > 10 ? 20 : 1) + 90))

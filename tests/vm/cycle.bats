@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 timeout=900 cost=90
+# vm: kernels=6.1,6.12 drivers=vfio-pci,vfio-pm-pci timeout=900 cost=90
 #
 # cycle: figures of devices that come back, and the right words and code for each that doesn't.
 
@@ -15,7 +15,7 @@ teardown() {
 	unbind_all
 }
 
-bound() { # ROLE...: on vfio-pci, awake in D0 by themselves
+bound() { # ROLE...: on VFIO's driver, awake in D0 by themselves
 	local role
 	load_vfio disable_idle_d3=1
 	for role; do bind_vfio "${!role}"; done

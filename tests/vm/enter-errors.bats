@@ -10,7 +10,7 @@ load cmd
 
 setup() {
 	mark "test $BATS_TEST_DESCRIPTION"
-	[ -d /sys/module/vfio_pci ] || load_vfio disable_idle_d3=1
+	vfio_loaded || load_vfio disable_idle_d3=1
 	other=$BATS_FILE_TMPDIR/other-vmm
 	[ -e "$other" ] || cp "$vfio_pm" "$other"
 }

@@ -55,10 +55,21 @@ wait_for() { # SECONDS COMMAND...
 
 # --- drivers ----------------------------------------------------------------------------------
 
-# vfio-pci with the parameter as asked for; a module that is loaded has it latched per device, so it
+# Of a file whose head names both, tests/run.sh makes two checks and says here which one runs.
+vfio_driver=${VFIO_PM_DRIVER:-vfio-pci}
+
+vfio_loaded() { [ -d "/sys/module/${vfio_driver//-/_}" ]; }
+
+# The driver with the parameter as asked for; a module that is loaded has it latched per device, so it
 # is loaded anew.
 load_vfio() { # [disable_idle_d3=0|1]
-	if [ -d /sys/module/vfio_pci ]; then
+	if [ "$vfio_driver" != vfio-pci ]; then
+		! vfio_loaded || rmmod "$vfio_driver" || return
+		modprobe -a vfio-pci-core vfio_iommu_type1 || return
+		insmod "$VM_ROOT/build/module/$VM_RELEASE/${vfio_driver//-/_}.ko" "$@"
+		return
+	fi
+	if vfio_loaded; then
 		modprobe -r vfio-pci || return
 	fi
 	modprobe vfio-pci "$@"
@@ -84,8 +95,8 @@ bind_to() { # DRIVER ADDRESS...
 }
 
 bind_vfio() { # ADDRESS...
-	[ -d /sys/module/vfio_pci ] || load_vfio || return
-	bind_to vfio-pci "$@"
+	vfio_loaded || load_vfio || return
+	bind_to "$vfio_driver" "$@"
 }
 
 unbind() { # ADDRESS...: back to no driver, no override, runtime PM as the kernel starts with
@@ -315,7 +326,9 @@ restore_machine() {
 	pkill -KILL -x vfio-pm
 	[ ! -e "$pci/$PF/sriov_numvfs" ] || echo 0 >"$pci/$PF/sriov_numvfs" 2>/dev/null
 	unbind_all 2>/dev/null
-	for module in vfio_pm_pci vfio_pci nvme e1000e e1000 8139cp 8139too; do
+	# Not by modprobe: it wasn't loaded from the kernel's folder.
+	[ ! -d /sys/module/vfio_pm_pci ] || rmmod vfio_pm_pci || return
+	for module in vfio_pci nvme e1000e e1000 8139cp 8139too; do
 		[ ! -d "/sys/module/$module" ] || modprobe -r "$module" || return
 	done
 	if gone "$HOTPLUG"; then
