@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # check: group=slow timeout=900
-# The module builds for both kernels without a word from gcc with W=1, from sparse and from clang, and
-# with each answer of the headers turned round: the paths of kernels that aren't here stay compilable.
+# The module builds for both kernels, and the debug kernel where there is one, without a word from gcc
+# with W=1, from sparse and from clang, and with each answer of the headers turned round: the paths of
+# kernels that aren't here stay compilable.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 tmp=$(mktemp -d)
@@ -44,11 +45,16 @@ build() { # KERNEL WHAT [MAKE-ARGUMENT]...
 	[ -z "$said" ] || { echo "$kernel, $what:"; echo "$said"; code=1; }
 }
 
-for kernel in 6.1 6.12; do
+for kernel in 6.1 6.12 ${VFIO_PM_DEBUG_KERNEL:+debug}; do
 	kdir=$(tests/vm/kernels.sh headers "$kernel")
 	build "$kernel" "gcc W=1, sparse" MODULE_MAKE_ARGS="W=1 C=2 KCFLAGS=-Werror"
 	build "$kernel" clang MODULE_CC="$tmp/clang" MODULE_MAKE_ARGS="OBJECT_FILES_NON_STANDARD=y"
 	build "$kernel" "entry by the core" LP_WITH=DMABUFS
+	# What was built is what the headers, or the overriding of them, asked for.
+	[ "$(modinfo -F vfio_pm_zap "$tmp/build/vfio_pm_pci.ko")" = core ] || {
+		echo "$kernel: LP_WITH=DMABUFS doesn't hand entry to the core"
+		code=1
+	}
 	build "$kernel" "idle D3 by reference" LP_WITHOUT=IDLE_D3_FIELD
 done
 exit $code
