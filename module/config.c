@@ -156,7 +156,8 @@ void lp_config_snapshot(struct lp_device *lp)
 	    lp->core.pdev->cfg_size == PCI_CFG_SPACE_EXP_SIZE)
 		lp_walk_ext_caps(lp);
 
-	WRITE_ONCE(config->valid, true);
+	/* Pairs with the acquire in lp_config_constant(): the bytes come first */
+	smp_store_release(&config->valid, true);
 }
 
 /**
@@ -182,7 +183,8 @@ void lp_config_refresh(struct lp_device *lp)
 		    byte != config->bytes[pos])
 			clear_bit(pos, config->quiet);
 	}
-	WRITE_ONCE(config->valid, true);
+	/* Pairs with the acquire in lp_config_constant(): the bytes come first */
+	smp_store_release(&config->valid, true);
 }
 
 /**
@@ -200,7 +202,9 @@ static bool lp_config_constant(struct lp_device *lp, unsigned int pos,
 {
 	struct lp_config *config = &lp->config;
 
-	if (!READ_ONCE(config->valid) || pci_channel_offline(lp->core.pdev))
+	/* Pairs with the release after the bytes were taken or checked */
+	if (!smp_load_acquire(&config->valid) ||
+	    pci_channel_offline(lp->core.pdev))
 		return false;
 	if (find_next_zero_bit(config->quiet, pos + count, pos) < pos + count)
 		return false;

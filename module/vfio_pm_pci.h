@@ -19,6 +19,17 @@
 
 #define LP_DRIVER_NAME "vfio-pm-pci"
 
+/*
+ * Locks, outermost first: mmap_lock of a process; core.vma_lock, where there is
+ * one (the fault handler takes them in this order); core.memory_lock, which
+ * decides about engagement and mappings; account.lock, in process context only,
+ * with nothing below it. vm_lock stands alone, below mmap_lock.
+ *
+ * The resume callback takes memory_lock (lp_resumed()): nobody may wait for a
+ * resume with memory_lock held. The core resets the device with it held, so
+ * what a reset ends that must wake the device first is ended by a work item.
+ */
+
 /* Why low power is engaged. Any one reason keeps it so. */
 enum lp_reason {
 	LP_USER = BIT(0),	/* VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY* */
@@ -94,7 +105,7 @@ struct lp_syscall {
 
 /**
  * struct lp_account - what vfio_pm/account shows
- * @lock: protects all of it
+ * @lock: protects all of it; see the order of locks above
  * @entries: reasons added, of enum lp_reason
  * @exits: reasons taken away; @entries - @exits is how many there are now
  * @sleeps: runtime suspends, engaged or idle
