@@ -99,7 +99,9 @@ run() { # SHELL COMMAND...: standard output is a line a case
 		result "$r" "$shell: ${cases[i]}"
 		[ "$r" = 0 ] || printf '# got      %s (%s)\n# expected %s\n' "$REPLY" "${got[i / 2]-none}" "${cases[i + 1]}"
 	done
-	sed 's/^/# /' "$tmp/err"
+	[ ! -s "$tmp/err" ] && r=0 || r=1
+	result "$r" "$shell: says nothing"
+	sed 's/^/# /' "$tmp/err" | head -n 20
 	harmless "$shell" "$tmp/log"
 }
 

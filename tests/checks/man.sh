@@ -8,6 +8,11 @@ cd "$(dirname "$0")/../.."
 # An example without a prompt is run by no test (tests/vm/examples.bats).
 awk '/^\.Sh / { on = $2 == "EXAMPLES" } on && /^\.Dl / && !/^\.Dl # / {
 	print FILENAME ":" FNR ": no prompt"; bad = 1 } END { exit bad }' man/*.[48]
+for page in man/*.[48]; do
+	awk '/^\.Sh / { on = $2 == "EXAMPLES" } on && /^(\.Dl )?# / { found = 1 } END { exit !found }' "$page" || continue
+	grep -q "^	page ${page#man/} " tests/vm/examples.bats ||
+		{ echo "tests/vm/examples.bats doesn't run the examples of $page"; exit 1; }
+done
 mandoc -T lint -W warning man/*.[1-9]
 for page in man/*.[1-9]; do
 	name=${page#man/}

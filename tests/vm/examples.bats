@@ -63,7 +63,7 @@ page() { # PAGE EXAMPLES-THAT-IT-HAS
 	[ ! -e "$examples/$i.command" ] || fail "$1 has more than $2 examples"
 }
 
-@test "the man pages' examples: list, status, enter, exit, cycle, run, monitor, wait, policy, report, deepen" {
+@test "the man pages' examples: list, status, enter, exit, cycle, run, monitor, wait, policy, report, deepen, guest-table" {
 	bind_vfio "$D3COLD" "$D3HOT"
 	at=([0000:01:00.0]=$D3COLD [0000:02:00.0]=$D3HOT)
 	wait_state "$D3COLD" suspended D3cold
@@ -75,6 +75,8 @@ page() { # PAGE EXAMPLES-THAT-IT-HAS
 	[ ! -s /etc/udev/rules.d/90-vfio-pm.rules ] || fail "policy --forget left $(</etc/udev/rules.d/90-vfio-pm.rules)"
 	page vfio-pm-report.8 3
 	page vfio-pm-deepen.8 1
+	mkdir -p /etc/vfio-pm
+	page vfio-pm-guest-table.8 1
 }
 
 @test "the man page's examples of explain" {
