@@ -16,11 +16,15 @@ setup_file() {
 	load_vfio disable_idle_d3=1
 	bind_vfio "$D3COLD" "$D3COLD2"
 	"$vfio_pm" guest-table 10.0 11.0 --socket="$socket" --output="$nested_dir.aml" >"$nested_dir.args"
+	listen_start
+	vm_start
+}
+
+vm_start() {
 	read -ra NESTED_ARGS <<<"$(tr '\n' ' ' <"$nested_dir.args")"
 	# pc's slots can be hot-plugged by ACPI unless it is told not to: no _EJ0 then, as on q35.
 	NESTED_ARGS+=(-global PIIX4_PM.acpi-root-pci-hotplug=off
 		-global PIIX4_PM.acpi-pci-hotplug-with-bridge-support=off)
-	listen_start
 	nested_start D3COLD D3COLD2
 }
 
@@ -136,14 +140,46 @@ works() { nested 'works 10 && works 11'; }
 	asleep
 	nested_stop
 	wait_for 20 eval '[ "$(<"$pci/$D3COLD/enable")" = 0 ]'
-	read -ra NESTED_ARGS <<<"$(tr '\n' ' ' <"$nested_dir.args")"
-	NESTED_ARGS+=(-global PIIX4_PM.acpi-root-pci-hotplug=off
-		-global PIIX4_PM.acpi-pci-hotplug-with-bridge-support=off)
-	nested_start D3COLD D3COLD2
+	vm_start
 	works
 	asleep
 	awake
 	works
+}
+
+@test "S3 of the guest, in low power" {
+	asleep
+	nested_send 'echo mem >/sys/power/state; kick resume 10; kick resume 11; works 10 && works 11'
+	wait_for 60 nested_status suspended || fail "the guest doesn't sleep: $REPLY"
+	nested_qmp '{"execute":"system_wakeup"}'
+	nested_answer 90 || fail "$REPLY"
+	both active D0
+	asleep
+	awake
+	works
+}
+
+@test "at random points of transitions: reset, stop and cont, no listener, no QEMU" {
+	local n seed=$((RANDOM * 32768 + RANDOM)) i what
+	n=$(count 50)
+	echo "# seed $seed" | tee /dev/fd/3
+	RANDOM=$seed
+	for ((i = 0; i < n; i++)); do
+		what=$((RANDOM % 4))
+		nested_send 'for i in 1 2 3; do kick suspend 10; kick suspend 11; kick resume 10; kick resume 11; done'
+		sleep "$((RANDOM % 2)).$((RANDOM % 10))$((RANDOM % 10))"
+		case $what in
+		0) nested_qmp '{"execute":"system_reset"}'; nested_boots ;;
+		1) nested_qmp '{"execute":"stop"}'; sleep 0.3; nested_qmp '{"execute":"cont"}'; nested_answer 60 ;;
+		2) listen_stop KILL; sleep 0.2; listen_start; nested_answer 60 ;;
+		3) nested_stop; vm_start ;;
+		esac
+		both active D0 || fail "round $i, $what"
+		works || fail "round $i, $what"
+		nested_alive
+	done
+	asleep
+	awake
 	listen_stop
 	grep 'total\|frames' "$listen_log"
 }

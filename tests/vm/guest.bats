@@ -161,9 +161,9 @@ connected() {
 @test "listeners that end, die, come back and come twice; a VM that closes, and one that dies" {
 	bind_vfio "$D3COLD_PORT" "$D3COLD"
 	guest_start D3COLD_PORT D3COLD
-	vmm off 0
+	vmm off 0 300
 	[[ $REPLY == "none "* ]] || fail "$REPLY"
-	vmm on 0 300
+	vmm on 0 100
 	[[ $REPLY == "none "* ]] || fail "$REPLY"
 	listen_start --rate=0 --dwell=0
 	connected
@@ -281,7 +281,7 @@ connected() {
 	for ((i = 0; i < n; i++)); do
 		listen_start --rate=0 --dwell=0
 		wait_for "$VM_PATIENCE" eval '[ "$(grep -c connected "$listen_log")" = '$((i + 1))' ]'
-		echo "off $((i % 2))" >&"$vmm_in"
+		echo "off $((i % 2)) 500" >&"$vmm_in"
 		sleep "0.0$((RANDOM % 10))"
 		kill -KILL "$listener"
 		vmm_answer

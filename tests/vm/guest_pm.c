@@ -18,7 +18,8 @@
  *	join		wait for the threads: "bad N rounds N"
  *	listen PATH	make the socket of the guest's UART; port 02.4 is above device 0, the second
  *			is 11.0
- *	off I		d3, then OFF to the listener: "done US", "refused US" or "none US"
+ *	off I [MS]	d3, then OFF to the listener: "done US", "refused US" or "none US"; waits for
+ *			MS, two seconds
  *	on I [MS]	ON, then d0: the same and what the BAR reads; waits for MS, five seconds
  *	sleeps I N	N times off and on, looking at the host: "bad N rounds N off US on US", the
  *			times on average
@@ -226,13 +227,13 @@ static const char *answer_name(char answer)
 	return answer == 'd' ? "done" : answer == 'r' ? "refused" : "none";
 }
 
-static void turn_off(struct dev *d)
+static void turn_off(struct dev *d, int wait_ms)
 {
 	int64_t us;
 	char answer;
 
 	set_power(d, 3);
-	answer = ask(d, 1, 2000, &us);
+	answer = ask(d, 1, wait_ms, &us);
 	printf("%s %" PRId64 "\n", answer_name(answer), us);
 }
 
@@ -340,7 +341,7 @@ static bool obey_wire(const char *order, const char *line, struct dev *d, int nu
 		sscanf(line, "listen %107s", path);
 		puts(wire_listen(&vmm.wire, path) ? "ok" : "cannot listen");
 	} else if (!strcmp(order, "off")) {
-		turn_off(d);
+		turn_off(d, number ? number : 2000);
 	} else if (!strcmp(order, "on")) {
 		turn_on(d, number ? number : 5000);
 	} else if (!strcmp(order, "sleeps")) {
