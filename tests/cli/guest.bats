@@ -57,11 +57,11 @@ table() {
 	expect_code 0
 	[ "$out" = "-acpitable file=$PWD/t.aml
 -chardev socket,id=vfio-pm,path=/run/vfio-pm/win.sock,server=on,wait=off
--device isa-serial,chardev=vfio-pm,iobase=0xb00,irq=10,index=3
+-device isa-serial,chardev=vfio-pm,iobase=0xb00,irq=7,index=3
 -qmp unix:/run/vfio-pm/win.qmp,server=on,wait=off" ] || fail "$out"
 	table -o t.aml --libvirt --iobase=0x2e8 03.0
 	expect_in "$out" "<qemu:commandline>" "  <qemu:arg value='-acpitable'/>
-  <qemu:arg value='file=$PWD/t.aml'/>" "  <qemu:arg value='isa-serial,chardev=vfio-pm,iobase=0x2e8,irq=3,index=3'/>" \
+  <qemu:arg value='file=$PWD/t.aml'/>" "  <qemu:arg value='isa-serial,chardev=vfio-pm,iobase=0x2e8,irq=7,index=3'/>" \
 		"</qemu:commandline>"
 	# QEMU takes them.
 	table -o t.aml --socket="$PWD/s" 03.0
