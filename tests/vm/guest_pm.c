@@ -18,8 +18,8 @@
  *	join		wait for the threads: "bad N rounds N"
  *	listen PATH	make the socket of the guest's UART; port 02.4 is above device 0, the second
  *			is 11.0
- *	off I [MS]	d3, then OFF to the listener: "done US", "refused US" or "none US"; waits for
- *			MS, two seconds
+ *	off I [MS]	d3, then OFF to the listener: "done US", "refused US" or "none US"; waits
+ *			for MS, two seconds
  *	on I [MS]	ON, then d0: the same and what the BAR reads; waits for MS, five seconds
  *	sleeps I N	N times off and on, looking at the host: "bad N rounds N off US on US", the
  *			times on average
