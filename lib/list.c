@@ -60,6 +60,17 @@ static int by_address(const void *a, const void *b)
 	return vfiopm_addr_cmp(&(*x)->addr, &(*y)->addr);
 }
 
+/* The end of every collection: the list is the caller's, or free when @r is an error. */
+static int list_finish(struct collector *c, int r, struct vfiopm_list **ret)
+{
+	if (r < 0) {
+		vfiopm_list_free(c->list);
+		return r;
+	}
+	*ret = c->list;
+	return 0;
+}
+
 /* Collect what @path names; -ENOENT for it is an empty list. */
 static int list_collect(struct collector *c, const char *path, struct vfiopm_list **ret)
 {
@@ -69,14 +80,9 @@ static int list_collect(struct collector *c, const char *path, struct vfiopm_lis
 	if (!c->list)
 		return -ENOMEM;
 	r = sysfs_foreach(c->ctx, path, collect, c);
-	if (r < 0 && r != -ENOENT) {
-		vfiopm_list_free(c->list);
-		return r;
-	}
 	if (c->list->count)
 		qsort(c->list->dev, c->list->count, sizeof(c->list->dev[0]), by_address);
-	*ret = c->list;
-	return 0;
+	return list_finish(c, r == -ENOENT ? 0 : r, ret);
 }
 
 static bool keep_vfio(const struct vfiopm_device *dev, const void *arg)
@@ -134,12 +140,7 @@ int vfiopm_list_new_siblings(const struct vfiopm_device *dev, struct vfiopm_list
 
 		r = collect(vfiopm_addr_format(&addr, name), &c);
 	}
-	if (r < 0) {
-		vfiopm_list_free(c.list);
-		return r;
-	}
-	*ret = c.list;
-	return 0;
+	return list_finish(&c, r, ret);
 }
 
 /*
@@ -170,12 +171,7 @@ int vfiopm_list_new_upstream(const struct vfiopm_device *dev, struct vfiopm_list
 		r = collect(slash + 1, &c);
 	}
 	free(path);
-	if (r < 0) {
-		vfiopm_list_free(c.list);
-		return r;
-	}
-	*ret = c.list;
-	return 0;
+	return list_finish(&c, r, ret);
 }
 
 int vfiopm_list_new_children(const struct vfiopm_device *dev, struct vfiopm_list **ret)
@@ -216,13 +212,9 @@ static int list_new_address(struct vfiopm_ctx *ctx, const struct vfiopm_addr *ad
 		return r;
 	c.list = calloc(1, sizeof(*c.list));
 	r = c.list ? list_append(&c, dev) : -ENOMEM;
-	if (r < 0) {
+	if (r < 0)
 		vfiopm_device_unref(dev);
-		vfiopm_list_free(c.list);
-		return r;
-	}
-	*ret = c.list;
-	return 0;
+	return list_finish(&c, r, ret);
 }
 
 /* "group:N", N decimal without sign or blanks. */
