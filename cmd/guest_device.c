@@ -257,10 +257,30 @@ void guest_device_settle(struct guest *g, struct guest_device *d, const char *wh
 	guest_report(g, &event);
 }
 
+/* A device may come to its VFIO driver with the VM (libvirt, managed='yes'), in another group. */
+static void look_anew(struct guest_device *d)
+{
+	struct vfiopm_glance *glance;
+	struct vfiopm_device *dev;
+
+	forget_owner(d);
+	if (vfiopm_device_refresh(d->dev, &dev) < 0)
+		return;
+	if (vfiopm_glance_new(dev, &glance) < 0) {
+		vfiopm_device_unref(dev);
+		return;
+	}
+	vfiopm_glance_free(d->glance);
+	vfiopm_device_unref(d->dev);
+	d->glance = glance;
+	d->dev = dev;
+}
+
 void guest_device_greet(struct guest *g, struct guest_device *d)
 {
 	int64_t took;
 
+	look_anew(d);
 	vfiopm_slot_settle(&d->slot);
 	leave(g, d, &took);
 	let_go(d);

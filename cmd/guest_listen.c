@@ -148,8 +148,6 @@ static int add(struct guest *g, const struct input *in, size_t i)
 			   found.count);
 		code = EXIT_USAGE;
 	}
-	if (code == EXIT_OK && !vfiopm_device_is_vfio(found.dev[0]))
-		code = trouble_check(g->app, "serve", found.dev[0]);
 	if (code == EXIT_OK) {
 		*d = (struct guest_device){ .path = in->path[i], .wake_fd = -1, .claim_fd = -1 };
 		d->dev = vfiopm_device_ref(found.dev[0]);

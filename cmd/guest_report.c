@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the listener says: events and statistics, as text and as JSON. */
+#include <errno.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <string.h>
@@ -35,7 +36,7 @@ static const char *reason_text(const struct guest_device *d)
 		return "too soon after its last wake";
 	switch (d->refusal) {
 	case VFIOPM_REFUSED_NOT:
-		return strerror(d->error);
+		return d->error == EMEDIUMTYPE ? "it is on no VFIO driver" : strerror(d->error);
 	case VFIOPM_REFUSED_NO_OWNER:
 		return "the VM behind the socket doesn't have it open";
 	case VFIOPM_REFUSED_IN_USE:

@@ -211,3 +211,70 @@ acpi() { # COMMAND...: sets out
 	vp guest-listen --socket=s --device=03.0=ffff:ff:1f.7
 	expect_code 3
 }
+
+# A VM that has no device at all, and what its guest is told; its lines are "SEND HEX" and "WANT HEX".
+peer() { # SCRIPT
+	timeout 60 python3 - "$1" <<-'PYTHON'
+	import socket, sys
+	server = socket.socket(socket.AF_UNIX)
+	server.bind("s")
+	server.listen(1)
+	server.settimeout(20)
+	wire = server.accept()[0]
+	wire.settimeout(10)
+	for line in sys.argv[1].split("\n"):
+	    what, data = line.split()
+	    data = bytes.fromhex(data)
+	    if what == "SEND":
+	        wire.sendall(data)
+	        continue
+	    got = b""
+	    while len(got) < len(data):
+	        more = wire.recv(len(data) - len(got))
+	        assert more, "closed"
+	        got += more
+	    assert got == data, got.hex()
+	PYTHON
+}
+
+@test "guest-listen and a VM that it can do nothing for: told so, whatever else is on the wire" {
+	local addresses=(/sys/bus/pci/devices/*) address listener
+	address=${addresses[0]##*/}
+	[ -e "${addresses[0]}" ] || address=ffff:ff:1f.7
+	"$vfio_pm" guest-listen --socket=s --device=02.4/00.0="$address" --json-lines >log 2>err 3>&- &
+	listener=$!
+	if [ ! -e "${addresses[0]}" ]; then
+		wait $listener || code=$?
+		expect_code 3
+		return
+	fi
+	# OFF is refused, ON is done: nothing is engaged. Half a frame, a console, version 2, a device that
+	# isn't ours, an answer, which is no question.
+	peer "SEND f5fa111400072c87
+	WANT f5fa1e14000739bb
+	SEND 6c6f67696e3a200d0af5fa1114f5fa12140008
+	SEND 2e8c
+	WANT f5fa1d14000839b8
+	SEND f5fa211400073cc7f5fa111401072d89f5fa1d14000738b7
+	SEND f5fa111400092e89
+	WANT f5fa1e1400093bbd"
+	for ((i = 0; i < 100; i++)); do
+		! grep -q '"lost"' log || break
+		sleep 0.1
+	done
+	code=0
+	timeout 20 "$vfio_pm" guest-listen --socket=other --device=02.4/00.0="$address" >out 2>err || code=$?
+	expect_code 5
+	expect_in "$(<err)" "process $listener does so already"
+	code=0
+	timeout 20 "$vfio_pm" guest-listen --socket=s --device=02.4/00.0="$address" >out 2>err || code=$?
+	expect_code 5
+	"$vfio_pm" status "$address" >out
+	grep -q "driven by   none now: process $listener waits for the VM" out
+	kill $listener
+	wait $listener
+	[ "$(jq -r .event log | sort | tr '\n' ' ')" = "connected lost noise refused refused total total unknown-device unknown-version " ] ||
+		fail "$(<log)"
+	[ "$(jq -c 'select(.event == "total" and has("frames")) | [.frames, .garbage, .unknown, .strangers]' log)" = "[5,13,1,1]" ] || fail "$(<log)"
+	[ "$(jq -c 'select(.event == "total" and has("off")) | [.off, .on, .refused]' log)" = "[0,0,2]" ] || fail "$(<log)"
+}
