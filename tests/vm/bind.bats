@@ -72,9 +72,9 @@ give_to_vfio_and_back() {
 		group_of "${!role}"
 		group[${!role}]=$REPLY
 	done
-	# More than forty probes a round: the quick check makes do with two rounds.
+	# More than forty probes a round: the quick check makes do with one in five.
 	rounds=$(count 100)
-	[ "$rounds" -ge 100 ] || rounds=$(((rounds + 2) / 3))
+	[ "$rounds" -ge 100 ] || rounds=$(((rounds + 4) / 5))
 	repeat "$rounds" give_to_vfio_and_back
 }
 
