@@ -84,9 +84,13 @@ static int check_uses(const struct bind_input *in, const char *session,
 	int r, code = EXIT_OK;
 
 	r = vfiopm_uses_new(dev, session, &uses);
+	if (r == -ENODEV) {
+		msg_cannot("bind", name, "the device has gone");
+		return EXIT_NODEV;
+	}
 	if (r < 0) {
 		msg_cannot("bind", name, "what it is used for can't be told: %s", strerror(-r));
-		return r == -ENODEV ? EXIT_NODEV : EXIT_FAILED;
+		return EXIT_FAILED;
 	}
 	for (size_t i = 0; i < vfiopm_uses_count(uses); i++) {
 		char text[1024];
