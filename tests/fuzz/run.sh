@@ -23,7 +23,8 @@ pkgs='libpci smartcols libsystemd json-c libudev libtracefs'
 leaks=1
 case $target in
 address) sources=(lib/*.c cmd/units.c) ;;
-guest | sysfs) sources=(lib/*.c "${guard[@]}") ;;
+guest) sources=(lib/guest_*.c "${guard[@]}") ;;
+sysfs) sources=(lib/*.c "${guard[@]}") ;;
 cli)
 	sources=(lib/*.c cmd/*.c "${guard[@]}" -Dmain=vfio_pm_main tests/fuzz/clock.c
 		-Wl,--wrap=poll -Wl,--wrap=nanosleep -Wl,--wrap=clock_gettime
