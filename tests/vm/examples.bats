@@ -83,7 +83,7 @@ page() { # PAGE EXAMPLES-THAT-IT-HAS
 	bind_vfio "$D3COLD" "$D3COLD_VIA"
 	wait_state "$D3COLD_VIA" suspended D3hot
 	at=([0000:01:00.0]=$D3COLD [0000:03:00.0]=$D3COLD_VIA [0000:00:05.0]=$D3COLD_VIA_UP)
-	page vfio-pm-explain.8 6
+	page vfio-pm-explain.8 7
 }
 
 @test "the man page's examples of bind and unbind" {
