@@ -1,0 +1,88 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" group=bench timeout=600
+#
+# For how long an owner stands still, and how much of that is the device's own suspend; what the idle
+# service costs; how much of an owner's D3hot the device is in D3cold. Times are those of an emulation.
+
+load lib
+load cmd
+load module-lib
+load guest_pm
+
+setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+
+teardown() {
+	deepen_stop || true
+	vmm_stop
+	unbind_all
+	if [ -d /sys/module/vfio_pm_pci ]; then rmmod vfio_pm_pci; fi
+}
+
+cpu_ticks() { # PID: user and system time, in clock ticks
+	local stat
+	stat=$(<"/proc/$1/stat")
+	# shellcheck disable=SC2086 # words
+	set -- ${stat##*) }
+	echo $((${12} + ${13}))
+}
+
+@test "the pause of an owner, a deepening" {
+	[ -d /sys/module/vfio_pci ] || load_vfio disable_idle_d3=1
+	bind_vfio "$D3COLD"
+	vmm_start D3COLD
+	deepen_start --dwell=0 --rate=0 --json-lines "--state-loss-ok=$D3COLD" "$D3COLD"
+	for ((i = 0; i < ${BENCH_ROUNDS:-100}; i++)); do
+		vmm d3 0
+		wait_state "$D3COLD" suspended D3cold
+		vmm d0 0
+	done
+	deepen_stop >/dev/null
+	for key in pause suspend beyond; do
+		jq -r --arg key $key 'select(.event == "deepened" and .pause)
+			| if $key == "beyond" then .pause - .suspend else .[$key] end' "$deepen_log" |
+			sort -n | awk -v key=$key '{ v[NR] = $1 } END {
+				printf "# %-8s ms: min %.1f, median %.1f, p95 %.1f, max %.1f (%d)\n", key,
+					v[1], v[int((NR + 1) / 2)], v[int(NR * 0.95 + 0.5)], v[NR], NR }'
+	done | tee "$BATS_TEST_TMPDIR/figures" >&3
+	awk '/beyond/ { sub(",", "", $7); exit !($7 + 0 < 5) }' "$BATS_TEST_TMPDIR/figures" ||
+		fail "the median beyond the device's own suspend is 5 ms or more"
+}
+
+@test "the idle service: processor time over 60 seconds" {
+	[ -d /sys/module/vfio_pci ] || load_vfio disable_idle_d3=1
+	bind_vfio "$D3COLD" "$D3COLD2"
+	vmm_start D3COLD D3COLD2
+	deepen_start "$D3COLD" "$D3COLD2"
+	wait_said "$D3COLD2: watched"
+	sleep 3
+	before=$(cpu_ticks "$deepen")
+	sleep "${BENCH_SECONDS:-60}"
+	ticks=$(($(cpu_ticks "$deepen") - before))
+	echo "# two devices, ${BENCH_SECONDS:-60} s: $ticks ticks of $(getconf CLK_TCK) a second" >&3
+}
+
+@test "share of D3cold in an owner's D3hot, suspending every few seconds: both drivers" {
+	for driver in vfio-pci vfio-pm-pci; do
+		load_driver $driver disable_idle_d3=1
+		bind_to $driver "$D3COLD"
+		vmm_start D3COLD
+		deepen_start --dwell=0 --rate=0 "--state-loss-ok=$D3COLD" "$D3COLD"
+		wait_said "$D3COLD: watched"
+		hot=0
+		get before "$pci/$D3COLD/power/runtime_suspended_time"
+		for ((i = 0; i < ${BENCH_ROUNDS:-100} / 10; i++)); do
+			vmm d3 0
+			start=${EPOCHREALTIME/./}
+			sleep 3
+			hot=$((hot + ${EPOCHREALTIME/./} - start))
+			vmm d0 0
+			sleep 1
+		done
+		get after "$pci/$D3COLD/power/runtime_suspended_time"
+		echo "# $driver: $(awk -v c=$((after - before)) -v h=$hot 'BEGIN { printf "%.1f", c * 100000 / h }') % of $((hot / 1000)) ms in D3hot were spent in D3cold" >&3
+		deepen_stop
+		vmm_stop
+		unbind "$D3COLD"
+	done
+}
