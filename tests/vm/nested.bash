@@ -98,7 +98,7 @@ nested_send() { # COMMAND
 }
 
 nested_answer() { # [SECONDS]: sets REPLY
-	local id line fd said='' end=$((SECONDS + ${1:-$((VM_PATIENCE * 6))}))
+	local id line fd said='' end=$((SECONDS + ${1:-$((VM_PATIENCE * 12))}))
 	id=$(<"$nested_dir/id")
 	exec {fd}<>"$nested_dir/uart.out"
 	while [ $SECONDS -le $end ]; do

@@ -18,6 +18,9 @@ setup() {
 
 teardown() {
 	"$vfio_pm" policy "$D3COLD" --forget >/dev/null || true
+	# udevd looks for changed rules every three seconds only: the next bind would be under the old ones.
+	udevadm control --reload
+	udevadm settle
 	echo 1 >"$pci/$D3COLD/d3cold_allowed"
 	unbind_all
 }
@@ -117,7 +120,11 @@ attribute() { local value; get value "$pci/$D3COLD/$1"; [ "$value" = "$2" ]; }
 	unbind_all
 	load_vfio disable_idle_d3=1
 	bind_vfio "$D3COLD"
+	# A rule of udev's that is applied late wakes it, too.
+	udevadm settle
 	"$vfio_pm" enter "$D3COLD" --on-wake=stay
+	is_state "$D3COLD" suspended D3cold || fail "$REPLY"
+	attribute d3cold_allowed 1
 	run "$vfio_pm" policy "$D3COLD" --d3cold=deny
 	echo "$output"
 	[[ $output == *"warning: '$D3COLD' woke and doesn't sleep again: a low power that was entered with wakeup has ended"* ]]
