@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" group=bench timeout=600
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" group=lab timeout=600
 #
 # cycle against a bare loop of the two ioctls, in turns in one machine; what a monitor costs, idle and
 # under load. Emulated: ratios mean something, times are those of TCG.
@@ -59,13 +59,13 @@ cpu_ticks() { # PID: user and system time of it and of its children, in clock ti
 	sleep "${BENCH_SECONDS:-60}"
 	idle=$(($(cpu_ticks "$monitor") - before))
 	before=$(cpu_ticks "$monitor")
-	lines=$(wc -l <"$BATS_TEST_TMPDIR/events")
+	events=$(wc -l <"$BATS_TEST_TMPDIR/events")
 	"$VM_ROOT/build/tests/vm/bench_cycle" "$D3COLD" 250 >/dev/null
 	sleep 2
 	busy=$(($(cpu_ticks "$monitor") - before))
-	lines=$(($(wc -l <"$BATS_TEST_TMPDIR/events") - lines))
+	events=$(($(wc -l <"$BATS_TEST_TMPDIR/events") - events))
 	kill "$monitor"
 	wait "$monitor" || true
-	echo "# idle, ${BENCH_SECONDS:-60} s: $idle ticks of $(getconf CLK_TCK) a second; $lines lines: $busy ticks," \
-		"$((busy * 1000 / (lines > 0 ? lines : 1))) for 1,000" >&3
+	echo "# idle, ${BENCH_SECONDS:-60} s: $idle ticks of $(getconf CLK_TCK) a second; $events events: $busy ticks," \
+		"$((busy * 1000 / (events > 0 ? events : 1))) for 1,000" >&3
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" group=bench timeout=600
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" group=lab timeout=600
 #
 # For how long an owner stands still, and how much of that is the device's own suspend; what the idle
 # service costs; how much of an owner's D3hot the device is in D3cold. Times are those of an emulation.

@@ -166,16 +166,6 @@ ends_with() { # STATUS SECONDS TEXT
 	wait_for 20 test -e "$pci/$HOTPLUG/iommu_group"
 }
 
-@test "its config space goes all ones while it cycles: it doesn't come back, which is said" {
-	bound D3COLD_PORT
-	background "$D3COLD_PORT"
-	buses=$(cfg_read "$D3COLD_PORT_UP" 18.L)
-	# Nobody claims what is meant for the buses behind the port any more.
-	cfg_write "$D3COLD_PORT_UP" 18.L 00000000
-	ends_with 1 60 "$D3COLD_PORT"
-	cfg_write "$D3COLD_PORT_UP" 18.L "$buses"
-}
-
 @test "the process that holds the device is killed: said, and the device is free" {
 	bound D3COLD
 	background "$D3COLD"

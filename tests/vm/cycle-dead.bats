@@ -1,0 +1,37 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=300 group=lab
+#
+# A device that doesn't come back from a sleep: whatever is read of it is all ones.
+
+load lib
+load cmd
+
+setup() {
+	mark "test $BATS_TEST_DESCRIPTION"
+	load_vfio disable_idle_d3=1
+	bind_vfio "$D3COLD_PORT"
+	buses=$(cfg_read "$D3COLD_PORT_UP" 18.L)
+}
+
+teardown() {
+	cfg_write "$D3COLD_PORT_UP" 18.L "$buses"
+	unbind_all
+}
+
+@test "config space goes all ones while it cycles: it doesn't come back, which is said, and nothing hangs" {
+	log=$BATS_TEST_TMPDIR/log
+	"$vfio_pm" cycle "$D3COLD_PORT" --duration=10m --json-lines >"$log" 2>"$log.err" 3>&- &
+	cycle=$!
+	wait_for 30 grep -q '"cycle":3,' "$log"
+	# Nobody claims what is meant for the buses behind the port any more.
+	cfg_write "$D3COLD_PORT_UP" 18.L 00000000
+	ended() { ! kill -0 "$cycle" 2>/dev/null; }
+	wait_for 60 ended
+	status=0
+	wait "$cycle" || status=$?
+	cat "$log.err"
+	[ "$status" = 1 ]
+	grep -q "cannot cycle '$D3COLD_PORT': cycle [0-9]*: " "$log.err"
+	grep -q "try a reset of the slot" "$log.err"
+}
