@@ -18,9 +18,9 @@
 #
 # $nested_qmp_socket is a second monitor, for the tool; nested_pid prints QEMU's number. All state is in
 # files, so that one guest may serve several cases: start it in setup_file, stop it in teardown_file.
-# A trap: kvm_amd on an emulated AMD isn't steady. On q35 no boot got past the PCI host bridge; on pc most
-# come up, some hang or panic (once in hrtimer_interrupt(), by an interrupt while they were disabled), and
-# none has yet had e1000e up (`works`) with the device passed through. So whatever uses this is group=lab.
+# A trap: kvm_amd on an emulated AMD isn't steady. Some boots hang or panic (once in hrtimer_interrupt(), by an
+# interrupt while they were disabled), on q35 more than on pc, and none has yet brought e1000e up (`works`)
+# with the device passed through. So whatever uses this is group=lab.
 #
 # In the guest, tests/vm/nested/init has: node, net, kick, load, irqs, works.
 
