@@ -19,10 +19,10 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libvfiopm.a $(BUILD)/flags
 
 test-programs: $(TEST_PROGRAMS)
 
-# What boots in a QEMU inside the VM, for each of its kernels.
+# What boots in a QEMU inside the VM, for each of its kernels: only tests of the lab want it.
 NESTED_KERNELS := 6.1 6.12
 NESTED := $(wildcard tests/vm/nested/*)
-test-modules: $(NESTED_KERNELS:%=$(BUILD)/tests/nested/%.cpio)
+test-nested: $(NESTED_KERNELS:%=$(BUILD)/tests/nested/%.cpio)
 $(BUILD)/tests/nested/%.cpio: $(NESTED) tests/vm/kernels.sh
 	$(call say,NESTED,$*)
 	$(Q)tests/vm/nested/initrd.sh $* $@
@@ -51,4 +51,4 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@tests/demo.sh
 
-.PHONY: check check-fast check-vm check-debug soak bench demo test-programs
+.PHONY: check check-fast check-vm check-debug soak bench demo test-programs test-nested

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# A stock QEMU inside the VM, as the owner of devices: `load nested` after `load lib`, and a head with
-# mem=3072 (384 MiB of the guest are pinned, for each device anew).
+# A stock QEMU inside the VM, as the owner of devices: `load nested` after `load lib`, a head with
+# mem=3072 (384 MiB of the guest are pinned, for each device anew), and `make test-nested` before.
 #
 #	nested_start ROLE...		devices on vfio-pci (or vfio-pm-pci) already; the guest sees the
 #					first as 0000:00:10.0, the second as 0000:00:11.0, 20 to 40 s later
@@ -30,6 +30,7 @@ nested_qmp_socket=$nested_dir/qmp
 nested_start() { # ROLE...
 	local role slot=10 args=()
 	nested_stop
+	[ -e "$VM_ROOT/build/tests/nested/$VM_KERNEL.cpio" ] || fail "no guest: make test-nested" || return
 	[ -d /sys/module/kvm_amd ] || modprobe kvm_amd || return
 	mkdir -p "$nested_dir"
 	mkfifo "$nested_dir"/{uart,monitor}.{in,out}
