@@ -228,8 +228,9 @@ part() { # LOG FILE-NAME OUT
 # One VM for all files as long as it lives. When it dies, the file that it died in has failed, and
 # another VM runs the rest.
 run_in_vm() { # KERNEL SEED NAME...
-	local kernel=$1 vm_seed=$2 name file status start log limit turn=0 first
+	local kernel=$1 vm_seed=$2 name file status start log limit turn=0 first slower=1
 	shift 2
+	[ "$kernel" != debug ] || slower=4 # as in tests/vm/batch.sh
 	while [ $# -gt 0 ]; do
 		turn=$((turn + 1))
 		log=$logs/vm-$kernel-$vm_seed-$turn.log
@@ -242,7 +243,7 @@ run_in_vm() { # KERNEL SEED NAME...
 		[ -z "${driver_of[$1]}" ] || options+=(--env=VFIO_PM_DRIVER="${driver_of[$1]}")
 		for name; do
 			files+=("${file_of[$name]}")
-			limit=$((limit + timeout_of[$name] * (VFIO_PM_SCALE > 10 ? 20 : 1) + 90))
+			limit=$((limit + timeout_of[$name] * slower * (VFIO_PM_SCALE > 10 ? 20 : 1) + 90))
 		done
 		start=$SECONDS
 		# shellcheck disable=SC2086 # words

@@ -19,6 +19,8 @@ for file; do
 	rm -f /etc/modprobe.d/vfio-pm-test.conf
 	[ -z "$modparam" ] || echo "options $modparam" >/etc/modprobe.d/vfio-pm-test.conf
 	[ "${VFIO_PM_SCALE:-5}" -le 10 ] || timeout=$((timeout * 20))
+	# KASAN and lockdep make all of it slower.
+	[ "$VM_KERNEL" != debug ] || timeout=$((timeout * 4))
 	start=$SECONDS
 	timeout -k 5 "$timeout" bats --tap "$file"
 	status=$?

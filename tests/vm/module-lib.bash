@@ -37,7 +37,9 @@ warn_anew() {
 program() { # NAME [ARGUMENT]...: runs build/tests/module/NAME; its TAP is shown when it fails
 	local name=$1
 	shift
-	timeout "${PROGRAM_TIMEOUT:-120}" "$programs/$name" "$@"
+	local seconds=${PROGRAM_TIMEOUT:-120}
+	[ "$VM_KERNEL" != debug ] || seconds=$((seconds * 4))
+	timeout "$seconds" "$programs/$name" "$@"
 }
 
 account() { # ADDRESS KEY: sets REPLY
