@@ -130,7 +130,8 @@ static void print_text(const struct guest *g, const struct guest_event *e)
 			       g->strangers);
 			break;
 		}
-		/* fall through */
+		print_device(e);
+		break;
 	default:
 		print_device(e);
 	}
