@@ -40,7 +40,8 @@ run_example() { # FILE-WITHOUT-ENDING
 	[ ! -e "$1.exit" ] || expected=$(<"$1.exit")
 	code=0
 	if [ -e "$1.meanwhile" ]; then
-		timeout --preserve-status -s INT 5 bash -c "exec $line" </dev/null >out 2>&1 3>&- 4>&- &
+		# In the foreground: else the whole group is signalled after it, a second time.
+		timeout --foreground --preserve-status -s INT 5 bash -c "exec $line" </dev/null >out 2>&1 3>&- 4>&- &
 		sleep 3
 		line=$(<"$1.meanwhile")
 		as_here
