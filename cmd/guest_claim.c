@@ -28,25 +28,30 @@ static uint64_t hash(const char *text)
 	return h;
 }
 
-static socklen_t address(const struct vfiopm_device *dev, const char *path,
-			 struct sockaddr_un *ret)
+static socklen_t address_len(int n)
 {
-	char *real = NULL;
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+static socklen_t device_address(const struct vfiopm_device *dev, struct sockaddr_un *ret)
+{
+	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	return address_len(snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1,
+				    PROGRAM "/guest/%s", vfiopm_device_get_name(dev)));
+}
+
+/* Of a socket that isn't there yet: as it was written. */
+static socklen_t socket_address(const char *path, struct sockaddr_un *ret)
+{
+	char *real = realpath(path, NULL);
 	int n;
 
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (dev) {
-		n = snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, PROGRAM "/guest/%s",
-			     vfiopm_device_get_name(dev));
-	} else {
-		/* Not there yet: as it was written. */
-		real = realpath(path, NULL);
-		n = snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1,
-			     PROGRAM "/guest-socket/%016llx",
-			     (unsigned long long)hash(real ? real : path));
-		free(real);
-	}
-	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+	n = snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1,
+		     PROGRAM "/guest-socket/%016llx",
+		     (unsigned long long)hash(real ? real : path));
+	free(real);
+	return address_len(n);
 }
 
 /* Connect to whoever has the name: -ECONNREFUSED when nobody has. */
@@ -71,7 +76,7 @@ int guest_claim(struct app *app, const struct vfiopm_device *dev, const char *pa
 		int *ret)
 {
 	struct sockaddr_un addr;
-	socklen_t len = address(dev, path, &addr);
+	socklen_t len = dev ? device_address(dev, &addr) : socket_address(path, &addr);
 	struct ucred peer = { 0 };
 	int fd, r;
 
@@ -120,7 +125,7 @@ int guest_claim_ask(struct app *app, const struct vfiopm_device *dev, struct gue
 {
 	struct guest_told told;
 	struct sockaddr_un addr;
-	socklen_t len = address(dev, NULL, &addr);
+	socklen_t len = device_address(dev, &addr);
 	struct ucred peer = { 0 };
 	struct pollfd p = { .events = POLLIN };
 	ssize_t n = -1;

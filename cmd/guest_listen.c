@@ -49,8 +49,10 @@ static void add_device(struct input *in, struct argp_state *state, char *arg)
 	char *host = strchr(arg, '=');
 	struct vfiopm_guest_path path;
 
-	if (!host)
+	if (!host) {
 		argp_error(state, "'%s' isn't GUESTDEVICE=DEVICE", arg);
+		return;
+	}
 	*host++ = '\0';
 	if (vfiopm_guest_path_parse(arg, &path) < 0)
 		argp_error(state,

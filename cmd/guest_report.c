@@ -204,6 +204,8 @@ static void print_json(const struct guest *g, const struct guest_event *e)
 		break;
 	case GUEST_REFUSED:
 	case GUEST_FAILED:
+		if (!e->d)
+			break;
 		add_string(object, "reason", reason_name(e->d));
 		add_string(object, "text", reason_text(e->d));
 		break;
