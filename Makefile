@@ -89,13 +89,19 @@ $(BUILD)/vfio-pm: $(CMD_OBJ) $(BUILD)/libvfiopm.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(cmd_libs)
 
-$(BUILD)/libvfiopm.pc: lib/libvfiopm.pc.in Makefile
+# Writes again what names an installed file when the paths change.
+$(BUILD)/paths: FORCE
+	@mkdir -p $(@D)
+	@echo '$(PREFIX) $(BINDIR) $(LIBDIR) $(INCDIR)' | cmp -s - $@ || \
+		echo '$(PREFIX) $(BINDIR) $(LIBDIR) $(INCDIR)' > $@
+
+$(BUILD)/libvfiopm.pc: lib/libvfiopm.pc.in Makefile $(BUILD)/paths
 	@mkdir -p $(@D)
 	$(Q)sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(LIBDIR)|' -e 's|@includedir@|$(INCDIR)|' \
 		-e 's|@version@|$(VERSION)|' $< > $@
 
 # Units name the installed binary.
-$(BUILD)/units/%: units/% Makefile
+$(BUILD)/units/%: units/% Makefile $(BUILD)/paths
 	@mkdir -p $(@D)
 	$(Q)sed -e 's|@bindir@|$(BINDIR)|' $< > $@
 
