@@ -10,7 +10,7 @@ start=$EPOCHREALTIME
 cd "$here/.."
 "$here/vm/kernels.sh" get 6.12 >/dev/null
 status=0
-"$here/vm/vm.sh" run --quiet --kernel=6.12 --keep=build/vm/demo --timeout=300 \
+"$here/vm/vm.sh" run --quiet --kernel=6.12 --keep=build/vm/demo --timeout=900 \
 	--modparam='vfio-pci disable_idle_d3=1' -- bash "$here/vm/demo.sh" || status=$?
 micro=$((${EPOCHREALTIME/[.,]/} - ${start/[.,]/}))
 echo
