@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the service says: events and statistics, as text and as JSON. */
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "deepen.h"
+#include "json.h"
 
 static const char *const kind_names[] = {
 	[DEEPEN_WATCHED] = "watched",
@@ -113,35 +113,20 @@ static void print_text(const struct deepen_event *e)
 
 /* ---- JSON ---- */
 
-static void add_string(json_object *object, const char *key, const char *text)
-{
-	json_object_object_add(object, key, text ? json_object_new_string(text) : NULL);
-}
-
-static void add_ms(json_object *object, const char *key, int64_t us)
-{
-	json_object_object_add(object, key, json_object_new_double((double)us / 1000));
-}
-
-static void add_int(json_object *object, const char *key, int64_t value)
-{
-	json_object_object_add(object, key, json_object_new_int64(value));
-}
-
 static void add_total(json_object *object, const struct deepen_device *d)
 {
 	const struct deepen_stats *st = &d->stats;
 
-	add_int(object, "deepened", st->deepened);
-	add_int(object, "woken", st->woken);
-	add_int(object, "refused", st->refused);
-	add_int(object, "missed", st->missed);
-	add_int(object, "failed", st->failed);
-	add_int(object, "asleep", st->asleep_ms);
-	add_ms(object, "pause", st->pause_us);
-	add_ms(object, "pause_max", st->pause_max_us);
-	add_ms(object, "suspend", st->suspend_us);
-	add_string(object, "last_refusal", st->refused ? deepen_reason_name(d) : NULL);
+	json_add_int(object, "deepened", st->deepened);
+	json_add_int(object, "woken", st->woken);
+	json_add_int(object, "refused", st->refused);
+	json_add_int(object, "missed", st->missed);
+	json_add_int(object, "failed", st->failed);
+	json_add_int(object, "asleep", st->asleep_ms);
+	json_add_ms(object, "pause", st->pause_us);
+	json_add_ms(object, "pause_max", st->pause_max_us);
+	json_add_ms(object, "suspend", st->suspend_us);
+	json_add_text(object, "last_refusal", st->refused ? deepen_reason_name(d) : NULL);
 }
 
 static void print_json(const struct deepen_event *e)
@@ -151,32 +136,32 @@ static void print_json(const struct deepen_event *e)
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	add_int(object, "time", now.tv_sec * 1000LL + now.tv_nsec / 1000000);
-	add_string(object, "device", vfiopm_device_get_name(d->dev));
-	add_string(object, "event", kind_names[e->kind]);
+	json_add_int(object, "time", now.tv_sec * 1000LL + now.tv_nsec / 1000000);
+	json_add_text(object, "device", vfiopm_device_get_name(d->dev));
+	json_add_text(object, "event", kind_names[e->kind]);
 	switch (e->kind) {
 	case DEEPEN_WATCHED:
 		json_object_object_add(object, "in_kernel",
 				       json_object_new_boolean(d->phase == PHASE_IN_KERNEL));
 		break;
 	case DEEPEN_DEEPENED:
-		add_string(object, "state", vfiopm_state_name(e->state));
+		json_add_text(object, "state", vfiopm_state_name(e->state));
 		json_object_object_add(object, "in_kernel", json_object_new_boolean(!e->pid));
 		if (!e->pid)
 			break;
-		add_int(object, "pid", e->pid);
-		add_string(object, "comm", e->comm);
-		add_string(object, "freeze", vfiopm_freeze_how_name(e->how));
-		add_ms(object, "pause", e->pause_us);
-		add_ms(object, "suspend", e->suspend_us);
+		json_add_int(object, "pid", e->pid);
+		json_add_text(object, "comm", e->comm);
+		json_add_text(object, "freeze", vfiopm_freeze_how_name(e->how));
+		json_add_ms(object, "pause", e->pause_us);
+		json_add_ms(object, "suspend", e->suspend_us);
 		break;
 	case DEEPEN_WOKEN:
 	case DEEPEN_OWNER_GONE:
-		add_int(object, "asleep", e->asleep_ms);
+		json_add_int(object, "asleep", e->asleep_ms);
 		break;
 	case DEEPEN_REFUSED:
-		add_string(object, "reason", deepen_reason_name(d));
-		add_string(object, "text", deepen_reason_text(d));
+		json_add_text(object, "reason", deepen_reason_name(d));
+		json_add_text(object, "text", deepen_reason_text(d));
 		break;
 	case DEEPEN_TOTAL:
 		add_total(object, d);
@@ -184,8 +169,7 @@ static void print_json(const struct deepen_event *e)
 	default:
 		break;
 	}
-	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
-	json_object_put(object);
+	json_print_line(object);
 }
 
 void deepen_report(const struct deepen *s, const struct deepen_event *event)

@@ -4,11 +4,11 @@
  * tests that hold help, man pages and completions together.
  */
 #include <ctype.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "columns.h"
+#include "json.h"
 
 typedef struct json_object json;
 
@@ -31,11 +31,6 @@ const struct exit_meaning exit_meanings[] = {
 	{ 0, NULL }
 };
 
-static json *text_or_null(const char *text)
-{
-	return text ? json_object_new_string(text) : NULL;
-}
-
 static bool option_is_end(const struct argp_option *o)
 {
 	return !o->name && !o->key && !o->doc && !o->group;
@@ -57,13 +52,13 @@ static void add_options(json *list, const struct argp_option *options)
 		if (o->key > 0 && o->key < 128 && isprint(o->key))
 			letter[0] = (char)o->key;
 		row = json_object_new_object();
-		json_object_object_add(row, "name", text_or_null(o->name));
-		json_object_object_add(row, "short", text_or_null(letter[0] ? letter : NULL));
-		json_object_object_add(row, "arg", text_or_null(main_option->arg));
+		json_object_object_add(row, "name", json_text(o->name));
+		json_object_object_add(row, "short", json_text(letter[0] ? letter : NULL));
+		json_object_object_add(row, "arg", json_text(main_option->arg));
 		json_object_object_add(
 			row, "optional",
 			json_object_new_boolean(main_option->flags & OPTION_ARG_OPTIONAL));
-		json_object_object_add(row, "help", text_or_null(main_option->doc));
+		json_object_object_add(row, "help", json_text(main_option->doc));
 		json_object_array_add(list, row);
 	}
 }
@@ -88,9 +83,9 @@ static json *describe_verb(const struct verb *verb)
 {
 	json *row = json_object_new_object();
 
-	json_object_object_add(row, "name", text_or_null(verb->name));
-	json_object_object_add(row, "summary", text_or_null(verb->summary));
-	json_object_object_add(row, "args", text_or_null(verb->argp->args_doc));
+	json_object_object_add(row, "name", json_text(verb->name));
+	json_object_object_add(row, "summary", json_text(verb->summary));
+	json_object_object_add(row, "args", json_text(verb->argp->args_doc));
 	json_object_object_add(row, "options", describe_options(verb->argp));
 	return row;
 }
@@ -102,12 +97,12 @@ static json *describe_columns(void)
 	for (const struct column *c = columns; c->name; c++) {
 		json *row = json_object_new_object();
 
-		json_object_object_add(row, "name", text_or_null(c->name));
-		json_object_object_add(row, "type", text_or_null(column_type_name(c->type)));
-		json_object_object_add(row, "unit", text_or_null(c->unit));
+		json_object_object_add(row, "name", json_text(c->name));
+		json_object_object_add(row, "type", json_text(column_type_name(c->type)));
+		json_object_object_add(row, "unit", json_text(c->unit));
 		json_object_object_add(row, "default",
 				       json_object_new_boolean(c->flags & COLUMN_DEFAULT));
-		json_object_object_add(row, "help", text_or_null(c->help));
+		json_object_object_add(row, "help", json_text(c->help));
 		json_object_array_add(list, row);
 	}
 	return list;
@@ -117,8 +112,8 @@ int describe(const struct argp *main_argp)
 {
 	json *root = json_object_new_object(), *list = json_object_new_array();
 
-	json_object_object_add(root, "program", text_or_null(PROGRAM));
-	json_object_object_add(root, "version", text_or_null(VFIOPM_VERSION));
+	json_object_object_add(root, "program", json_text(PROGRAM));
+	json_object_object_add(root, "version", json_text(VFIOPM_VERSION));
 	json_object_object_add(root, "options", describe_options(main_argp));
 	for (const struct verb *v = verbs; v->name; v++)
 		if (!(v->flags & VERB_HIDDEN))
@@ -130,7 +125,7 @@ int describe(const struct argp *main_argp)
 		json *row = json_object_new_object();
 
 		json_object_object_add(row, "code", json_object_new_int(m->code));
-		json_object_object_add(row, "meaning", text_or_null(m->text));
+		json_object_object_add(row, "meaning", json_text(m->text));
 		json_object_array_add(list, row);
 	}
 	json_object_object_add(root, "exit_codes", list);

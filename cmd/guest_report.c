@@ -2,11 +2,11 @@
 /* What the listener says: events and statistics, as text and as JSON. */
 #include <errno.h>
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <string.h>
 #include <time.h>
 
 #include "guest.h"
+#include "json.h"
 
 static const char *const kind_names[] = {
 	[GUEST_CONNECTED] = "connected", [GUEST_LOST] = "lost",
@@ -140,37 +140,22 @@ static void print_text(const struct guest *g, const struct guest_event *e)
 
 /* ---- JSON ---- */
 
-static void add_int(json_object *object, const char *key, int64_t value)
-{
-	json_object_object_add(object, key, json_object_new_int64(value));
-}
-
-static void add_string(json_object *object, const char *key, const char *text)
-{
-	json_object_object_add(object, key, json_object_new_string(text));
-}
-
-static void add_ms(json_object *object, const char *key, int64_t us)
-{
-	json_object_object_add(object, key, json_object_new_double((double)us / 1000));
-}
-
 static void add_total(json_object *object, const struct guest *g, const struct guest_device *d)
 {
 	if (!d) {
-		add_int(object, "frames", (int64_t)g->frames.frames);
-		add_int(object, "garbage", (int64_t)g->frames.garbage);
-		add_int(object, "unknown", (int64_t)g->frames.unknown);
-		add_int(object, "strangers", g->strangers);
+		json_add_int(object, "frames", (int64_t)g->frames.frames);
+		json_add_int(object, "garbage", (int64_t)g->frames.garbage);
+		json_add_int(object, "unknown", (int64_t)g->frames.unknown);
+		json_add_int(object, "strangers", g->strangers);
 		return;
 	}
-	add_int(object, "off", d->slot.entries - d->stats.again);
-	add_int(object, "on", d->stats.left);
-	add_int(object, "refused", d->slot.refused);
-	add_int(object, "woken", d->slot.woken);
-	add_int(object, "again", d->stats.again);
-	add_int(object, "failed", d->stats.failed + d->stats.late);
-	add_int(object, "asleep", d->stats.asleep_ms);
+	json_add_int(object, "off", d->slot.entries - d->stats.again);
+	json_add_int(object, "on", d->stats.left);
+	json_add_int(object, "refused", d->slot.refused);
+	json_add_int(object, "woken", d->slot.woken);
+	json_add_int(object, "again", d->stats.again);
+	json_add_int(object, "failed", d->stats.failed + d->stats.late);
+	json_add_int(object, "asleep", d->stats.asleep_ms);
 }
 
 static void print_json(const struct guest *g, const struct guest_event *e)
@@ -180,44 +165,44 @@ static void print_json(const struct guest *g, const struct guest_event *e)
 	struct timespec now;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	add_int(object, "time", now.tv_sec * 1000LL + now.tv_nsec / 1000000);
-	add_string(object, "event", kind_names[e->kind]);
+	json_add_int(object, "time", now.tv_sec * 1000LL + now.tv_nsec / 1000000);
+	json_add_text(object, "event", kind_names[e->kind]);
 	if (e->d) {
-		add_string(object, "device", vfiopm_device_get_name(e->d->dev));
-		add_string(object, "guest", vfiopm_guest_path_format(&e->d->path, path));
+		json_add_text(object, "device", vfiopm_device_get_name(e->d->dev));
+		json_add_text(object, "guest", vfiopm_guest_path_format(&e->d->path, path));
 	}
 	switch (e->kind) {
 	case GUEST_CONNECTED:
 	case GUEST_LOST:
-		add_int(object, "pid", g->vm_pid);
-		add_string(object, "comm", g->vm_comm);
+		json_add_int(object, "pid", g->vm_pid);
+		json_add_text(object, "comm", g->vm_comm);
 		break;
 	case GUEST_OFF:
 	case GUEST_ON:
-		add_ms(object, "took", e->took_us);
-		add_ms(object, "ioctl", e->ioctl_us);
+		json_add_ms(object, "took", e->took_us);
+		json_add_ms(object, "ioctl", e->ioctl_us);
 		if (e->kind == GUEST_ON)
-			add_int(object, "asleep", e->asleep_ms);
+			json_add_int(object, "asleep", e->asleep_ms);
 		break;
 	case GUEST_ASLEEP:
-		add_string(object, "state", vfiopm_state_name(e->state));
+		json_add_text(object, "state", vfiopm_state_name(e->state));
 		break;
 	case GUEST_REFUSED:
 	case GUEST_FAILED:
 		if (!e->d)
 			break;
-		add_string(object, "reason", reason_name(e->d));
-		add_string(object, "text", reason_text(e->d));
+		json_add_text(object, "reason", reason_name(e->d));
+		json_add_text(object, "text", reason_text(e->d));
 		break;
 	case GUEST_WOKEN:
-		add_int(object, "asleep", e->asleep_ms);
+		json_add_int(object, "asleep", e->asleep_ms);
 		break;
 	case GUEST_LEFT:
 	case GUEST_QMP:
-		add_string(object, "text", e->text);
+		json_add_text(object, "text", e->text);
 		break;
 	case GUEST_STRANGER:
-		add_string(object, "guest",
+		json_add_text(object, "guest",
 			   vfiopm_guest_path_format(&(struct vfiopm_guest_path){ e->frame->port,
 										 e->frame->devfn },
 						    path));
@@ -228,8 +213,7 @@ static void print_json(const struct guest *g, const struct guest_event *e)
 	default:
 		break;
 	}
-	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
-	json_object_put(object);
+	json_print_line(object);
 }
 
 void guest_report(const struct guest *g, const struct guest_event *event)

@@ -2,12 +2,12 @@
 /* vfio-pm monitor: a line for each change of power state, runtime status, driver and owner. */
 #include <errno.h>
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "json.h"
 #include "watch.h"
 
 enum { KEY_JSON_LINES = KEY_VERB,
@@ -133,31 +133,25 @@ static void print_text(const struct watch_event *e)
 	putchar('\n');
 }
 
-static void add_string(json_object *object, const char *key, const char *text)
-{
-	json_object_object_add(object, key, text ? json_object_new_string(text) : NULL);
-}
-
 static void print_json(const struct watch_event *e)
 {
 	json_object *object = json_object_new_object(), *took = NULL, *pid = NULL;
 	struct timespec at;
 
 	wall_time(e->ns, &at);
-	json_object_object_add(object, "time",
-			       json_object_new_int64(at.tv_sec * 1000LL + at.tv_nsec / 1000000));
-	json_object_object_add(object, "monotonic_us", json_object_new_int64(e->ns / 1000));
-	add_string(object, "device", *e->device ? e->device : NULL);
-	add_string(object, "event", kind_names[e->kind]);
+	json_add_int(object, "time", at.tv_sec * 1000LL + at.tv_nsec / 1000000);
+	json_add_int(object, "monotonic_us", e->ns / 1000);
+	json_add_text(object, "device", *e->device ? e->device : NULL);
+	json_add_text(object, "event", kind_names[e->kind]);
 	switch (e->kind) {
 	case WATCH_PRESENT:
-		add_string(object, "status", vfiopm_status_name(e->status));
-		add_string(object, "state", vfiopm_state_name(e->state));
-		add_string(object, "driver", e->text);
-		add_string(object, "owner", e->old_text);
+		json_add_text(object, "status", vfiopm_status_name(e->status));
+		json_add_text(object, "state", vfiopm_state_name(e->state));
+		json_add_text(object, "driver", e->text);
+		json_add_text(object, "owner", e->old_text);
 		break;
 	case WATCH_STATUS:
-		add_string(object, "status", vfiopm_status_name(e->status));
+		json_add_text(object, "status", vfiopm_status_name(e->status));
 		if (e->status != VFIOPM_STATUS_ACTIVE)
 			break;
 		if (e->took_ns >= 0) {
@@ -166,19 +160,19 @@ static void print_json(const struct watch_event *e)
 		}
 		json_object_object_add(object, "took", took);
 		json_object_object_add(object, "pid", pid);
-		add_string(object, "comm", *e->comm ? e->comm : NULL);
+		json_add_text(object, "comm", *e->comm ? e->comm : NULL);
 		break;
 	case WATCH_STATE:
-		add_string(object, "old_state", vfiopm_state_name(e->old_state));
-		add_string(object, "state", vfiopm_state_name(e->state));
+		json_add_text(object, "old_state", vfiopm_state_name(e->old_state));
+		json_add_text(object, "state", vfiopm_state_name(e->state));
 		break;
 	case WATCH_DRIVER:
-		add_string(object, "old_driver", e->old_text);
-		add_string(object, "driver", e->text);
+		json_add_text(object, "old_driver", e->old_text);
+		json_add_text(object, "driver", e->text);
 		break;
 	case WATCH_OWNER:
-		add_string(object, "old_owner", e->old_text);
-		add_string(object, "owner", e->text);
+		json_add_text(object, "old_owner", e->old_text);
+		json_add_text(object, "owner", e->text);
 		break;
 	case WATCH_LOST:
 		json_object_object_add(object, "count",
@@ -187,8 +181,7 @@ static void print_json(const struct watch_event *e)
 	case WATCH_GONE:
 		break;
 	}
-	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN));
-	json_object_put(object);
+	json_print_line(object);
 }
 
 static int follow(struct watch *watch, bool json)

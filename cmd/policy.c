@@ -2,13 +2,13 @@
 /* vfio-pm policy: show or set the host's side. */
 #include <errno.h>
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
+#include "json.h"
 
 enum { KEY_CONTROL = KEY_VERB,
        KEY_D3COLD,
@@ -177,18 +177,13 @@ static const char *drift_text(unsigned int drift)
 	}
 }
 
-static json_object *text_or_null(const char *text)
-{
-	return text ? json_object_new_string(text) : NULL;
-}
-
 static json_object *shown_json(const struct vfiopm_device *dev, const struct shown *s)
 {
 	json_object *o = json_object_new_object(), *persisted = NULL, *d3cold = NULL, *drift;
 	const char *control = NULL;
 
 	json_object_object_add(o, "address", json_object_new_string(vfiopm_device_get_name(dev)));
-	json_object_object_add(o, "control", text_or_null(s->control));
+	json_object_object_add(o, "control", json_text(s->control));
 	json_object_object_add(o, "d3cold_allowed",
 			       s->d3cold ? json_object_new_boolean(s->d3cold[0] == 'a') : NULL);
 	json_object_object_add(o, "status", json_object_new_string(s->status));
@@ -199,7 +194,7 @@ static json_object *shown_json(const struct vfiopm_device *dev, const struct sho
 			control = s->persisted_control ? "on" : "auto";
 		if (s->persisted_d3cold >= 0)
 			d3cold = json_object_new_boolean(s->persisted_d3cold);
-		json_object_object_add(persisted, "control", text_or_null(control));
+		json_object_object_add(persisted, "control", json_text(control));
 		json_object_object_add(persisted, "d3cold_allowed", d3cold);
 	}
 	json_object_object_add(o, "persisted", persisted);
