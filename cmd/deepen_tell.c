@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The service's statistics, over an abstract socket: the name ends with the
- * process, whatever ends that, and no file tells of what isn't there any more.
+ * The service's statistics, over an abstract socket: no file tells of what
+ * isn't there any more.
  */
-#include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "abstract.h"
 #include "deepen.h"
 #include "deepen_tell.h"
 #include "holder.h"
@@ -21,27 +18,16 @@
 
 static socklen_t address_of(uid_t uid, struct sockaddr_un *ret)
 {
-	int n;
-
-	memset(ret, 0, sizeof(*ret));
-	ret->sun_family = AF_UNIX;
-	n = snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, PROGRAM "/%u/deepen",
-		     (unsigned int)uid);
-	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+	return abstract_address(ret, "%u/deepen", (unsigned int)uid);
 }
 
 int deepen_tell_open(void)
 {
 	struct sockaddr_un addr;
 	socklen_t len = address_of(geteuid(), &addr);
-	int fd;
+	int fd = abstract_listen(&addr, len, 16);
 
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0 && (bind(fd, (struct sockaddr *)&addr, len) < 0 || listen(fd, 16) < 0)) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
+	return fd < 0 ? -1 : fd;
 }
 
 static void fill(struct deepen_told *told, const struct deepen_device *d)
@@ -91,20 +77,15 @@ void deepen_tell(const struct deepen *s, int listen_fd)
 
 static int reach(struct app *app, uid_t uid)
 {
-	const struct timeval limit = { .tv_sec = ANSWER_MS / 1000 };
-	socklen_t len = sizeof(struct ucred);
 	struct sockaddr_un addr;
+	socklen_t len = address_of(uid, &addr);
 	struct ucred peer;
 	int fd;
 
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	fd = abstract_connect(&addr, len, 0, ANSWER_MS, &peer);
 	if (fd < 0)
 		return -1;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	if (connect(fd, (struct sockaddr *)&addr, address_of(uid, &addr)) == 0 &&
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && peer.uid == uid &&
-	    vfiopm_process_is_self_exe(app->ctx, peer.pid) != 0)
+	if (peer.uid == uid && vfiopm_process_is_self_exe(app->ctx, peer.pid) != 0)
 		return fd;
 	close(fd);
 	return -1;

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "abstract.h"
 #include "guest.h"
 
 #define TOLD_VERSION 1
@@ -28,48 +29,20 @@ static uint64_t hash(const char *text)
 	return h;
 }
 
-static socklen_t address_len(int n)
-{
-	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
-}
-
 static socklen_t device_address(const struct vfiopm_device *dev, struct sockaddr_un *ret)
 {
-	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	return address_len(snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1,
-				    PROGRAM "/guest/%s", vfiopm_device_get_name(dev)));
+	return abstract_address(ret, "guest/%s", vfiopm_device_get_name(dev));
 }
 
 /* Of a socket that isn't there yet: as it was written. */
 static socklen_t socket_address(const char *path, struct sockaddr_un *ret)
 {
 	char *real = realpath(path, NULL);
-	int n;
+	socklen_t len = abstract_address(ret, "guest-socket/%016llx",
+					 (unsigned long long)hash(real ? real : path));
 
-	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	n = snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1,
-		     PROGRAM "/guest-socket/%016llx",
-		     (unsigned long long)hash(real ? real : path));
 	free(real);
-	return address_len(n);
-}
-
-/* Connect to whoever has the name: -ECONNREFUSED when nobody has. */
-static int reach(const struct sockaddr_un *addr, socklen_t len, struct ucred *peer)
-{
-	socklen_t size = sizeof(*peer);
-	int fd, r = 0;
-
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (const struct sockaddr *)addr, len) < 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &size) < 0)
-		r = -errno;
-	if (r == 0)
-		return fd;
-	close(fd);
-	return r;
+	return len;
 }
 
 int guest_claim(struct app *app, const struct vfiopm_device *dev, const char *path, pid_t *pid,
@@ -77,20 +50,16 @@ int guest_claim(struct app *app, const struct vfiopm_device *dev, const char *pa
 {
 	struct sockaddr_un addr;
 	socklen_t len = dev ? device_address(dev, &addr) : socket_address(path, &addr);
-	struct ucred peer = { 0 };
+	struct ucred peer;
 	int fd, r;
 
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&addr, len) == 0 && listen(fd, 64) == 0) {
-		*ret = fd;
+	r = abstract_listen(&addr, len, 64);
+	if (r >= 0) {
+		*ret = r;
 		return 0;
 	}
-	r = -errno;
-	close(fd);
 	*pid = 0;
-	fd = reach(&addr, len, &peer);
+	fd = abstract_connect(&addr, len, SOCK_NONBLOCK, 0, &peer);
 	if (fd >= 0) {
 		*pid = peer.pid;
 		close(fd);
@@ -126,11 +95,11 @@ int guest_claim_ask(struct app *app, const struct vfiopm_device *dev, struct gue
 	struct guest_told told;
 	struct sockaddr_un addr;
 	socklen_t len = device_address(dev, &addr);
-	struct ucred peer = { 0 };
+	struct ucred peer;
 	struct pollfd p = { .events = POLLIN };
 	ssize_t n = -1;
 
-	p.fd = reach(&addr, len, &peer);
+	p.fd = abstract_connect(&addr, len, SOCK_NONBLOCK, 0, &peer);
 	if (p.fd < 0)
 		return p.fd == -ECONNREFUSED ? 0 : p.fd;
 	/* The name may be anybody's; an executable that can't be read is believed to root only. */

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "abstract.h"
 #include "holder.h"
 
 /* A device that is woken all the time isn't put to sleep more often than this. */
@@ -61,16 +62,9 @@ static void holder_say(struct holder *h, int priority, const char *fmt, ...)
 	h->log(h->log_data, priority, line);
 }
 
-/* An abstract name: it ends with the process, whatever ends that. */
 socklen_t holder_address(uid_t uid, int group, struct sockaddr_un *ret)
 {
-	int n;
-
-	memset(ret, 0, sizeof(*ret));
-	ret->sun_family = AF_UNIX;
-	n = snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, PROGRAM "/%u/group/%d",
-		     (unsigned int)uid, group);
-	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+	return abstract_address(ret, "%u/group/%d", (unsigned int)uid, group);
 }
 
 struct holder *holder_new(struct vfiopm_ctx *ctx, holder_log_fn log, void *data)
@@ -121,7 +115,7 @@ int holder_listen(struct holder *h, int group)
 	struct sockaddr_un addr;
 	struct listener *grown;
 	socklen_t len;
-	int fd, r;
+	int fd;
 
 	for (size_t i = 0; i < h->n_listeners; i++)
 		if (h->listeners[i].group == group)
@@ -130,15 +124,10 @@ int holder_listen(struct holder *h, int group)
 	if (!grown)
 		return -ENOMEM;
 	h->listeners = grown;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
 	len = holder_address(geteuid(), group, &addr);
-	if (bind(fd, (struct sockaddr *)&addr, len) < 0 || listen(fd, 64) < 0) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
+	fd = abstract_listen(&addr, len, 64);
+	if (fd < 0)
+		return fd;
 	h->listeners[h->n_listeners++] = (struct listener){ .group = group, .fd = fd };
 	return 0;
 }

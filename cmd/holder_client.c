@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "abstract.h"
 #include "holder.h"
 
 /* Open, reset and resume take 1.5 s on real platforms, for ever on a wedged one. */
@@ -79,24 +80,17 @@ static int start_holder(int group)
 static int connect_holder(struct app *app, int group, int *ret)
 {
 	struct sockaddr_un addr;
+	socklen_t len = holder_address(geteuid(), group, &addr);
 	struct ucred peer;
-	socklen_t len = sizeof(peer);
-	int fd, r = 0;
+	int fd;
 
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	fd = abstract_connect(&addr, len, 0, 0, &peer);
 	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&addr, holder_address(geteuid(), group, &addr)) < 0)
-		r = -errno;
-	else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		r = -errno;
-	else if (peer.uid != geteuid() && peer.uid != 0)
-		r = -EPERM;
-	else if (vfiopm_process_is_self_exe(app->ctx, peer.pid) == 0)
-		r = -EPERM;
-	if (r < 0) {
+		return fd;
+	if ((peer.uid != geteuid() && peer.uid != 0) ||
+	    vfiopm_process_is_self_exe(app->ctx, peer.pid) == 0) {
 		close(fd);
-		return r;
+		return -EPERM;
 	}
 	*ret = fd;
 	return 0;
