@@ -58,16 +58,24 @@ void app_remember(struct app *app, const char *fmt, ...)
 	va_end(args);
 }
 
+static void print_cannot(const char *what, const char *addr, const char *fmt, va_list args)
+	__attribute__((format(printf, 3, 0)));
+
+static void print_cannot(const char *what, const char *addr, const char *fmt, va_list args)
+{
+	fflush(stdout);
+	fprintf(stderr, PROGRAM ": cannot %s '%s': ", what, addr);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+}
+
 void app_cannot(struct app *app, const char *what, const char *addr, const char *fmt, ...)
 {
 	va_list args;
 
-	fflush(stdout);
-	fprintf(stderr, PROGRAM ": cannot %s '%s': ", what, addr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	print_cannot(what, addr, fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
 	va_start(args, fmt);
 	remember(app, fmt, args);
 	va_end(args);
@@ -77,12 +85,9 @@ void msg_cannot(const char *what, const char *addr, const char *fmt, ...)
 {
 	va_list args;
 
-	fflush(stdout);
-	fprintf(stderr, PROGRAM ": cannot %s '%s': ", what, addr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	print_cannot(what, addr, fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
 }
 
 /* Why a device can't be borrowed or put to sleep, in a sentence with "refused: ". */
