@@ -271,8 +271,14 @@ void rule_bridge_child(struct scene *s)
 	}
 }
 
-/* One device that may not go to D3cold keeps its port out of D3 (pci_bridge_d3_update()). */
-void rule_sibling_d3cold(struct scene *s)
+typedef void (*judge_fn)(struct scene *s, struct look *child, size_t k);
+
+/*
+ * A port asks every device below it, asleep or not (pci_bridge_d3_update()):
+ * judge those beside the way whose @attr has @value, below ports that don't
+ * sleep.
+ */
+static void judge_beside(struct scene *s, enum attr attr, const char *value, judge_fn judge)
 {
 	if (!wants_ports(s))
 		return;
@@ -283,18 +289,27 @@ void rule_sibling_d3cold(struct scene *s)
 			continue;
 		for (size_t i = 0; i < port->n_children; i++) {
 			struct look *child = port->children[i];
-			struct vfiopm_finding *f;
 
-			if (child == s->look || (k > 0 && child == s->ports[k - 1]) ||
-			    !look_is(child, ATTR_D3COLD, "0"))
-				continue;
-			f = blocks(s, ROUTES_PORTS(k), child,
-				   "d3cold_allowed is 0, which keeps %s out of D3",
-				   port->dev->name);
-			quote(s, f, child, ATTR_D3COLD);
-			mend_knob(s, f, child, ATTR_D3COLD, "1");
+			if (child != s->look && (k == 0 || child != s->ports[k - 1]) &&
+			    look_is(child, attr, value))
+				judge(s, child, k);
 		}
 	}
+}
+
+static void judge_d3cold(struct scene *s, struct look *child, size_t k)
+{
+	struct vfiopm_finding *f;
+
+	f = blocks(s, ROUTES_PORTS(k), child, "d3cold_allowed is 0, which keeps %s out of D3",
+		   s->ports[k]->dev->name);
+	quote(s, f, child, ATTR_D3COLD);
+	mend_knob(s, f, child, ATTR_D3COLD, "1");
+}
+
+void rule_sibling_d3cold(struct scene *s)
+{
+	judge_beside(s, ATTR_D3COLD, "0", judge_d3cold);
 }
 
 /*
@@ -361,21 +376,7 @@ void rule_wakeup(struct scene *s)
 
 void rule_sibling_wakeup(struct scene *s)
 {
-	if (!wants_ports(s))
-		return;
-	for (size_t k = 0; k < s->n_ports; k++) {
-		struct look *port = s->ports[k];
-
-		if (port_sleeps(s, k) || !list_children(s, k))
-			continue;
-		for (size_t i = 0; i < port->n_children; i++) {
-			struct look *child = port->children[i];
-
-			if (child != s->look && (k == 0 || child != s->ports[k - 1]) &&
-			    look_is(child, ATTR_WAKEUP, "enabled"))
-				judge_wakeup(s, child, k);
-		}
-	}
+	judge_beside(s, ATTR_WAKEUP, "enabled", judge_wakeup);
 }
 
 static bool is_blocked(const struct vfiopm_explanation *e, unsigned int routes)
