@@ -8,34 +8,7 @@ load lib
 load cmd
 load module-lib
 load guest_pm
-
-setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
-	[ -d /sys/module/vfio_pci ] || load_vfio disable_idle_d3=1
-	vmm='' deepen=''
-}
-
-teardown() {
-	deepen_stop || true
-	vmm_stop
-	pkill -KILL -x vfio-pm || true
-	unbind_all
-}
-
-role_of() { # KIND POWER: sets REPLY to a role; the kinds are shuffled
-	for REPLY in D3COLD D3COLD2 D3COLD_PORT SHARED0 SHARED1 D3HOT D3HOT_PORT NVME; do
-		[ "$(dev "KIND_$REPLY") $(dev "POWER_$REPLY")" != "$1 $2" ] || return 0
-	done
-	return 1
-}
-
-subject() { # sets role, address, allow: D3cold by a resource of its own
-	allow=()
-	role_of e1000e own || { role_of nvme own; allow=("--state-loss-ok=${!REPLY}"); }
-	role=$REPLY
-	address=${!role}
-	bind_vfio "$address"
-}
+load deepen
 
 refused() { # REASON ARGUMENT...: the owner of $role is in D3hot and stays there
 	local reason=$1

@@ -7,40 +7,10 @@
 load lib
 load cmd
 load guest_pm
-
-setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
-	[ -d /sys/module/vfio_pci ] || load_vfio disable_idle_d3=1
-	vmm='' deepen=''
-}
-
-teardown() {
-	deepen_stop || true
-	vmm_stop
-	pkill -KILL -x vfio-pm || true
-	unbind_all
-}
-
-# A role whose kind has No_Soft_Reset clear and power of its own: the kinds are shuffled.
-pick() { # KIND POWER: sets REPLY to a role
-	local role
-	for role in D3COLD D3COLD2 D3COLD_PORT SHARED0 SHARED1 D3HOT D3HOT_PORT; do
-		REPLY=$role
-		[ "$(dev "KIND_$role") $(dev "POWER_$role")" != "$1 $2" ] || return 0
-	done
-	return 1
-}
-
-# Prefers e1000e; an nvme does it with --state-loss-ok.
-subject() { # sets role, address, allow
-	if pick e1000e own; then allow=(); else pick nvme own; allow=("--state-loss-ok=${!REPLY}"); fi
-	role=$REPLY
-	address=${!REPLY}
-}
+load deepen
 
 @test "the owner's D3hot becomes D3cold, its own D0 wakes" {
 	subject
-	bind_vfio "$address"
 	vmm_start "$role"
 	vmm touch 0
 	before=$REPLY
@@ -67,7 +37,6 @@ subject() { # sets role, address, allow
 
 @test "an owner alone in its cgroup is stopped by the freezer" {
 	subject
-	bind_vfio "$address"
 	cgroup_start "$role"
 	deepen_start --dwell=0 "${allow[@]}" "$address"
 	vmm d3 0
@@ -79,7 +48,6 @@ subject() { # sets role, address, allow
 
 race() { # ROUNDS START
 	subject
-	bind_vfio "$address"
 	"$2" "$role"
 	deepen_start --dwell=0 --rate=0 --retry=100ms "${allow[@]}" "$address"
 	wait_said "$address: watched"
@@ -100,7 +68,6 @@ race() { # ROUNDS START
 
 @test "killed at random: the owner is never left stopped, and lives" {
 	subject
-	bind_vfio "$address"
 	vmm_start "$role"
 	rounds=$(count 100)
 	vmm toggle 0 $((rounds * 60)) 40000

@@ -1,0 +1,34 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What the files about deepen share: `load deepen` after `load guest_pm`.
+# shellcheck disable=SC2034 # what is set here is for the files that load this
+
+setup() {
+	mark "test $BATS_TEST_DESCRIPTION"
+	[ -d /sys/module/vfio_pci ] || load_vfio disable_idle_d3=1
+	vmm='' deepen=''
+}
+
+teardown() {
+	deepen_stop || true
+	vmm_stop
+	pkill -KILL -x vfio-pm || true
+	unbind_all
+}
+
+role_of() { # KIND POWER: sets REPLY to a role; the kinds are shuffled
+	for REPLY in D3COLD D3COLD2 D3COLD_PORT SHARED0 SHARED1 D3HOT D3HOT_PORT NVME; do
+		[ "$(dev "KIND_$REPLY") $(dev "POWER_$REPLY")" != "$1 $2" ] || return 0
+	done
+	return 1
+}
+
+# Prefers e1000e, whose No_Soft_Reset is clear; an nvme does it with --state-loss-ok.
+subject() { # sets role, address, allow: D3cold by a resource of its own; bound
+	allow=()
+	role_of e1000e own || { role_of nvme own; allow=("--state-loss-ok=${!REPLY}"); }
+	role=$REPLY
+	address=${!role}
+	bind_vfio "$address"
+}
