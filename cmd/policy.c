@@ -368,12 +368,14 @@ static void tell_outcome(const struct vfiopm_device *dev, const struct vfiopm_po
 	bool slept = vfiopm_power_get_status(before) == VFIOPM_STATUS_SUSPENDED;
 	struct vfiopm_power *after = NULL;
 	const char *control;
+	bool may_sleep;
 
 	if (vfiopm_power_new(dev, &after) < 0)
 		return;
 	control = vfiopm_power_get_control(after);
+	may_sleep = slept && control && !strcmp(control, "auto");
 	/* A device that may sleep is given the time to. */
-	if (slept && control && !strcmp(control, "auto")) {
+	if (may_sleep) {
 		vfiopm_power_free(after);
 		after = NULL;
 		vfiopm_power_wait_asleep(dev, VFIOPM_STATE_D3HOT, SETTLE_MS, &after);
@@ -385,7 +387,7 @@ static void tell_outcome(const struct vfiopm_device *dev, const struct vfiopm_po
 	       vfiopm_state_name(vfiopm_power_get_state(before)),
 	       vfiopm_status_name(vfiopm_power_get_status(after)),
 	       vfiopm_state_name(vfiopm_power_get_state(after)));
-	if (slept && !vfiopm_power_is_asleep(after) && control && !strcmp(control, "auto"))
+	if (may_sleep && !vfiopm_power_is_asleep(after))
 		msg_warn("'%s' woke and doesn't sleep again: a low power that was entered with "
 			 "wakeup has ended",
 			 vfiopm_device_get_name(dev));
