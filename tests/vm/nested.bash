@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # A stock QEMU inside the VM, as the owner of devices: `load nested` after `load lib`, a head with
-# mem=3072 (384 MiB of the guest are pinned, for each device anew), and `make test-nested` before.
+# mem=3072 qemu="-smp 1" (384 MiB of the guest are pinned, for each device anew), and `make test-nested` before.
 #
 #	nested_start ROLE...		devices on vfio-pci (or vfio-pm-pci) already; the guest sees the
 #					first as 0000:00:10.0, the second as 0000:00:11.0, 20 to 40 s later
@@ -18,9 +18,11 @@
 #
 # $nested_qmp_socket is a second monitor, for the tool; nested_pid prints QEMU's number. All state is in
 # files, so that one guest may serve several cases: start it in setup_file, stop it in teardown_file.
-# A trap: kvm_amd on an emulated AMD isn't steady. Some boots hang or panic (once in hrtimer_interrupt(), by an
-# interrupt while they were disabled), on q35 more than on pc, and none has yet brought e1000e up (`works`)
-# with the device passed through. So whatever uses this is group=lab.
+# The machine below has one processor (qemu="-smp 1" in the head). QEMU 7.2's emulated VMRUN leaves the vector
+# of an interrupt that it has injected in exception_index (target/i386/tcg/sysemu/svm_helper.c), and a
+# request to leave the execution loop makes an exception of that: the guest gets its timer interrupt a second
+# time, with interrupts disabled, and hangs in hrtimer_interrupt() or dies in its entry code. With two
+# processors the round-robin scheduler makes such a request ten times a second, with one nobody does.
 #
 # In the guest, tests/vm/nested/init has: node, net, kick, load, irqs, works.
 
