@@ -1,31 +1,39 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=1200 cost=200 mem=3072 qemu="-smp 1" group=lab
+#     drivers=vfio-pci,vfio-pm-pci
 #
-# Guest-driven sleep with a stock QEMU: the guest's own drivers suspend, its ACPI calls the table.
+# Guest-driven sleep with a stock QEMU: the guest's own drivers suspend, its ACPI calls the table. One device
+# ($here) is on the guest's root complex, the other ($there) behind a root port, in slots of the seed's choice.
 
 load lib
 load cmd
 load nested
+load nested-deepen
 
 listen_log=$nested_dir.log
 listen_pid=$nested_dir.listener
 socket=$nested_dir.sock
 
+slots() { # sets role0, device0 ... and, in the guest, here (of role0) and there (of role1)
+	subjects
+	here=$(printf '%02x' $((VM_SEED % 13 + 2)))
+	there=$(printf '%02x' $((VM_SEED % 14 + 15)))
+	map=("--device=$here.0=$device0" "--device=$there.0/00.0=$device1")
+}
+
 setup_file() {
+	slots
 	load_vfio disable_idle_d3=1
-	bind_vfio "$D3COLD" "$D3COLD2"
-	"$vfio_pm" guest-table 10.0 11.0 --socket="$socket" --output="$nested_dir.aml" >"$nested_dir.args"
+	bind_vfio "$device0" "$device1"
+	"$vfio_pm" guest-table "$here.0" "$there.0/00.0" --socket="$socket" --output="$nested_dir.aml" >"$nested_dir.args"
 	listen_start
 	vm_start
 }
 
 vm_start() {
 	read -ra NESTED_ARGS <<<"$(tr '\n' ' ' <"$nested_dir.args")"
-	# pc's slots can be hot-plugged by ACPI unless it is told not to: no _EJ0 then, as on q35.
-	NESTED_ARGS+=(-global PIIX4_PM.acpi-root-pci-hotplug=off
-		-global PIIX4_PM.acpi-pci-hotplug-with-bridge-support=off)
-	nested_start D3COLD D3COLD2
+	nested_start "$role0:$here" "$role1:$there:port"
 }
 
 teardown_file() {
@@ -34,7 +42,10 @@ teardown_file() {
 	unbind_all
 }
 
-setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+setup() {
+	mark "test $BATS_TEST_DESCRIPTION"
+	slots
+}
 
 teardown() {
 	tail -n 15 "$listen_log"
@@ -42,7 +53,7 @@ teardown() {
 }
 
 listen_start() {
-	"$vfio_pm" guest-listen --socket="$socket" --device=10.0="$D3COLD" --device=11.0="$D3COLD2" \
+	"$vfio_pm" guest-listen --socket="$socket" "${map[@]}" \
 		--qmp="$nested_qmp_socket" --rate=0 --dwell=0 >>"$listen_log" 2>&1 3>&- 9>&- &
 	echo $! >"$listen_pid"
 }
@@ -57,34 +68,34 @@ listen_stop() { # [SIGNAL]
 said_times() { [ "$(grep -c -- "$1" "$listen_log")" -ge "$2" ]; } # REGEX N
 
 both() { # STATUS STATE
-	wait_state "$D3COLD" "$@" && wait_state "$D3COLD2" "$@"
+	wait_state "$device0" "$@" && wait_state "$device1" "$@"
 }
 
 asleep() {
-	nested 'kick suspend 10 && kick suspend 11' || return
-	both suspended D3cold
+	nested "kick suspend $here && kick suspend $there" || return
+	deep
 }
 
-awake() {
-	nested 'kick resume 10 && kick resume 11' || return
-	is_state "$D3COLD" active D0 && is_state "$D3COLD2" active D0 || fail "$REPLY"
+wake() {
+	nested "kick resume $here && kick resume $there" || return
+	awake
 }
 
-works() { nested 'works 10 && works 11'; }
+works() { nested "works $here && works $there"; }
 
 @test "the guest's drivers suspend and resume: D3cold on the host, registers, DMA and interrupts" {
 	works
-	nested 'cat $(node 10)/firmware_node/path; ls -d $(node 10)/firmware_node/power_resources_D3hot $(node 11)/firmware_node/power_resources_D3hot'
+	nested "ls -d \$(node $here)/firmware_node/power_resources_D3hot \$(node $there)/firmware_node/power_resources_D3hot"
 	asleep
-	nested 'cat $(node 10)/power_state $(node 11)/power_state'
+	nested "cat \$(node $here)/power_state \$(node $there)/power_state"
 	[ "$REPLY" = $'D3cold\nD3cold' ] || fail "$REPLY"
-	vp status "$D3COLD"
-	[[ $output == *"driven by   the guest of qemu-system-x86, process $(nested_pid), where it is 10.0"* ]] || fail "$output"
-	awake
+	vp status "$device0"
+	[[ $output == *"driven by   the guest of qemu-system-x86, process $(nested_pid), where it is $here.0"* ]] || fail "$output"
+	wake
 	works
 	rounds=$(count 200)
 	for ((i = 1; i <= rounds; i++)); do
-		asleep && awake || fail "round $i of $rounds"
+		asleep && wake || fail "round $i of $rounds"
 	done
 	works
 	grep -E ' (off|on).*: answered' "$listen_log" | tail -n 4 | sed "s/^/# $VM_KERNEL: /" >&3
@@ -94,21 +105,21 @@ works() { nested 'works 10 && works 11'; }
 	asleep
 	listen_stop KILL
 	local start=$SECONDS
-	nested 'kick resume 10 && kick resume 11' 60
+	nested "kick resume $here && kick resume $there" 60
 	[ $((SECONDS - start)) -le 12 ] || fail "$((SECONDS - start)) s"
-	is_state "$D3COLD" active D0
+	is_state "$device0" active D0
 	nested_alive
 	works
 	# Without one: bounded, and it works.
 	start=${EPOCHREALTIME/./}
-	nested 'for i in 1 2 3 4 5; do kick suspend 10; kick resume 10; done' 60
+	nested "for i in 1 2 3 4 5; do kick suspend $here; kick resume $here; done" 60
 	echo "# $VM_KERNEL: five transitions without a listener: $((${EPOCHREALTIME/./} - start)) us" >&3
 	works
-	is_state "$D3COLD" active D0
+	is_state "$device0" active D0
 	listen_start
 	wait_for "$VM_PATIENCE" said_times "connected to" 2
 	asleep
-	awake
+	wake
 	works
 }
 
@@ -117,14 +128,14 @@ works() { nested 'works 10 && works 11'; }
 	nested_qmp '{"execute":"stop"}'
 	both suspended D3cold
 	nested_qmp '{"execute":"cont"}'
-	awake
+	wake
 	asleep
 	nested_qmp '{"execute":"system_reset"}'
 	nested_boots
 	both active D0
 	works
 	asleep
-	awake
+	wake
 	works
 	asleep
 	nested_send 'echo c >/proc/sysrq-trigger'
@@ -132,30 +143,33 @@ works() { nested 'works 10 && works 11'; }
 	both active D0
 	works
 	asleep
-	awake
+	wake
 	works
 }
 
 @test "a QEMU that is killed in low power, and another" {
 	asleep
 	nested_stop
-	wait_for 20 eval '[ "$(<"$pci/$D3COLD/enable")" = 0 ]'
+	wait_for 20 eval '[ "$(<"$pci/$device0/enable")" = 0 ]'
 	vm_start
 	works
 	asleep
-	awake
+	wake
 	works
 }
 
 @test "S3 of the guest, in low power" {
-	asleep
-	nested_send 'echo mem >/sys/power/state; kick resume 10; kick resume 11; works 10 && works 11'
+	# QEMU resets its devices on the way up. e1000e's driver sets its own up again when it resumes; nvme's
+	# knows nothing of runtime PM (kick.ko only makes it look so) and would lose a controller.
+	nested "kick suspend $here"
+	wait_state "$device0" suspended D3cold
+	nested_send "echo mem >/sys/power/state; kick resume $here; works $here && works $there"
 	wait_for 60 nested_status suspended || fail "the guest doesn't sleep: $REPLY"
 	nested_qmp '{"execute":"system_wakeup"}'
 	nested_answer 90 || fail "$REPLY"
 	both active D0
 	asleep
-	awake
+	wake
 	works
 }
 
@@ -166,7 +180,7 @@ works() { nested 'works 10 && works 11'; }
 	RANDOM=$seed
 	for ((i = 0; i < n; i++)); do
 		what=$((RANDOM % 4))
-		nested_send 'for i in 1 2 3; do kick suspend 10; kick suspend 11; kick resume 10; kick resume 11; done'
+		nested_send "for i in 1 2 3; do kick suspend $here; kick suspend $there; kick resume $here; kick resume $there; done"
 		sleep "$((RANDOM % 2)).$((RANDOM % 10))$((RANDOM % 10))"
 		case $what in
 		0) nested_qmp '{"execute":"system_reset"}'; nested_boots ;;
@@ -179,7 +193,7 @@ works() { nested 'works 10 && works 11'; }
 		nested_alive
 	done
 	asleep
-	awake
+	wake
 	listen_stop
 	grep 'total\|frames' "$listen_log"
 }

@@ -10,7 +10,7 @@ load module-lib
 load nested
 load nested-deepen
 
-PM_DRIVER=vfio-pci
+PM_DRIVER=$vfio_driver
 
 setup_file() {
 	subjects

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=900 cost=130 mem=3072 qemu="-smp 1" group=lab
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=900 cost=130 mem=3072 qemu="-smp 1" group=lab drivers=vfio-pci,vfio-pm-pci
 #
 # The service with a stock QEMU, in whose guest the devices' own drivers suspend and resume them.
 
@@ -11,7 +11,7 @@ load guest_pm
 load nested
 load nested-deepen
 
-PM_DRIVER=${PM_DRIVER:-vfio-pci}
+PM_DRIVER=$vfio_driver
 
 setup_file() {
 	subjects
@@ -70,7 +70,7 @@ teardown() {
 	wait_said "$device1: watched"
 	rounds=$(count 5000)
 	read -r _ offset _ <<<"$(dev "REG_$role0")"
-	nested "echo 10 $offset $rounds 60 >/sys/module/kick/parameters/storm; cat /sys/module/kick/parameters/storm" $((rounds + 60))
+	nested "storm 10 $offset $rounds 60" $((rounds + 60))
 	[ "$REPLY" = "rounds $rounds bad 0 failed 0" ] || fail "$REPLY"
 	deepen_stop
 	echo "# $(grep "$device0: deepened [0-9]" "$deepen_log")" >&3
@@ -81,7 +81,7 @@ teardown() {
 @test "the service killed at random: QEMU is never left stopped, the guest lives" {
 	rounds=$(count 100)
 	read -r _ offset _ <<<"$(dev "REG_$role0")"
-	nested_send "echo 10 $offset $((rounds * 12)) 60 >/sys/module/kick/parameters/storm; cat /sys/module/kick/parameters/storm"
+	nested_send "storm 10 $offset $((rounds * 12)) 60"
 	for ((i = 0; i < rounds; i++)); do
 		deepen_start --dwell=0 --rate=0 --retry=100ms "${loss[@]}" "$device0" "$device1"
 		sleep "0.$((RANDOM % 10))$((RANDOM % 10))"

@@ -4,8 +4,9 @@
 # A stock QEMU inside the VM, as the owner of devices: `load nested` after `load lib`, a head with
 # mem=3072 qemu="-smp 1" (384 MiB of the guest are pinned, for each device anew), and `make test-nested` before.
 #
-#	nested_start ROLE...		devices on vfio-pci (or vfio-pm-pci) already; the guest sees the
-#					first as 0000:00:10.0, the second as 0000:00:11.0, 20 to 40 s later
+#	nested_start ROLE[:SLOT[:port]]...	a q35 with these devices, which are on vfio-pci (or vfio-pm-pci)
+#					already; the guest obeys 20 to 40 s later. SLOT is the device's on bus 0
+#					(hex; 10, 11 ...), or that of a root port that it is behind
 #	NESTED_ARGS=(-acpitable ...)	more for QEMU, NESTED_APPEND="..." for the guest's kernel,
 #	NESTED_VFIO=",x-no-mmap=on"	for each vfio-pci device
 #	nested 'COMMAND'		in the guest's shell: sets REPLY to what it said; its status
@@ -30,19 +31,26 @@ nested_dir=${BATS_FILE_TMPDIR:-/run/tmp}/nested
 nested_qmp_socket=$nested_dir/qmp
 
 nested_start() { # ROLE...
-	local role slot=10 args=()
+	local word role slot place next=10 args=()
 	nested_stop
 	[ -e "$VM_ROOT/build/tests/nested/$VM_KERNEL.cpio" ] || fail "no guest: make test-nested" || return
 	[ -d /sys/module/kvm_amd ] || modprobe kvm_amd || return
 	mkdir -p "$nested_dir"
 	mkfifo "$nested_dir"/{uart,monitor}.{in,out}
 	: >"$nested_dir/console"
-	for role; do
-		args+=(-device "vfio-pci,host=${!role},id=vfio$slot,addr=0x$slot,rombar=0${NESTED_VFIO:-}")
-		slot=$((slot + 1))
+	for word; do
+		IFS=: read -r role slot place <<<"$word"
+		[ -n "$slot" ] || slot=$((next++))
+		if [ "$place" = port ]; then
+			args+=(-device "pcie-root-port,id=port$slot,bus=pcie.0,addr=0x$slot,chassis=$((16#$slot)),hotplug=off")
+			place=bus=port$slot,addr=0x0
+		else
+			place=bus=pcie.0,addr=0x$slot
+		fi
+		args+=(-device "vfio-pci,host=${!role},id=vfio$slot,$place,rombar=0${NESTED_VFIO:-}")
 	done
-	${NESTED_WITH:-} qemu-system-x86_64 -machine pc -accel kvm -cpu host -m 384 -display none -nodefaults \
-		-no-user-config -monitor none -global PIIX4_PM.disable_s3=0 \
+	${NESTED_WITH:-} qemu-system-x86_64 -machine q35 -accel kvm -cpu host -m 384 -display none -nodefaults \
+		-no-user-config -monitor none -global ICH9-LPC.disable_s3=0 \
 		-serial "file:$nested_dir/console" \
 		-chardev "pipe,id=uart,path=$nested_dir/uart" -device isa-serial,chardev=uart \
 		-chardev "pipe,id=monitor,path=$nested_dir/monitor" -mon chardev=monitor,mode=control \

@@ -2,11 +2,11 @@
 /*
  * Runtime PM at a test's word, in the nested guest: insmod kick.ko, then
  *
- *	echo SLOT >/sys/module/kick/parameters/suspend
- *	echo SLOT >/sys/module/kick/parameters/resume
- *	echo SLOT OFFSET ROUNDS MAX_MS >/sys/module/kick/parameters/storm
+ *	echo DEVICE >/sys/module/kick/parameters/suspend
+ *	echo DEVICE >/sys/module/kick/parameters/resume
+ *	echo DEVICE OFFSET ROUNDS MAX_MS >/sys/module/kick/parameters/storm
  *
- * SLOT is the device number on bus 0, in hex. e1000e drops its reference only
+ * DEVICE is a PCI address, 0000:01:00.0. e1000e drops its reference only
  * for a device that signals PME, which VFIO hides; nvme never does. So the
  * reference of the driver's probe is dropped here: from there on it is the
  * driver's own callbacks and the PCI core that write D3hot and D0. A storm does
@@ -20,17 +20,16 @@
 #include <linux/pm_runtime.h>
 #include <linux/random.h>
 
-static DECLARE_BITMAP(dropped, 32);
+static DECLARE_BITMAP(dropped, 1 << 16);
 static struct {
 	unsigned int rounds, bad, failed;
 } result;
 
 static int suspend(struct pci_dev *pdev)
 {
-	unsigned int slot = PCI_SLOT(pdev->devfn);
 	int r;
 
-	if (!test_and_set_bit(slot, dropped)) {
+	if (!test_and_set_bit(pci_dev_id(pdev), dropped)) {
 		pm_runtime_allow(&pdev->dev);
 		pm_runtime_put_noidle(&pdev->dev);
 	}
@@ -43,7 +42,7 @@ static int resume(struct pci_dev *pdev)
 {
 	int r = 0;
 
-	if (test_and_clear_bit(PCI_SLOT(pdev->devfn), dropped))
+	if (test_and_clear_bit(pci_dev_id(pdev), dropped))
 		r = pm_runtime_get_sync(&pdev->dev);
 	return r < 0 ? r : 0;
 }
@@ -78,15 +77,16 @@ static int storm(struct pci_dev *pdev, unsigned int offset, unsigned int rounds,
 
 static int obey(const char *val, const struct kernel_param *kp)
 {
-	unsigned int slot, offset, rounds, max_ms;
+	unsigned int domain, bus, slot, function, offset, rounds, max_ms;
 	const char *what = kp->arg;
 	struct pci_dev *pdev;
 	int n, r;
 
-	n = sscanf(val, "%x %x %u %u", &slot, &offset, &rounds, &max_ms);
-	if (n < 1 || slot > 31 || (what[0] == 'x' && n != 4))
+	n = sscanf(val, "%x:%x:%x.%x %x %u %u", &domain, &bus, &slot, &function, &offset,
+		   &rounds, &max_ms);
+	if (n < 4 || (what[0] == 'x' && n != 7))
 		return -EINVAL;
-	pdev = pci_get_domain_bus_and_slot(0, 0, PCI_DEVFN(slot, 0));
+	pdev = pci_get_domain_bus_and_slot(domain, bus, PCI_DEVFN(slot, function));
 	if (!pdev)
 		return -ENODEV;
 	r = what[0] == 's' ? suspend(pdev) :
