@@ -13,7 +13,8 @@ setup() {
 }
 
 teardown() {
-	pkill -KILL -x vfio-pm || true
+	pkill -KILL -x 'vfio-pm|socat' || true
+	rm -f /dev/log
 	unbind_all
 }
 
@@ -261,8 +262,7 @@ round_trip() { # ROLE STATE
 @test "hold: ready when asleep, logs wakes, ends at a signal with low power left" {
 	bind_vfio "$D3COLD"
 	notify=$BATS_TEST_TMPDIR/notify
-	socat -u "UNIX-RECV:$notify" "CREATE:$BATS_TEST_TMPDIR/notified" &
-	socat=$!
+	socat -u "UNIX-RECV:$notify" "CREATE:$BATS_TEST_TMPDIR/notified" 3>&- &
 	wait_for 5 test -S "$notify"
 	NOTIFY_SOCKET=$notify strace -D -o "$BATS_TEST_TMPDIR/calls" -e trace=read,ioctl \
 		"$vfio_pm" hold --on-wake=reenter "$D3COLD" 2>"$BATS_TEST_TMPDIR/log" &
@@ -283,7 +283,6 @@ round_trip() { # ROLE STATE
 	sed '1,/^read(.*, 128) *= 128$/d' "$BATS_TEST_TMPDIR/calls" | grep -q 'VFIO_DEVICE_FEATURE.*= 0' ||
 		fail "low power was not left: $(tail -n 20 "$BATS_TEST_TMPDIR/calls")"
 	is_state "$D3COLD" active D0
-	kill $socat 2>/dev/null || true
 }
 
 @test "unbind of a held device finishes within a second; the holder ends and says why" {
@@ -302,8 +301,7 @@ round_trip() { # ROLE STATE
 @test "unplug of a held device: it goes, and so does the holder" {
 	bind_vfio "$HOTPLUG"
 	# A holder in the background has syslog to talk to.
-	socat -u UNIX-RECV:/dev/log "CREATE:$BATS_TEST_TMPDIR/log" &
-	syslog=$!
+	socat -u UNIX-RECV:/dev/log "CREATE:$BATS_TEST_TMPDIR/log" 3>&- &
 	wait_for 5 test -S /dev/log
 	vp enter "$HOTPLUG"
 	expect_code 0
@@ -312,8 +310,6 @@ round_trip() { # ROLE STATE
 	wait_for 5 no_holder
 	wait_for 5 grep -q "$HOTPLUG: released: the host asked for it" "$BATS_TEST_TMPDIR/log" ||
 		fail "$(<"$BATS_TEST_TMPDIR/log")"
-	kill $syslog
-	rm -f /dev/log
 	device_add "$KIND_HOTPLUG" "$ID_HOTPLUG" "$HOTPLUG_BUS" \
 		"$([ "$KIND_HOTPLUG" = nvme ] && echo serial=HOTPLUG || echo romfile=)"
 	wait_for 20 there "$HOTPLUG"

@@ -284,8 +284,8 @@ qmp() { # JSON of a command; sets REPLY to the answer, fails when it is an error
 			fi
 		done
 	fi
-	qmp_call "$fd" 20 "$1"
-	try=$?
+	try=0
+	qmp_call "$fd" 20 "$1" || try=$?
 	exec {fd}>&-
 	[ "$try" = 0 ] || fail "qmp: $1: ${REPLY:-no answer}"
 }
