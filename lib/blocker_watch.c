@@ -43,19 +43,19 @@ static void account_causes(const struct vfiopm_account *before, const struct vfi
 	}
 }
 
-/* "python3 (pid 4711)": who the last wake is put down to, when it is a new one. */
-static void account_who(const struct vfiopm_account *before, const struct vfiopm_account *after,
-			char *buf, size_t size)
+/*
+ * "python3 (pid 4711)": who the last wake is put down to. It may be older than
+ * the watch: accesses that come within the autosuspend delay wake nothing.
+ */
+static void account_who(const struct vfiopm_account *after, char *buf, size_t size)
 {
-	const char *old, *time, *comm, *pid;
+	const char *comm, *pid;
 
-	if (!before || !after)
+	if (!after)
 		return;
-	old = vfiopm_account_get_last_wake(before, "time");
-	time = vfiopm_account_get_last_wake(after, "time");
 	comm = vfiopm_account_get_last_wake(after, "comm");
 	pid = vfiopm_account_get_last_wake(after, "pid");
-	if (!time || !comm || !pid || (old && !strcmp(old, time)))
+	if (!comm || !pid)
 		return;
 	snprintf(buf, size, "%s (pid %s)", comm, pid);
 	/* A task names itself as it likes. */
@@ -90,7 +90,7 @@ void watch_device(struct scene *s, int64_t ms)
 	watch->done = true;
 	vfiopm_account_new(s->look->dev, &after);
 	account_causes(before, after, watch->causes, sizeof(watch->causes));
-	account_who(before, after, watch->who, sizeof(watch->who));
+	account_who(after, watch->who, sizeof(watch->who));
 	vfiopm_account_free(before);
 	vfiopm_account_free(after);
 }
@@ -126,9 +126,12 @@ void rule_busy(struct scene *s)
 	s->busy = true;
 	f = blocks(s, ROUTES_ALL, s->look,
 		   "is kept busy: asleep for %" PRId64 " %% of %" PRId64 " ms, the status changed "
-		   "%u times%s%s%s%s", watch->suspended_ms * 100 / watch->ms, watch->ms,
+		   "%u times%s%s%s%s",
+		   watch->suspended_ms * 100 / watch->ms, watch->ms,
 		   watch->changes, watch->causes[0] ? ", woken " : "", watch->causes,
-		   watch->who[0] ? ", last by " : "", watch->who);
+		   !watch->who[0] ? "" : watch->causes[0] ? ", last by " :
+							    ", last woken by ",
+		   watch->who);
 	quote_file(s, f, file, value);
 	if (watch->causes[0]) {
 		device_path(s->look->dev, attr_file(ATTR_ACCOUNT), file, sizeof(file));

@@ -81,7 +81,9 @@ page() { # PAGE EXAMPLES-THAT-IT-HAS
 }
 
 @test "the man page's examples of explain" {
-	bind_vfio "$D3COLD" "$D3COLD_VIA"
+	bind_vfio "$D3COLD" "$D3COLD_VIA" "$D3COLD2"
+	# The third is what explain --all finds.
+	echo on >"$pci/$D3COLD2/power/control"
 	wait_state "$D3COLD_VIA" suspended D3hot
 	at=([0000:01:00.0]=$D3COLD [0000:03:00.0]=$D3COLD_VIA [0000:00:05.0]=$D3COLD_VIA_UP)
 	page vfio-pm-explain.8 7

@@ -86,6 +86,11 @@ teardown() {
 	bind_to vfio-pm-pci "$D3COLD"
 	wait_state "$D3COLD" suspended D3cold
 	start_user "$D3COLD" busy
+	# Within the autosuspend delay no access is a wake: the one before them all is named.
+	vp explain --watch=2 "$D3COLD"
+	expect_code 6
+	[[ $output == *"last woken by user (pid $user_pid)"* ]] || fail "$output"
+	echo 0 >"$pci/$D3COLD/power/autosuspend_delay_ms"
 	vp explain --watch=2 "$D3COLD"
 	expect_code 6
 	[[ $output =~ woken\ [1-9][0-9]*\ by\ config_read,\ last\ by\ user\ \(pid\ $user_pid\) ]] || fail "$output"
