@@ -12,6 +12,7 @@ load nested
 load nested-deepen
 
 PM_DRIVER=$vfio_driver
+NESTED_MACHINE=pc
 
 setup_file() {
 	subjects

@@ -9,6 +9,7 @@
 #					(hex; 10, 11 ...), or that of a root port that it is behind
 #	NESTED_ARGS=(-acpitable ...)	more for QEMU, NESTED_APPEND="..." for the guest's kernel,
 #	NESTED_VFIO=",x-no-mmap=on"	for each vfio-pci device
+#	NESTED_MACHINE=pc		has no ports, and can be woken from S3 more than once: q35 sleeps once
 #	nested 'COMMAND'		in the guest's shell: sets REPLY to what it said; its status
 #	nested_send 'COMMAND'; nested_answer [SECONDS]		the same in two steps
 #	nested_qmp '{"execute":"stop"}'	sets REPLY to the answer, fails on an error
@@ -31,7 +32,8 @@ nested_dir=${BATS_FILE_TMPDIR:-/run/tmp}/nested
 nested_qmp_socket=$nested_dir/qmp
 
 nested_start() { # ROLE...
-	local word role slot place next=10 args=()
+	local word role slot place next=10 args=() machine=${NESTED_MACHINE:-q35} bus=pcie.0 chipset=ICH9-LPC
+	[ "$machine" != pc ] || bus=pci.0 chipset=PIIX4_PM
 	nested_stop
 	[ -e "$VM_ROOT/build/tests/nested/$VM_KERNEL.cpio" ] || fail "no guest: make test-nested" || return
 	[ -d /sys/module/kvm_amd ] || modprobe kvm_amd || return
@@ -42,15 +44,15 @@ nested_start() { # ROLE...
 		IFS=: read -r role slot place <<<"$word"
 		[ -n "$slot" ] || slot=$((next++))
 		if [ "$place" = port ]; then
-			args+=(-device "pcie-root-port,id=port$slot,bus=pcie.0,addr=0x$slot,chassis=$((16#$slot)),hotplug=off")
+			args+=(-device "pcie-root-port,id=port$slot,bus=$bus,addr=0x$slot,chassis=$((16#$slot)),hotplug=off")
 			place=bus=port$slot,addr=0x0
 		else
-			place=bus=pcie.0,addr=0x$slot
+			place=bus=$bus,addr=0x$slot
 		fi
 		args+=(-device "vfio-pci,host=${!role},id=vfio$slot,$place,rombar=0${NESTED_VFIO:-}")
 	done
-	${NESTED_WITH:-} qemu-system-x86_64 -machine q35 -accel kvm -cpu host -m 384 -display none -nodefaults \
-		-no-user-config -monitor none -global ICH9-LPC.disable_s3=0 \
+	${NESTED_WITH:-} qemu-system-x86_64 -machine "$machine" -accel kvm -cpu host -m 384 -display none -nodefaults \
+		-no-user-config -monitor none -global $chipset.disable_s3=0 \
 		-serial "file:$nested_dir/console" \
 		-chardev "pipe,id=uart,path=$nested_dir/uart" -device isa-serial,chardev=uart \
 		-chardev "pipe,id=monitor,path=$nested_dir/monitor" -mon chardev=monitor,mode=control \
