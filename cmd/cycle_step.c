@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +22,8 @@
 #define PIECE_MS 1500
 /* A host that resumes a device does so in the call; the rest is bookkeeping. */
 #define AWAKE_MS 2000
+/* How long a command that is told to end may take for that. */
+#define COMMAND_END_MS 1000
 
 int64_t cycle_now_ns(void)
 {
@@ -114,21 +118,36 @@ static bool check_requests(struct cycle *c)
 	return any;
 }
 
-void cycle_pause(struct cycle *c, int64_t ms)
+/*
+ * Until @fd is readable (-1: never is), for @ms at most (-1: however long), and not beyond a
+ * signal or the host's request. True: it is readable.
+ */
+static bool wait_readable(struct cycle *c, int fd, int64_t ms)
 {
-	int64_t end = cycle_now_ns() + ms * 1000000;
+	int64_t end = ms < 0 ? INT64_MAX : cycle_now_ns() + ms * 1000000;
 
 	while (!c->interrupted && !check_requests(c)) {
-		struct pollfd pfd = { .fd = c->stop.fd, .events = POLLIN };
+		struct pollfd p[] = {
+			{ .fd = c->stop.fd, .events = POLLIN },
+			{ .fd = fd, .events = POLLIN },
+		};
 		int64_t left = (end - cycle_now_ns()) / 1000000;
 
 		/* Requests come on descriptors of the worker: looked at often enough. */
-		if (poll(&pfd, 1, left < 0 ? 0 : left > 200 ? 200 : (int)left) > 0 &&
-		    stop_signal(&c->stop))
+		poll(p, 2, left < 0 ? 0 : left > 200 ? 200 : (int)left);
+		if (p[0].revents && stop_signal(&c->stop))
 			c->interrupted = true;
+		if (p[1].revents)
+			return true;
 		if (cycle_now_ns() >= end)
-			return;
+			return false;
 	}
+	return false;
+}
+
+void cycle_pause(struct cycle *c, int64_t ms)
+{
+	wait_readable(c, -1, ms);
 }
 
 static bool all_fine(const struct cycle *c)
@@ -287,37 +306,72 @@ static void verify(struct cycle *c, size_t i)
 
 /* ---- the user's own check ---- */
 
-static void run_command(struct cycle *c, struct cycled *d, const char *phase)
+static pid_t start_command(const struct cycle *c, const struct cycled *d, const char *phase)
 {
-	const char *command = c->options->command;
 	char number[32];
-	int status;
 	pid_t pid;
 
-	if (!command || d->outcome != OUTCOME_OK || c->interrupted)
-		return;
 	fflush(stdout);
 	snprintf(number, sizeof(number), "%" PRId64, c->number);
 	pid = fork();
-	if (pid == 0) {
-		stop_restore(&c->stop);
-		setenv("VFIO_PM_DEVICE", vfiopm_device_get_name(d->dev), 1);
-		setenv("VFIO_PM_PHASE", phase, 1);
-		setenv("VFIO_PM_CYCLE", number, 1);
-		setenv("VFIO_PM_STATE", vfiopm_state_name(d->reached), 1);
-		execlp("sh", "sh", "-c", command, (char *)NULL);
-		_exit(127);
+	if (pid)
+		return pid;
+	stop_restore(&c->stop);
+	setenv("VFIO_PM_DEVICE", vfiopm_device_get_name(d->dev), 1);
+	setenv("VFIO_PM_PHASE", phase, 1);
+	setenv("VFIO_PM_CYCLE", number, 1);
+	setenv("VFIO_PM_STATE", vfiopm_state_name(d->reached), 1);
+	execlp("sh", "sh", "-c", c->options->command, (char *)NULL);
+	_exit(127);
+}
+
+/* True: it ended by itself, and @status is its own. */
+static bool await_command(struct cycle *c, pid_t pid, int pidfd, int *status)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	bool ended = wait_readable(c, pidfd, -1);
+
+	if (!ended) {
+		/* A device that is wanted back isn't kept for it. */
+		kill(pid, SIGTERM);
+		if (poll(&p, 1, COMMAND_END_MS) <= 0)
+			kill(pid, SIGKILL);
 	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	while (waitpid(pid, status, 0) < 0 && errno == EINTR)
 		;
-	if (pid < 0)
+	/* The terminal's ^C has reached both of us, and it may have been faster. */
+	cycle_pause(c, 0);
+	return ended && !c->interrupted;
+}
+
+static void run_command(struct cycle *c, struct cycled *d, const char *phase)
+{
+	int status, pidfd;
+	pid_t pid;
+
+	if (!c->options->command || d->outcome != OUTCOME_OK || c->interrupted ||
+	    check_requests(c))
+		return;
+	pid = start_command(c, d, phase);
+	pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+	if (pidfd < 0) {
 		fail(d, OUTCOME_COMMAND, "the command can't be started: %s", strerror(errno));
-	else if (WIFSIGNALED(status))
-		fail(d, OUTCOME_COMMAND, "%s: the command was ended by signal %d", phase,
-		     WTERMSIG(status));
-	else if (WEXITSTATUS(status))
-		fail(d, OUTCOME_COMMAND, "%s: the command's exit status: expected 0, found %d",
-		     phase, WEXITSTATUS(status));
+		if (pid > 0) {
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, 0);
+		}
+		return;
+	}
+	if (await_command(c, pid, pidfd, &status)) {
+		if (WIFSIGNALED(status))
+			fail(d, OUTCOME_COMMAND, "%s: the command was ended by signal %d", phase,
+			     WTERMSIG(status));
+		else if (WEXITSTATUS(status))
+			fail(d, OUTCOME_COMMAND,
+			     "%s: the command's exit status: expected 0, found %d", phase,
+			     WEXITSTATUS(status));
+	}
+	close(pidfd);
 }
 
 /* ---- all of it ---- */

@@ -5,13 +5,13 @@
 # cycle: figures of devices that come back, and the right words and code for each that doesn't.
 
 load lib
-
-vfio_pm=$VM_ROOT/build/vfio-pm
+load cmd
 
 setup() { mark "test $BATS_TEST_DESCRIPTION"; }
 
 teardown() {
 	[ -z "${cycle_pid:-}" ] || kill -INT "$cycle_pid" 2>/dev/null || true
+	end_user || true
 	unbind_all
 }
 
@@ -109,9 +109,76 @@ ends_with() { # STATUS SECONDS TEXT
 	run "$vfio_pm" cycle "$D3COLD" --count=5 --command='[ "$VFIO_PM_CYCLE" != 2 ] || exit 3'
 	[ "$status" = 1 ]
 	[[ $output == *"cannot cycle '$D3COLD': cycle 2: asleep: the command's exit status: expected 0, found 3"* ]]
-	run "$vfio_pm" cycle "$D3COLD" --count=5 --keep-going --json --command='[ "$VFIO_PM_CYCLE" != 2 ] || exit 3' 2>/dev/null
-	[ "$status" = 1 ]
 	is_state "$D3COLD" active D0
+}
+
+@test "--keep-going does, and counts" {
+	bound D3COLD
+	status=0
+	"$vfio_pm" cycle "$D3COLD" --count=5 --keep-going --json --command='[ $((VFIO_PM_CYCLE % 2)) = 1 ]' \
+		>"$BATS_TEST_TMPDIR/json" 2>"$BATS_TEST_TMPDIR/err" || status=$?
+	cat "$BATS_TEST_TMPDIR/err"
+	[ "$status" = 1 ]
+	jq -e '.devices[0] | .cycles == 5 and .failed == 2 and .first_failure.cycle == 2' "$BATS_TEST_TMPDIR/json"
+	[ "$(grep -c 'asleep: the command.s exit status: expected 0, found 1' "$BATS_TEST_TMPDIR/err")" = 2 ]
+	# Without it the first is the last.
+	"$vfio_pm" cycle "$D3COLD" --count=5 --json --command='[ $((VFIO_PM_CYCLE % 2)) = 1 ]' \
+		>"$BATS_TEST_TMPDIR/json" || true
+	jq -e '.devices[0] | .cycles == 2 and .failed == 1' "$BATS_TEST_TMPDIR/json"
+}
+
+@test "a failure comes with the kernel's messages of that cycle, not of another" {
+	bound D3COLD
+	run "$vfio_pm" cycle "$D3COLD" --count=5 \
+		--command='echo "words of cycle $VFIO_PM_CYCLE, $VFIO_PM_PHASE" >/dev/kmsg; [ "$VFIO_PM_CYCLE" != 2 ]'
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ $output == *"cycle 2: asleep: the command's exit status"*"kernel: words of cycle 2, asleep"* ]]
+	[[ $output != *"words of cycle 1"* ]]
+}
+
+@test "--register: what was written is there afterwards, and what isn't fails" {
+	# D3hot, No_Soft_Reset set: only what was written will do.
+	bound NVME
+	"$vfio_pm" cycle "$NVME" --count=2 --register=0:0x24=0x000f000f
+	# The version can't be written.
+	run "$vfio_pm" cycle "$NVME" --count=2 --register=0:0x8=0x12345678
+	echo "$output"
+	[ "$status" = 1 ]
+	[[ $output == *"cycle 1: BAR 0 at 0x8: expected 0x12345678, found 0x00010400"* ]]
+	"$vfio_pm" cycle "$NVME" --count=2 --register=0:0x8=0x12345678 --no-verify
+	# Where the sleep may lose it, its value of the start is as good.
+	bound D3COLD
+	read -r bar offset value <<<"$(dev REG_D3COLD)"
+	"$vfio_pm" cycle "$D3COLD" --count=2 --state=D3cold "--register=$bar:$offset=$value"
+	run "$vfio_pm" cycle "$D3COLD" --register=0:0x24
+	[ "$status" = 2 ]
+	run "$vfio_pm" cycle "$D3COLD" --register=0:0x25=1
+	[ "$status" = 2 ]
+}
+
+@test "on a terminal a bar shows how far it is; elsewhere nothing does" {
+	bound D3COLD
+	script -qefc "$vfio_pm cycle $D3COLD --count=4 --command='[ \$VFIO_PM_CYCLE != 2 ]' --keep-going" \
+		"$BATS_TEST_TMPDIR/typescript" >/dev/null </dev/null || status=$?
+	tr '\r' '\n' <"$BATS_TEST_TMPDIR/typescript" | tee "$BATS_TEST_TMPDIR/lines"
+	[ "$status" = 1 ]
+	grep -q '^\[#######\.\{23\}\]  25 %, cycle 1, 0 failed, ' "$BATS_TEST_TMPDIR/lines"
+	grep -q '^\[#\{30\}\] 100 %, cycle 4, 1 failed, ' "$BATS_TEST_TMPDIR/lines"
+	grep -q '^DEVICE' <(sed 's/^\x1b\[K//' "$BATS_TEST_TMPDIR/lines")
+	run "$vfio_pm" cycle "$D3COLD" --count=2
+	[[ $output != *%* ]]
+}
+
+@test "not asleep: the other function of its slot is kept busy; 6, and it is named" {
+	# It keeps the port awake that has the power of both.
+	bound PAIRCOLD0 PAIRCOLD1
+	echo 1 >"$pci/$PAIRCOLD0_UP/d3cold_allowed"
+	run "$vfio_pm" cycle "$PAIRCOLD0" --state=D3cold --timeout=2
+	echo "$output"
+	echo 0 >"$pci/$PAIRCOLD0_UP/d3cold_allowed"
+	[ "$status" = 6 ]
+	[[ $output == *"cycle 1: expected D3cold, found suspended in D3hot: "*"$PAIRCOLD1"* ]]
 }
 
 @test "not asleep: control on, no PM capability, an awake port; exit status 6, and why" {
@@ -194,6 +261,53 @@ ends_with() { # STATUS SECONDS TEXT
 	ends_with 0 10 ""
 	jq -s -e '.[-1] | .interrupted and .devices[0].cycles >= 3 and .devices[0].failed == 0' "$log"
 	wait_state "$D3COLD" active D0
+}
+
+with_command() { # PHASE [ARGUMENT]...: in the middle of a long command; in a process group of its own
+	local phase=$1
+	shift
+	log=$BATS_TEST_TMPDIR/log
+	rm -f /run/in-command
+	setsid env --default-signal=INT "$vfio_pm" cycle "$D3COLD" --duration=10m --json-lines "$@" \
+		--command="[ \$VFIO_PM_CYCLE != 3 ] || [ \$VFIO_PM_PHASE != $phase ] || { : >/run/in-command; exec sleep 20; }" \
+		>"$log" 2>"$log.err" 3>&- &
+	cycle_pid=$!
+	wait_for "$VM_PATIENCE" test -e /run/in-command
+}
+
+no_sleep() { ! pgrep -x sleep -s "$cycle_sid" >/dev/null; }
+
+@test "^C while a command runs ends both, and is no failure" {
+	bound D3COLD
+	for phase in asleep awake; do
+		with_command $phase
+		cycle_sid=$cycle_pid
+		# As from a terminal, to all of them.
+		kill -INT -- "-$cycle_pid"
+		ends_with 0 10 ""
+		[ ! -s "$log.err" ]
+		jq -s -e '.[-1] | .interrupted and .devices[0].cycles == 2 and .devices[0].failed == 0' "$log"
+		no_sleep
+		wait_state "$D3COLD" active D0
+	done
+	# Asked by one that knows nothing of the command.
+	with_command asleep
+	cycle_sid=$cycle_pid
+	kill -TERM "$cycle_pid"
+	ends_with 0 10 ""
+	no_sleep
+}
+
+@test "unbound while a command runs: the device isn't kept for it" {
+	bound D3COLD
+	with_command asleep
+	cycle_sid=$cycle_pid
+	start=$SECONDS
+	timeout 15 sh -c "echo $D3COLD >$pci/$D3COLD/driver/unbind"
+	ends_with 1 10 "the host asked for the device back"
+	[ $((SECONDS - start)) -lt 12 ]
+	no_sleep
+	if grep -q "ended by signal" "$log.err"; then false; fi
 }
 
 @test "the kernel doesn't answer: said after 30 s, and not waited for any longer" {
