@@ -302,9 +302,14 @@ static int wait_time(const struct watch *w, int64_t deadline_ns)
 		return 1;
 	if (!w->trace && w->next_look_ns < until)
 		until = w->next_look_ns;
-	for (size_t i = 0; i < w->n_dev; i++)
-		if (w->dev[i].disagree_ns && w->dev[i].disagree_ns + DISAGREE_NS < until)
-			until = w->dev[i].disagree_ns + DISAGREE_NS;
+	for (size_t i = 0; i < w->n_dev; i++) {
+		const struct watched *d = &w->dev[i];
+
+		if (d->disagree_ns && d->disagree_ns + DISAGREE_NS < until)
+			until = d->disagree_ns + DISAGREE_NS;
+		if (d->owner_due_ns && d->owner_due_ns < until)
+			until = d->owner_due_ns;
+	}
 	if (until == INT64_MAX)
 		return -1;
 	if (until <= now)
@@ -331,9 +336,13 @@ static int take_all(struct watch *w, const struct pollfd *fds)
 		r = drain_events(w);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < w->n_dev; i++)
-		if (w->dev[i].disagree_ns && watch_now_ns() - w->dev[i].disagree_ns >= DISAGREE_NS)
-			w->dev[i].touched = true;
+	for (size_t i = 0; i < w->n_dev; i++) {
+		struct watched *d = &w->dev[i];
+
+		if ((d->disagree_ns && watch_now_ns() - d->disagree_ns >= DISAGREE_NS) ||
+		    (d->owner_due_ns && watch_now_ns() >= d->owner_due_ns))
+			d->touched = true;
+	}
 	if (!w->trace && watch_now_ns() >= w->next_look_ns) {
 		for (size_t i = 0; i < w->n_dev; i++)
 			w->dev[i].touched = true;

@@ -134,6 +134,33 @@ static int look_status(struct watch *w, struct watched *d, enum vfiopm_status st
 	return 0;
 }
 
+/*
+ * A device is enabled when it is first opened and until it is last closed
+ * (drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_enable()). That says neither
+ * that a descriptor was handed on, nor that one process came right after
+ * another. And while it is opened its events come before it is enabled, and
+ * that before a process has the descriptor. So whatever happens is followed by
+ * another look.
+ */
+static int look_owner(struct watch *w, struct watched *d, int64_t enable)
+{
+	bool changed = enable != d->enable;
+	int64_t now = watch_now_ns();
+
+	d->enable = enable;
+	if (!(w->flags & WATCH_OWNERS))
+		return 0;
+	if (!changed && !d->owner_due_ns)
+		d->owner_due_ns = (enable ? d->owner_ns : now) + OWNER_NS;
+	if (!changed && now < d->owner_due_ns)
+		return 0;
+	d->owner_due_ns = changed ? now + OWNER_NS : 0;
+	if (!changed && !enable)
+		return 0;
+	d->owner_ns = now;
+	return watch_tell_text(w, WATCH_OWNER, d, &d->owner, owner_text(w, d->dev));
+}
+
 int watch_look(struct watch *w, struct watched *d)
 {
 	struct vfiopm_power *power;
@@ -143,8 +170,13 @@ int watch_look(struct watch *w, struct watched *d)
 
 	d->touched = false;
 	r = vfiopm_power_new(d->dev, &power);
+	if (r == -ENODEV) {
+		/* Nothing to come back to; its removal is told by an event. */
+		d->disagree_ns = d->owner_due_ns = 0;
+		return 0;
+	}
 	if (r < 0)
-		return r == -ENODEV ? 0 : r;
+		return r;
 	r = look_status(w, d, vfiopm_power_get_status(power));
 	state = vfiopm_power_get_state(power);
 	if (r == 0 && state != d->state) {
@@ -159,12 +191,10 @@ int watch_look(struct watch *w, struct watched *d)
 		}
 		d->state = state;
 	}
-	/* A device is enabled while it is open; without the attribute each look asks. */
 	if (vfiopm_power_get_enable(power, &value) < 0)
 		value = -1;
-	if (r == 0 && w->flags & WATCH_OWNERS && (value != d->enable || value < 0))
-		r = watch_tell_text(w, WATCH_OWNER, d, &d->owner, owner_text(w, d->dev));
-	d->enable = value;
+	if (r == 0)
+		r = look_owner(w, d, value);
 	d->autosuspend = vfiopm_power_get_autosuspend_delay(power, &value) == 0;
 	vfiopm_power_free(power);
 	return r;
@@ -204,6 +234,7 @@ int watch_read(struct watch *w, struct watched *d)
 	vfiopm_power_free(power);
 	d->driver = driver ? strdup(driver) : NULL;
 	d->owner = d->enable ? owner_text(w, d->dev) : NULL;
+	d->owner_ns = watch_now_ns();
 	watch_find_ports(d);
 	return 0;
 }

@@ -9,6 +9,8 @@
 
 /* sysfs and the events may disagree while events are on their way, not for longer. */
 #define DISAGREE_NS 250000000
+/* To find an owner all processes are gone through: not for each of many events. */
+#define OWNER_NS 1000000000
 #define PORTS_MAX 8
 
 struct watched {
@@ -23,6 +25,8 @@ struct watched {
 	bool touched; /* look at it */
 	int64_t maybe_ns; /* a suspend that may have been one */
 	int64_t disagree_ns; /* since when; 0: it doesn't */
+	int64_t owner_ns; /* when its owner was looked for */
+	int64_t owner_due_ns; /* when that is to be done again; 0: after the next event */
 };
 
 struct watch {

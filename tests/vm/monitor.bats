@@ -5,14 +5,15 @@
 # monitor, wait and owner: what they tell is what the kernel did, and they do nothing to it.
 
 load lib
+load cmd
 
-vfio_pm=$VM_ROOT/build/vfio-pm
 waker=$VM_ROOT/build/tests/vm/waker
 
 setup() { mark "test $BATS_TEST_DESCRIPTION"; }
 
 teardown() {
-	[ -z "${monitor_pid:-}" ] || kill "$monitor_pid" 2>/dev/null || true
+	[ -z "${monitor_pid:-}" ] || kill -KILL "$monitor_pid" 2>/dev/null || true
+	end_user || true
 	unbind_all
 }
 
@@ -54,6 +55,58 @@ listens() { [ -n "$(instances)" ]; }
 		([.[] | select(.event == "status" and .status == "active")][0] |
 			.comm == "waker" and .pid > 0 and .took >= 5 and .took < 5000)' "$log"
 	[ "$(instances)" = "" ]
+}
+
+@test "an ioctl of the owner is a wake, too, and told as its" {
+	load_vfio disable_idle_d3=1
+	bind_vfio "$D3COLD"
+	start_user "$D3COLD" ask
+	wait_state "$D3COLD" suspended D3cold
+	monitor --json-lines "$D3COLD"
+	echo >&9
+	wait_for "$VM_PATIENCE" has_lines 2 '"event":"status"'
+	stop_monitor
+	cat "$log"
+	jq -s -e --argjson pid "$user_pid" '
+		[.[] | select(.event == "status") | [.status, .comm, .pid]] ==
+			[["active", "user", $pid], ["suspended", null, null]]' "$log"
+	end_user
+}
+
+# Which the kernel doesn't tell: the device stays enabled all the time.
+handed_on() { # [MONITOR'S ARGUMENT]...
+	load_vfio disable_idle_d3=1
+	bind_vfio "$D3COLD"
+	monitor --json-lines "$@" "$D3COLD"
+	start_user "$D3COLD" heir
+	wait_for "$VM_PATIENCE" grep -q "\"old_owner\":null,\"owner\":\"user ($user_pid)\"" "$log" ||
+		fail "$(<"$log")"
+	echo >&9
+	wait_for "$VM_PATIENCE" grep -q heir "$BATS_TEST_TMPDIR/out"
+	heir=$(sed -n 's/heir //p' "$BATS_TEST_TMPDIR/out")
+	wait_for "$VM_PATIENCE" grep -q "\"owner\":\"user ($heir)\"" "$log" ||
+		fail "$(<"$log")"
+	end_user
+	wait_for "$VM_PATIENCE" grep -q "\"old_owner\":\"user ($heir)\",\"owner\":null" "$log"
+	stop_monitor
+}
+
+@test "the owner: opened, handed on from one process to another, closed" {
+	handed_on
+}
+
+@test "the same where no trace events can be had, and it looks from time to time" {
+	mkdir /run/no-tracing
+	mount --bind /run/no-tracing /sys/kernel/tracing
+	mount --bind /run/no-tracing /sys/kernel/debug/tracing || true
+	code=0
+	(handed_on --interval=100ms) || code=$?
+	umount /sys/kernel/debug/tracing || true
+	umount /sys/kernel/tracing
+	rmdir /run/no-tracing
+	cat "$log.err" || true
+	[ $code = 0 ]
+	grep -q 'looking every 100 ms' "$BATS_TEST_TMPDIR/log.err"
 }
 
 @test "monitor as text; SIGTERM and SIGHUP end it, and its trace instance goes with it" {
@@ -117,6 +170,31 @@ listens() { [ -n "$(instances)" ]; }
 		fail "of $n wakes: $(lines '"status":"active"') told, $(lines '"status":"suspended"') sleeps, $(lines '"event":"lost"') losses"
 }
 
+@test "more than its buffer holds while it is stopped: the loss is told, and what comes after it is right" {
+	asleep D3COLD
+	monitor --json-lines "$D3COLD"
+	instance=$(instances)
+	# Some dozen transitions instead of thousands.
+	echo 8 >"$instance/buffer_size_kb"
+	kill -STOP "$monitor_pid"
+	[ "$("$waker" "$D3COLD" 150)" = 150 ]
+	kill -CONT "$monitor_pid"
+	wait_for "$VM_PATIENCE" has_lines 1 '"event":"lost"' || fail "$(lines '"status":"active"') wakes told, no loss"
+	wait_state "$D3COLD" suspended D3cold
+	sleep 1
+	told=$(lines '"event":"status"')
+	[ "$told" -lt 300 ]
+	"$waker" "$D3COLD" 1
+	wait_for "$VM_PATIENCE" has_lines $((told + 2)) '"event":"status"'
+	stop_monitor
+	jq -s -e '
+		([.[] | select(.event == "lost") | .count] | all(. == null or . > 0)) and
+		([.[] | select(.event == "status")][-2:] |
+			[.[0].status, .[0].comm, .[1].status] == ["active", "waker", "suspended"]) and
+		([.[] | select(.event == "status") | .status] as $s |
+			all(range(1; $s | length); $s[.] != $s[. - 1]))' "$log" || fail "$(tail -n 20 "$log")"
+}
+
 @test "driver, removal and return are told" {
 	unbind_all
 	load_vfio disable_idle_d3=0
@@ -177,4 +255,41 @@ listens() { [ -n "$(instances)" ]; }
 	stop_monitor
 	setpriv --reuid=65534 --regid=65534 --clear-groups \
 		"$vfio_pm" wait "$D3COLD" --state=active
+}
+
+@test "owner: who has it open, since when and how; as a table and as JSON" {
+	load_vfio disable_idle_d3=1
+	bind_vfio "$D3COLD" "$D3HOT"
+	since=$(($(date +%s) - 1))
+	start_user "$D3COLD"
+	until=$(($(date +%s) + 1))
+	run "$vfio_pm" owner
+	echo "$output"
+	[ "$status" = 0 ]
+	[ ${#lines[@]} = 2 ]
+	[[ ${lines[0]} =~ ^DEVICE\ +PID\ +COMMAND\ +USER\ +STARTED\ +VIA$ ]]
+	read -r device pid comm user day clock via <<<"${lines[1]}"
+	[ "$device $pid $comm $user $via" = "$D3COLD $user_pid user root group" ]
+	started=$(date -d "$day $clock" +%s)
+	[ "$started" -ge "$since" ] && [ "$started" -le "$until" ] || fail "$day $clock: not from $since to $until"
+	[ "$("$vfio_pm" owner -n)" = "${lines[1]}" ]
+	# Of those that were named, also the ones that nobody has open.
+	read -r -a stat < <(sed 's/.*) //' "/proc/$user_pid/stat")
+	"$vfio_pm" owner -J "$D3COLD" "$D3HOT" | tee "$BATS_TEST_TMPDIR/json" | jq -e \
+		--arg device "$D3COLD" --arg other "$D3HOT" --argjson pid "$user_pid" \
+		--argjson ms $((stat[19] * 1000 / $(getconf CLK_TCK))) '
+		.devices == [
+			{ address: $device, owner: [{ pid: $pid, comm: "user", uid: 0, user: "root",
+				start_time: $ms, via: "group" }] },
+			{ address: $other, owner: [] }]' || fail "$(<"$BATS_TEST_TMPDIR/json")"
+	end_user
+	[ "$("$vfio_pm" owner)" = "" ]
+	[ "$("$vfio_pm" owner -J | jq -c .)" = '{"devices":[]}' ]
+	start_user "$D3HOT" map
+	"$vfio_pm" owner -J | jq -e --arg device "$D3HOT" --argjson pid "$user_pid" '
+		[.devices[] | .address, .owner[].pid, .owner[].via] == [$device, $pid, "map"]'
+	# Another user sees that somebody has it, not who.
+	run setpriv --reuid=65534 --regid=65534 --clear-groups "$vfio_pm" owner "$D3HOT"
+	[[ $output == *"'$D3HOT' is open, its owner isn't visible from here"* ]]
+	end_user
 }

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * user ADDRESS [open|d3hot|map|busy]: uses a device as a VMM would, prints "ready", and goes on
- * until its input ends.
+ * user ADDRESS [open|d3hot|map|busy|ask|heir]: uses a device as a VMM would, prints "ready", and
+ * goes on until its input ends.
  *	open	has it open (default)
  *	d3hot	puts it into D3hot by PCI_PM_CTRL, as a guest's driver does
  *	busy	enters low power, and reads config space again and again
+ *	ask	enters low power, and asks the kernel for the device's interrupts, by an ioctl, for
+ *		each line of its input
+ *	heir	a child has it from the first line of input on, says "heir PID" and reads config
+ *		space; the parent ends
  *	map	closes every descriptor and keeps a mapping of the first BAR that can be mapped
  */
 #include <linux/vfio.h>
@@ -78,6 +82,30 @@ static void be_busy(struct vfiopm_handle *h)
 		      vfiopm_handle_read(h, VFIO_PCI_CONFIG_REGION_INDEX, 6, &id, 2));
 }
 
+static void ask(struct vfiopm_handle *h)
+{
+	char line[64];
+
+	while (fgets(line, sizeof(line), stdin)) {
+		struct vfio_irq_info info = { .argsz = sizeof(info) };
+
+		if (ioctl(vfiopm_handle_get_fd(h), VFIO_DEVICE_GET_IRQ_INFO, &info) < 0)
+			check("interrupts", -1);
+	}
+}
+
+static void hand_on(struct vfiopm_handle *h)
+{
+	uint16_t id;
+	char c;
+
+	if (read(STDIN_FILENO, &c, 1) != 1 || fork())
+		_exit(0);
+	check("config space", vfiopm_handle_read(h, VFIO_PCI_CONFIG_REGION_INDEX, 6, &id, 2));
+	printf("heir %d\n", (int)getpid());
+	fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
 	const char *how = argc > 2 ? argv[2] : "open";
@@ -100,12 +128,16 @@ int main(int argc, char **argv)
 		vfiopm_handle_close(handle);
 		handle = NULL;
 	}
-	if (!strcmp(how, "busy"))
+	if (!strcmp(how, "busy") || !strcmp(how, "ask"))
 		check("low power", vfiopm_low_power_enter(handle));
 	puts("ready");
 	fflush(stdout);
 	if (!strcmp(how, "busy"))
 		be_busy(handle);
+	if (!strcmp(how, "ask"))
+		ask(handle);
+	if (!strcmp(how, "heir"))
+		hand_on(handle);
 	while (read(STDIN_FILENO, &c, 1) > 0)
 		;
 	vfiopm_handle_close(handle);
