@@ -198,8 +198,8 @@ static void take_events(struct deepen *s, struct vfiopm_events *events)
 		look_at_all(s);
 }
 
-/* Where the descriptors of one device are in the list that is waited on. */
-static void wait_and_look(struct deepen *s, const struct stop *stop, struct vfiopm_events *events,
+/* Until something happens, or it is time for a look. False: asked to stop. */
+static bool wait_and_look(struct deepen *s, const struct stop *stop, struct vfiopm_events *events,
 			  struct pollfd *p, int timeout_ms)
 {
 	size_t n = 0, watched = s->count;
@@ -212,7 +212,9 @@ static void wait_and_look(struct deepen *s, const struct stop *stop, struct vfio
 		p[n++] = (struct pollfd){ .fd = s->device[i]->owner_fd, .events = POLLIN };
 	}
 	if (poll(p, n, timeout_ms) <= 0)
-		return;
+		return true;
+	if (p[0].revents && stop_signal(stop))
+		return false;
 	for (size_t i = 0; i < watched; i++) {
 		if (p[3 + 2 * i].revents)
 			deepen_device_woken(s, s->device[i]);
@@ -224,6 +226,7 @@ static void wait_and_look(struct deepen *s, const struct stop *stop, struct vfio
 		deepen_tell(s, s->tell_fd);
 	if (p[1].revents)
 		take_events(s, events);
+	return true;
 }
 
 /* The service manager is told what has changed, not that nothing has. */
@@ -247,10 +250,11 @@ static int serve(struct deepen *s, const struct stop *stop, struct vfiopm_events
 {
 	int64_t next = monotonic_ms();
 	struct pollfd *p = NULL;
+	bool go_on = true;
 	size_t room = 0;
 
 	notify(s, "READY=1\n");
-	while (!stop_signal(stop)) {
+	while (go_on) {
 		int64_t now = monotonic_ms();
 
 		if (s->count + 1 > room) {
@@ -269,7 +273,7 @@ static int serve(struct deepen *s, const struct stop *stop, struct vfiopm_events
 			notify(s, "");
 		}
 		now = monotonic_ms();
-		wait_and_look(s, stop, events, p, next > now ? (int)(next - now) : 0);
+		go_on = wait_and_look(s, stop, events, p, next > now ? (int)(next - now) : 0);
 		/* Nobody listens: that is how it was asked to end. */
 		if (ferror(stdout))
 			break;
