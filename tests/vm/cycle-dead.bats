@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=300 group=lab
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=300 cost=20
 #
 # A device that doesn't come back from a sleep: whatever is read of it is all ones.
 
@@ -11,15 +11,20 @@ setup() {
 	mark "test $BATS_TEST_DESCRIPTION"
 	load_vfio disable_idle_d3=1
 	bind_vfio "$D3COLD_PORT"
+	# The kernel would wait for the end of the reset at the close for more than a minute, and keep the
+	# port locked meanwhile (drivers/pci/pci.c, pci_dev_wait(), pci_reset_function()).
+	echo >"$pci/$D3COLD_PORT/reset_method"
 	buses=$(cfg_read "$D3COLD_PORT_UP" 18.L)
 }
 
 teardown() {
 	cfg_write "$D3COLD_PORT_UP" 18.L "$buses"
+	echo default >"$pci/$D3COLD_PORT/reset_method"
 	unbind_all
 }
 
 @test "config space goes all ones while it cycles: it doesn't come back, which is said, and nothing hangs" {
+	allow_kernel_report "Unable to change power state from D3(hot|cold) to D0"
 	log=$BATS_TEST_TMPDIR/log
 	"$vfio_pm" cycle "$D3COLD_PORT" --duration=10m --json-lines >"$log" 2>"$log.err" 3>&- &
 	cycle=$!
