@@ -29,6 +29,9 @@ for unit in lib/systemd/system/*; do
 	grep -q '^ExecStart=/opt/v/bin/vfio-pm ' "$unit" || fail "$unit doesn't run /opt/v/bin/vfio-pm"
 	if grep -n '@[a-z]*@' "$unit"; then fail "$unit has an unfilled place"; fi
 done
+# Its guard must outlive it: with any other mode systemd kills both (systemd.kill(5)).
+grep -qx 'KillMode=process' lib/systemd/system/vfio-pm-deepen.service ||
+	fail "vfio-pm-deepen.service lets systemd kill the guard"
 if grep -rnI "$tmp" .; then fail "an installed file names the staging directory"; fi
 cd - >/dev/null
 
