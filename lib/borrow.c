@@ -11,6 +11,7 @@
  * enabled as it has device files; and ours must be one of them.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/kcmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -421,7 +422,7 @@ static int take_over(struct vfiopm_borrow *b, struct grab *g)
 	b->fd = g->device_fd;
 	for (size_t i = 0; i < g->pins.count; i++) {
 		if (g->pins.at[i] == g->device_fd) {
-			b->fd = dup(g->device_fd);
+			b->fd = fcntl(g->device_fd, F_DUPFD_CLOEXEC, 3);
 			if (b->fd < 0)
 				return -errno;
 		}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* Stopping the owner of a device for a moment, so that nothing changes under our hands. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -90,7 +91,7 @@ static int prepare(struct vfiopm_freezer *f, const struct vfiopm_borrow *b)
 	if (!f->ops)
 		return stop_prepare(f->ctx, b->pid, b->pidfd, &f->stop);
 	f->stop = (struct stop){ .pid = b->pid, .thaw.how = VFIOPM_FREEZE_OWN, .events_fd = -1 };
-	f->stop.thaw.fd = dup(f->ops->get_thaw(f->ops_data, &text));
+	f->stop.thaw.fd = fcntl(f->ops->get_thaw(f->ops_data, &text), F_DUPFD_CLOEXEC, 3);
 	r = f->stop.thaw.fd < 0 ? -errno : 0;
 	if (r == 0 && strlen(text) >= sizeof(f->stop.thaw.text))
 		r = -EINVAL;

@@ -10,6 +10,7 @@
  * child, and it is asynchronous: a thread runs on until it has seen the signal.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,7 +244,7 @@ static int prepare_signal(const struct vfiopm_ctx *ctx, pid_t pid, int pidfd, st
 		return r;
 	if (r > 0)
 		return -EALREADY;
-	stop->thaw.fd = dup(pidfd);
+	stop->thaw.fd = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
 	if (stop->thaw.fd < 0)
 		return -errno;
 	stop->thaw.how = VFIOPM_FREEZE_SIGNAL;
