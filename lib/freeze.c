@@ -199,7 +199,16 @@ int vfiopm_freezer_thaw(struct vfiopm_freezer *freezer)
 		freezer->guard = -1;
 		return r;
 	}
-	return guard_disarm(freezer->guard) > 0 ? -ETIME : 0;
+	r = guard_disarm(freezer->guard);
+	if (r < 0) {
+		/* The next one would take a late answer for its own. */
+		close(freezer->guard);
+		freezer->guard = -1;
+	}
+	if (r > 0)
+		return -ETIME;
+	/* Gone: it can't act any more. Without an answer it may have acted. */
+	return r == -ETIMEDOUT ? r : 0;
 }
 
 enum vfiopm_freeze_how vfiopm_freezer_get_how(const struct vfiopm_freezer *freezer)

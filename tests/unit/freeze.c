@@ -245,6 +245,28 @@ static void test_guard_killed(struct vfiopm_ctx *ctx)
 	owner_end(&o);
 }
 
+/* It can't be told whether it has acted, and its answer, should it come, is to an old question. */
+static void test_guard_silent(struct vfiopm_ctx *ctx)
+{
+	struct vfiopm_freezer *f;
+	struct owner o;
+	pid_t guard;
+
+	owner_start(&o);
+	vfiopm_freezer_new(ctx, 60000, &f);
+	usleep(50000);
+	guard = find_guard();
+	vfiopm_freezer_freeze(f, &o.borrow, 2000);
+	kill(guard, SIGSTOP);
+	ok(vfiopm_freezer_thaw(f) == -ETIMEDOUT, "a guard that doesn't answer isn't disarmed");
+	ok(runs(500), "the owner runs all the same");
+	ok(vfiopm_freezer_freeze(f, &o.borrow, 2000) == 0, "another takes its place");
+	kill(guard, SIGCONT);
+	ok(vfiopm_freezer_thaw(f) == 0 && runs(500), "and answers for itself");
+	vfiopm_freezer_free(f);
+	owner_end(&o);
+}
+
 int main(void)
 {
 	struct vfiopm_ctx *ctx;
@@ -258,6 +280,7 @@ int main(void)
 	test_bound(ctx);
 	test_killed(ctx);
 	test_guard_killed(ctx);
+	test_guard_silent(ctx);
 	vfiopm_ctx_unref(ctx);
 	printf("1..%d\n", tests);
 	return failures > 0;
