@@ -32,14 +32,17 @@ common='help|usage|version'
 # Long options in text: as written for mdoc, and as rendered.
 named() { sed -e 's/\\&//g; s/\\//g' | grep -oE '(--|Fl -)[a-z][a-z0-9-]*' | sed -E 's/^(--|Fl -)//' | sort -u; }
 
-# The source of a verb's description: its own page, or its part of vfio-pm.8.
-source_of() { # VERB
-	local page
-	page=$(grep -lE "^\.Nm vfio-pm-$1( ,)?\$" man/vfio-pm-*.8 2>/dev/null | head -n 1) || true
-	if [ -n "$page" ]; then
-		cat "$page"
-	else
-		awk -v verb="$1" '/^\.S[sh] /{ on = $0 == ".Ss " verb } on' man/vfio-pm.8
+# The pages that tell about a verb: those that have it for a name, else vfio-pm.8.
+pages_of() { # VERB
+	grep -lE "^\.Nm vfio-pm-$1( ,)?\$" man/vfio-pm-*.8 || echo man/vfio-pm.8
+}
+
+# Of a page what is about the verb: the part with its name, or all of it.
+source_of() { # VERB PAGE
+	if grep -qx "\.Ss $1" "$2"; then
+		awk -v verb="$1" '/^\.S[sh] /{ on = $0 == ".Ss " verb } on' "$2"
+	elif [ "$2" != man/vfio-pm.8 ]; then
+		cat "$2"
 	fi
 }
 
@@ -49,13 +52,17 @@ for verb in "${verbs[@]}"; do
 	plain() { sed -E -e '/^ +(-\?, |-V, |    )--(help|usage|version) /d' -e 's/ \[OPTION\.\.\.\]//' -e '/^ *$/d' "$@"; }
 	cmp -s <(plain "$tmp/help") <(build/vfio-pm help "$verb" | plain) ||
 		bad "vfio-pm help $verb says something else than vfio-pm $verb --help"
-	source_of "$verb" >"$tmp/man"
-	[ -s "$tmp/man" ] || { bad "no page and no part of vfio-pm.8 tells about '$verb'"; continue; }
 	options_of "$verb" | grep -vxE "$common" >"$tmp/have" || true
 	named <"$tmp/help" | grep -vxE "$common" >"$tmp/told" || true
 	comm -23 "$tmp/have" "$tmp/told" | sed "s/^/vfio-pm $verb --help doesn't name --/" >"$tmp/bad"
-	named <"$tmp/man" | grep -vxE "$common" >"$tmp/told" || true
-	comm -23 "$tmp/have" "$tmp/told" | sed "s/^/the man page of $verb doesn't name --/" >>"$tmp/bad"
+	for page in $(pages_of "$verb"); do
+		source_of "$verb" "$page" >"$tmp/man"
+		[ -s "$tmp/man" ] || { bad "no page and no part of vfio-pm.8 tells about '$verb'"; continue; }
+		# What it explains are the options of this verb, and all of them.
+		grep '^\.It .*Fl' "$tmp/man" | named | grep -vxE "$common" >"$tmp/told" || true
+		comm -23 "$tmp/have" "$tmp/told" | sed "s,^,$page doesn't explain $verb --," >>"$tmp/bad"
+		comm -13 "$tmp/have" "$tmp/told" | sed "s,.*,$page explains $verb --&\, which isn't there," >>"$tmp/bad"
+	done
 	[ ! -s "$tmp/bad" ] || { cat "$tmp/bad"; code=1; }
 done
 
