@@ -10,7 +10,7 @@
 #	NAME		tests/checks/NAME.sh, its exit status is the result		fast
 #	bench-NAME	tests/bench/NAME.sh, prints figures				bench
 #	vm-NAME-KERNEL	tests/vm/NAME.bats, in the VM on that kernel			vm, debug
-#	vm-NAME-pm-KERNEL	the same cases with vfio-pm-pci, where its head names it	lab
+#	vm-NAME-pm-KERNEL	the same cases with vfio-pm-pci, where its head names it	soak
 # Groups other than these (slow, bench, soak) are named in a test's head (tests/README.md).
 #
 # Each TAP line counts as one test, and so do a check without TAP and a kernel log with a fault in it.
@@ -99,7 +99,7 @@ collect() {
 			[ "$kernel" != debug ] || group=debug
 			add "vm-${name%.bats}-$kernel" "vm-$kernel" "$file"
 			[[ $drivers == *vfio-pm-pci ]] || continue
-			[ "$group" != vm ] || group=lab
+			[ "$group" != vm ] || group=soak
 			add "vm-${name%.bats}-pm-$kernel" "vm-$kernel" "$file" vfio-pm-pci
 		done
 	done
