@@ -22,7 +22,7 @@ json() { # ADDRESS FILTER: of the device's object
 quiet() { "$vfio_pm" "$@" >/dev/null; }
 
 # All ways to look at devices, COUNT times each; none of them nor their ports has a transition. The
-# first is in D3cold, which a read of its config space ends (D3hot is left as it is by that).
+# first is in D3cold and has no port, and a read of its config space ends that (D3hot is left as it is).
 look_at() { # COUNT ADDRESS...
 	local n=$1 address
 	shift
@@ -41,8 +41,7 @@ look_at() { # COUNT ADDRESS...
 	rpm_trace_stop
 	rpm_transitions
 	[ "$(rpm_count "$1" resume)" = 1 ]
-	shift
-	for address; do
+	for address in "${watched[@]:1}"; do
 		[ "$(rpm_count "$address")" = 0 ] || fail "$address: transitions"
 	done
 }
@@ -96,10 +95,12 @@ woken() { [ "$(rpm_count "$1" resume)" != 0 ]; }
 	load_vfio disable_idle_d3=1
 	bind_vfio "$D3HOT"
 	start_user "$D3HOT" d3hot
+	# Kept awake by the host, too: its state is no less D3hot for that.
+	echo on >"$pci/$D3HOT/power/control"
 	is_state "$D3HOT" active D3hot || fail "$REPLY"
 	vp status "$D3HOT"
 	[[ $output == *"asleep      no: its user put it into D3hot by PCI_PM_CTRL, runtime PM is active"* ]] || fail "$output"
-	[ "$(json "$D3HOT" '[.asleep,.state,.status]')" = '[false,"D3hot","active"]' ]
+	[ "$(json "$D3HOT" '[.asleep,.state,.status,.control]')" = '[false,"D3hot","active","on"]' ]
 	end_user
 }
 
