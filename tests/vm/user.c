@@ -7,8 +7,8 @@
  *	busy	enters low power, and reads config space again and again
  *	ask	enters low power, and asks the kernel for the device's interrupts, by an ioctl, for
  *		each line of its input
- *	heir	a child has it from the first line of input on, says "heir PID" and reads config
- *		space; the parent ends
+ *	heir	reads config space; a child has it from the first line of input on, says "heir PID"
+ *		and reads config space; the parent ends
  *	map	closes every descriptor and keeps a mapping of the first BAR that can be mapped
  */
 #include <linux/vfio.h>
@@ -71,15 +71,20 @@ static void map_bar(struct vfiopm_handle *h)
 	check("no BAR can be mapped", -19);
 }
 
+static void read_config(struct vfiopm_handle *h)
+{
+	uint16_t id;
+
+	check("config space", vfiopm_handle_read(h, VFIO_PCI_CONFIG_REGION_INDEX, 6, &id, 2));
+}
+
 /* Until the input ends. Each read wakes the device, which falls asleep at once. */
 static void be_busy(struct vfiopm_handle *h)
 {
 	struct pollfd in = { .fd = STDIN_FILENO, .events = POLLIN };
-	uint16_t id;
 
 	while (poll(&in, 1, 5) == 0)
-		check("config space",
-		      vfiopm_handle_read(h, VFIO_PCI_CONFIG_REGION_INDEX, 6, &id, 2));
+		read_config(h);
 }
 
 static void ask(struct vfiopm_handle *h)
@@ -96,12 +101,11 @@ static void ask(struct vfiopm_handle *h)
 
 static void hand_on(struct vfiopm_handle *h)
 {
-	uint16_t id;
 	char c;
 
 	if (read(STDIN_FILENO, &c, 1) != 1 || fork())
 		_exit(0);
-	check("config space", vfiopm_handle_read(h, VFIO_PCI_CONFIG_REGION_INDEX, 6, &id, 2));
+	read_config(h);
 	printf("heir %d\n", (int)getpid());
 	fflush(stdout);
 }
@@ -130,6 +134,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(how, "busy") || !strcmp(how, "ask"))
 		check("low power", vfiopm_low_power_enter(handle));
+	if (!strcmp(how, "heir"))
+		read_config(handle);
 	puts("ready");
 	fflush(stdout);
 	if (!strcmp(how, "busy"))
