@@ -62,6 +62,11 @@ int names_add(void **set, const char *name)
 	return !node ? -ENOMEM : *node == copy;
 }
 
+bool names_have(void *const *set, const char *name)
+{
+	return tfind(name, set, by_name);
+}
+
 void names_free(void **set)
 {
 	tdestroy(*set, free);

@@ -27,7 +27,8 @@ struct net_walk {
 	struct vfiopm_uses *uses;
 	const char *session;		/* local address, NULL: none */
 	char session_if[IF_NAMESIZE];	/* interface that has it */
-	char *route4, *route6;
+	char *route4, *route6;	/* as in /proc */
+	void *defaults;		/* interfaces, as the running kernel tells */
 	/* Where the walk stands. */
 	const char *path;
 	unsigned int depth;
@@ -73,6 +74,12 @@ static bool has_default(const char *table, const char *name,
 		table = *newline ? newline + 1 : newline;
 	}
 	return false;
+}
+
+static bool is_default(const struct net_walk *w, const char *name)
+{
+	return has_default(w->route4, name, is_default4) ||
+	       has_default(w->route6, name, is_default6) || names_have(&w->defaults, name);
 }
 
 /* ---- the caller's connection ---- */
@@ -175,8 +182,7 @@ static int visit(struct net_walk *w, const char *name)
 	w->path = path;
 	w->depth++;
 	r = 0;
-	if (has_default(w->route4, name, is_default4) ||
-	    has_default(w->route6, name, is_default6)) {
+	if (is_default(w, name)) {
 		w->found++;
 		r = uses_add(w->uses, VFIOPM_USE_DEFAULT_ROUTE, path, name);
 	}
@@ -221,10 +227,17 @@ int in_use_net(const struct vfiopm_device *dev, const char *session, struct vfio
 		w.route4 = NULL;
 	if (sysfs_read_all(w.ctx, "proc/net/ipv6_route", ROUTES_MAX, &w.route6) < 0)
 		w.route6 = NULL;
+	/* More than the tables show; all that a report of another machine has is those. */
+	if (!w.ctx->foreign && routes_default(&w.defaults) == -ENOMEM) {
+		r = -ENOMEM;
+		goto out;
+	}
 	if (session)
 		find_session_interface(&w);
 	r = sysfs_foreach(w.ctx, CLASS_NET, visit_interface, &w);
+out:
 	names_free(&w.seen);
+	names_free(&w.defaults);
 	free(w.route4);
 	free(w.route6);
 	return r == -ENOENT ? 0 : r;

@@ -143,7 +143,7 @@ struct vfiopm_list {
 /* Wait until udev has worked off what has happened so far. 0 also where none runs; -ETIMEDOUT. */
 int udev_settle(int64_t timeout_ms);
 
-/* ---- in_use.c, in_use_block.c, in_use_net.c: what a device is used for ---- */
+/* ---- in_use.c, in_use_block.c, in_use_net.c, routes.c: what a device is used for ---- */
 
 /* From the device's disk to a filesystem, or from its port to a route: a few steps. */
 #define USES_DEPTH_MAX 16
@@ -152,6 +152,7 @@ int udev_settle(int64_t timeout_ms);
 int uses_add(struct vfiopm_uses *uses, enum vfiopm_use kind, const char *path, const char *what);
 /* A set of names: 1 new, 0 known already, -ENOMEM. An empty one is a NULL. */
 int names_add(void **set, const char *name);
+bool names_have(void *const *set, const char *name);
 void names_free(void **set);
 /* "A > B" of @path and @name in @buf. */
 void uses_join(char *buf, size_t size, const char *path, const char *name);
@@ -159,6 +160,8 @@ void uses_join(char *buf, size_t size, const char *path, const char *name);
 bool device_has_below(const struct vfiopm_device *dev, const char *class_dir, const char *name);
 int in_use_block(const struct vfiopm_device *dev, struct vfiopm_uses *uses);
 int in_use_net(const struct vfiopm_device *dev, const char *session, struct vfiopm_uses *uses);
+/* Add the interfaces that default routes of the running system go through, of each table. */
+int routes_default(void **names);
 
 /* ---- owner.c ---- */
 

@@ -37,6 +37,8 @@ teardown() {
 	ip link del br9 2>/dev/null || true
 	ip link del vlan9 2>/dev/null || true
 	ip link del bond9 2>/dev/null || true
+	ip link del dummy9 2>/dev/null || true
+	ip route flush default 2>/dev/null || true
 	ip link set "$PORT" down 2>/dev/null || true
 }
 
@@ -164,6 +166,43 @@ signal.pause()" >"$BATS_TEST_TMPDIR/out" 3>&- 4>&- &
 	ip route add default via 192.0.2.254 dev "$PORT"
 	refused "$PAIR0" "the default route goes through $PORT"
 	ip route del default
+	ip addr flush dev "$PORT"
+}
+
+@test "a default route with several next hops, in a table of its own, by next hop objects" {
+	ip link add dummy9 type dummy
+	ip link set dummy9 up
+	ip link set "$PORT" up
+	ip addr add 198.51.100.1/24 dev dummy9
+	ip addr add 192.0.2.1/24 dev "$PORT"
+	ip -6 addr add 2001:db8::1/64 dev "$PORT" nodad
+	allowed "$PAIR0"
+	ip route add default nexthop via 198.51.100.254 dev dummy9 nexthop via 192.0.2.254 dev "$PORT"
+	# The file shows the first one only.
+	[ -z "$(awk -v port="$PORT" '$1 == port && $2 == "00000000"' /proc/net/route)" ]
+	refused "$PAIR0" "the default route goes through $PORT"
+	ip route del default
+	ip route add default via 192.0.2.254 dev "$PORT" table 99
+	refused "$PAIR0" "the default route goes through $PORT"
+	ip route del default table 99
+	ip -6 route add default nexthop via 2001:db8::fd dev "$PORT" nexthop via 2001:db8::fe dev "$PORT"
+	refused "$PAIR0" "the default route goes through $PORT"
+	ip -6 route del default
+	ip -6 addr add 2001:db8:1::1/64 dev dummy9 nodad
+	ip nexthop add id 1 via 2001:db8:1::fe dev dummy9
+	ip nexthop add id 2 via 2001:db8::fe dev "$PORT"
+	ip nexthop add id 3 group 1/2
+	ip -6 route add default nhid 3
+	[ -z "$(awk -v port="$PORT" '$10 == port && $2 == "00"' /proc/net/ipv6_route)" ]
+	refused "$PAIR0" "the default route goes through $PORT"
+	ip -6 route del default
+	ip nexthop flush
+	# What leads nowhere, and what isn't the default.
+	ip route add unreachable default
+	ip route add 198.18.0.0/15 via 192.0.2.254 dev "$PORT"
+	allowed "$PAIR0"
+	ip route del unreachable default
+	ip link del dummy9
 	ip addr flush dev "$PORT"
 }
 
