@@ -7,9 +7,9 @@ cd "$(dirname "$0")/../.."
 
 # An example without a prompt is run by no test (tests/vm/examples.bats).
 awk '/^\.Sh / { on = $2 == "EXAMPLES" } on && /^\.Dl / && !/^\.Dl # / {
-	print FILENAME ":" FNR ": no prompt"; bad = 1 } END { exit bad }' man/*.[48]
-for page in man/*.[48]; do
-	awk '/^\.Sh / { on = $2 == "EXAMPLES" } on && /^(\.Dl )?# / { found = 1 } END { exit !found }' "$page" || continue
+	print FILENAME ":" FNR ": no prompt"; bad = 1 } END { exit bad }' man/*.[478]
+for page in man/*.[478]; do
+	grep -qE '^(\.Dl )?# ' "$page" || continue
 	grep -q "^	page ${page#man/} " tests/vm/examples.bats ||
 		{ echo "tests/vm/examples.bats doesn't run the examples of $page"; exit 1; }
 done

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# awk -v out=FOLDER -f examples.awk PAGE: writes the examples of a manual page, one after the other, to
-# FOLDER/N.command, and what the page says of each in comments before it:
+# awk -v out=FOLDER -f examples.awk PAGE: writes the examples of a manual page, and what it says is to be
+# typed to set something up, one after the other, to FOLDER/N.command, and what the page says of each in
+# comments before it:
 #	.\" exit: N		N.exit		its exit status isn't 0
 #	.\" with: SCRIPT	N.with		what sed(1) puts into it: a command of the reader's, a long time
 #	.\" meanwhile: COMMAND	N.meanwhile	it runs until it is interrupted, and this while it does
@@ -11,7 +12,7 @@
 
 function write(what, text) { print text >(out "/" n "." what); close(out "/" n "." what) }
 
-/^\.Sh / { on = $2 == "EXAMPLES"; shown = 0 }
+/^\.Sh / { on = /^\.Sh (EXAMPLES|SETTING IT UP)$/; shown = 0 }
 !on { next }
 /^\.\\" (exit|with|meanwhile|loose|no run): / {
 	text = $0

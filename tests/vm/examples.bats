@@ -78,6 +78,7 @@ page() { # PAGE EXAMPLES-THAT-IT-HAS
 	page vfio-pm-deepen.8 1
 	mkdir -p /etc/vfio-pm
 	page vfio-pm-guest-table.8 1
+	page vfio-pm-guest.7 2
 }
 
 @test "the man page's examples of explain" {
