@@ -28,9 +28,12 @@ check() { # WHAT ADDRESS WANTED
 	if [ "$now" = "$3" ]; then say "ok: $1: $now"; else say "not ok: $1: $now instead of $3"; fi
 }
 sleep_and_wake() {
+	before=$(cat /sys/power/suspend_stats/success)
 	echo 1 >/sys/module/suspend/parameters/pm_test_delay
 	echo platform >/sys/power/pm_test
 	echo freeze >/sys/power/state
+	after=$(cat /sys/power/suspend_stats/success)
+	if [ "$after" = $((before + 1)) ]; then say "ok: really suspended"; else say "not ok: suspended $before times, then $after"; fi
 }
 
 for mode in "" --on-wake=reenter; do
