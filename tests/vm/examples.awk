@@ -25,13 +25,13 @@ function write(what, text) { print text >(out "/" n "." what); close(out "/" n "
 }
 { gsub(/\\e/, "\\"); gsub(/\\&/, ""); gsub(/\\-/, "-") }
 /^(\.Dl )?# / {
-	shown = 0
+	# What comes after a line of its own isn't its output.
+	shown = !/^\.Dl/ && !("no run" in said)
 	sub(/^(\.Dl )?# /, "")
 	if (!("no run" in said)) {
 		n++
 		write("command", $0)
 		for (key in said) write(key, said[key])
-		shown = !/^\.Dl/
 	}
 	delete said
 	next
