@@ -263,10 +263,17 @@ static void grab_free(struct grab *g)
 
 /* ---- what of that is ours? ---- */
 
-/* How many devices of the owner's groups are open: vfio-pci-core enables one when it is opened. */
-static int count_open(const struct grab *g, size_t *ret)
+/*
+ * How many devices of the owner's groups are open: vfio-pci-core enables one when
+ * it is opened. @own: whether ours was in this very count. Each pin keeps its device
+ * enabled, so that one which isn't pinned makes the count too high; by another look
+ * it might be one that was opened since.
+ */
+static int count_open(const struct grab *g, size_t *ret, bool *own)
 {
 	size_t count = 0;
+
+	*own = false;
 
 	for (size_t i = 0; i < g->groups.count; i++) {
 		struct vfiopm_device *member;
@@ -277,9 +284,12 @@ static int count_open(const struct grab *g, size_t *ret)
 		r = vfiopm_list_new_group(g->dev->ctx, g->groups.at[i], &members);
 		if (r < 0)
 			return r;
-		vfiopm_list_foreach(members, j, member)
-			if (member->vfio && vfiopm_device_is_enabled(member))
-				count++;
+		vfiopm_list_foreach(members, j, member) {
+			if (!member->vfio || !vfiopm_device_is_enabled(member))
+				continue;
+			count++;
+			*own |= !vfiopm_addr_cmp(&member->addr, &g->dev->addr);
+		}
 		vfiopm_list_free(members);
 	}
 	*ret = count;
@@ -291,11 +301,12 @@ static int open_by_name(struct grab *g, enum vfiopm_refusal *why)
 {
 	struct backing backing = { .group_fd = g->group_fd };
 	size_t open = 0;
+	bool own;
 	int r;
 
 	if (g->group_fd < 0)
 		return refuse(why, VFIOPM_REFUSED_UNCLEAR);
-	r = count_open(g, &open);
+	r = count_open(g, &open, &own);
 	if (r < 0)
 		return r;
 	if (open != g->pins.count) {
@@ -303,14 +314,14 @@ static int open_by_name(struct grab *g, enum vfiopm_refusal *why)
 			  g->dev->name, g->pins.count, open);
 		return refuse(why, VFIOPM_REFUSED_UNCLEAR);
 	}
+	if (!own)
+		return refuse(why, VFIOPM_REFUSED_NOT_OPENED);
 	/* What was opened since the first walk isn't pinned, and may be closed at any time. */
 	r = walk(g, true);
 	if (r < 0)
 		return r;
 	if (g->changed)
 		return refuse(why, VFIOPM_REFUSED_CHANGED);
-	if (!vfiopm_device_is_enabled(g->dev))
-		return refuse(why, VFIOPM_REFUSED_NOT_OPENED);
 	r = group_open_device(&backing, g->dev);
 	if (r < 0)
 		return r;

@@ -80,14 +80,19 @@ static bool reads_enabled(int fd)
 	return sysfs_reread(fd, buf, sizeof(buf)) > 0 && atoi(buf) > 0;
 }
 
-/* -ECANCELED: something was opened or closed. */
+/* -ECANCELED: something was opened or closed. Ours must be in the very count (count_open()). */
 static int check_open(const struct vfiopm_borrow *b, enum vfiopm_refusal *why)
 {
 	size_t open = 0;
+	bool own = false;
 
-	for (size_t i = 0; i < b->n_enable; i++)
-		open += reads_enabled(b->enable_fds[i]);
-	if (open != b->n_pins || !reads_enabled(b->own_enable_fd))
+	for (size_t i = 0; i < b->n_enable; i++) {
+		if (!reads_enabled(b->enable_fds[i]))
+			continue;
+		open++;
+		own |= b->enable_fds[i] == b->own_enable_fd;
+	}
+	if (open != b->n_pins || !own)
 		return refuse(why, VFIOPM_REFUSED_CHANGED);
 	return 0;
 }
