@@ -7,20 +7,25 @@
 load lib
 
 vfio_pm=$VM_ROOT/build/vfio-pm
+yama=/proc/sys/kernel/yama/ptrace_scope
+# Root without CAP_SYS_PTRACE.
+no_ptrace=(setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace --reuid=0 --regid=0 --clear-groups)
 
 setup() {
 	mark "test $BATS_TEST_DESCRIPTION"
 	load_vfio disable_idle_d3=1
+	scope=$(<"$yama")
 }
 
 teardown() {
+	echo "$scope" >"$yama"
 	stop_vmm
 	unbind_all
 }
 
 # The owner: a coprocess with commands on its input.
 start_vmm() {
-	coproc VMM { exec "$VM_ROOT/build/tests/vm/vmm" 2>&1 3>&-; }
+	coproc VMM { exec "${VMM_WITH[@]}" "$VM_ROOT/build/tests/vm/vmm" 2>&1 3>&-; }
 	vmm_pid=$VMM_PID vmm_out=${VMM[0]} vmm_in=${VMM[1]}
 }
 
@@ -103,11 +108,14 @@ runs() { # not stopped, not dead
 	echo "$output"
 	[ "$status" = 5 ]
 	[[ $output == *"its owner isn't visible from here"* ]]
-	# Root without the capability sees the owner, and may not look into it.
-	run setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace \
-		--reuid=0 --regid=0 --clear-groups "$vfio_pm" exit --borrow "$D3COLD"
+	# Root without the capability sees no more.
+	rpm_trace_start "$D3COLD"
+	run "${no_ptrace[@]}" "$vfio_pm" exit --borrow "$D3COLD"
 	echo "$output"
-	[ "$status" != 0 ] || is_state "$D3COLD" active D0
+	[ "$status" = 5 ]
+	[[ $output == *"its owner isn't visible from here"* ]]
+	rpm_trace_stop
+	[ "$(rpm_count "$D3COLD")" = 0 ]
 	runs
 	reads_right D3COLD
 	bind_vfio "$D3HOT"
@@ -119,6 +127,24 @@ runs() { # not stopped, not dead
 	[ "$status" = 5 ]
 	[[ $output == *"of our own holds it"* ]]
 	"$vfio_pm" exit "$D3HOT"
+}
+
+@test "an owner that can be seen but not looked into: refused, nothing changed" {
+	[ "$(<"$yama")" -lt 3 ]
+	VMM_WITH=("${no_ptrace[@]}")
+	owned D3COLD
+	echo 2 >"$yama"
+	rpm_trace_start "$D3COLD"
+	for verb in enter exit; do
+		run "${no_ptrace[@]}" "$vfio_pm" $verb --borrow "$D3COLD"
+		echo "$output"
+		[ "$status" = 1 ]
+		[[ $output == *"no permission to look into its owner"* ]]
+	done
+	rpm_trace_stop
+	[ "$(rpm_count "$D3COLD")" = 0 ]
+	runs
+	reads_right D3COLD
 }
 
 @test "--force in D0, with a warning; the owner's next access to config space wakes it" {
@@ -231,12 +257,33 @@ runs() { # not stopped, not dead
 	[ "$REPLY" = "$value" ]
 }
 
+# Who opens devices as the first, and closes them as the last, in an instance of the function tracer.
+# The last may be the tool: the owner can close what it holds for the moment.
+opens_trace_start() {
+	opens=$tracing/instances/vfio-pm-opens
+	for function in vfio_pci_core_enable vfio_pci_core_disable; do
+		grep -q "^$function " "$tracing/available_filter_functions" || fail "$function can't be traced" || return
+	done
+	mkdir -p "$opens"
+	printf '%s\n' vfio_pci_core_enable vfio_pci_core_disable >"$opens/set_ftrace_filter"
+	echo function >"$opens/current_tracer"
+	: >"$opens/trace"
+}
+
+opens_trace_stop() { # sets opens_trace
+	echo 0 >"$opens/tracing_on"
+	opens_trace=$(grep vfio_pci_core_ "$opens/trace")
+	echo nop >"$opens/current_tracer"
+	rmdir "$opens"
+}
+
 @test "an owner that opens and closes meanwhile: done or refused, never opened by us first" {
 	bind_vfio "$PAIR0" "$PAIR1"
 	start_vmm
 	vmm open "$PAIR1"
 	vmm d3hot "$PAIR1"
 	vmm open "$PAIR0"
+	opens_trace_start
 	seconds=$(count 200)
 	echo "reopen $PAIR0 $seconds" >&"$vmm_in"
 	end=$((SECONDS + seconds))
@@ -249,6 +296,9 @@ runs() { # not stopped, not dead
 	done
 	IFS= read -r -t 30 -u "$vmm_out" REPLY
 	[[ $REPLY == [1-9]* ]] || fail "the owner: $REPLY"
+	opens_trace_stop
+	[[ $opens_trace == *" vmm-"*vfio_pci_core_enable* ]]
+	[[ $opens_trace != *" vfio-pm-"*vfio_pci_core_enable* ]] || fail "$opens_trace"
 	vmm close "$PAIR0"
 	get enable "$pci/$PAIR0/enable"
 	[ "$enable" = 0 ]
