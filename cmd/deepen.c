@@ -170,12 +170,30 @@ static void look_at_address(struct deepen *s, const struct vfiopm_addr *addr)
 	vfiopm_device_unref(dev);
 }
 
+static bool is_found(const struct targets *found, const struct deepen_device *d)
+{
+	/* Its files tell nothing: another device has its place. */
+	if (vfiopm_glance_status(d->glance) == VFIOPM_STATUS_UNKNOWN)
+		return false;
+	for (size_t i = 0; i < found->count; i++)
+		if (!vfiopm_addr_cmp(vfiopm_device_get_addr(found->dev[i]),
+				     vfiopm_device_get_addr(d->dev)))
+			return true;
+	return false;
+}
+
+/* Also what has gone: that may have been among the events that were lost. */
 static void look_at_all(struct deepen *s)
 {
 	struct targets found;
 
-	if (targets_all(s->app, true, &found) != EXIT_OK)
+	if (targets_all(s->app, true, &found) != EXIT_OK) {
+		targets_free(&found);
 		return;
+	}
+	for (size_t i = s->count; i-- > 0;)
+		if (!is_found(&found, s->device[i]))
+			drop(s, vfiopm_device_get_addr(s->device[i]->dev));
 	for (size_t i = 0; i < found.count; i++)
 		if (is_target(s, vfiopm_device_get_addr(found.dev[i])))
 			add(s, found.dev[i]);

@@ -163,6 +163,26 @@ refused() { # REASON ARGUMENT...: the owner of $role is in D3hot and stays there
 	expect_code 2
 }
 
+@test "events are lost: what has gone isn't watched any more, what came is" {
+	subject
+	deepen_start --dwell=0 --all
+	wait_said "$address: watched"
+	# The kernel's answer when its buffer was full; the event itself is never read.
+	strace -qq -o "$BATS_TEST_TMPDIR/strace" -e trace=recvmsg -e inject=recvmsg:error=ENOBUFS \
+		-p "$deepen" 3>&- &
+	tracer=$!
+	traced() { grep -q "^TracerPid:.*$tracer\$" "/proc/$deepen/status"; }
+	wait_for "$VM_PATIENCE" traced
+	unbind "$address"
+	wait_said "$address: no longer watched"
+	bind_vfio "$PAIR0"
+	wait_said "$PAIR0: watched"
+	kill "$tracer"
+	wait "$tracer" || true
+	grep -q INJECTED "$BATS_TEST_TMPDIR/strace"
+	deepen_stop
+}
+
 @test "vfio-pm-pci: turned on, watched, turned off again" {
 	subject
 	unbind "$address"
