@@ -61,18 +61,13 @@ static bool upstream_settled(const struct vfiopm_device *dev)
 
 /*
  * Judge a snapshot: 0 reached, -EOPNOTSUPP won't be reached, -EAGAIN look again.
- * @since_ms: how long the device has been suspended.
+ * @settled: nothing above the device moved any more, before the snapshot was taken.
  */
-static int judge(const struct vfiopm_device *dev, const struct vfiopm_power *power,
-		 enum vfiopm_state want, int64_t since_ms, bool last)
+static int judge(const struct vfiopm_power *power, enum vfiopm_state want, bool settled)
 {
 	enum vfiopm_state state = vfiopm_power_get_state(power);
 
-	if (vfiopm_power_get_status(power) != VFIOPM_STATUS_SUSPENDED)
-		return -EAGAIN;
-	if (state == VFIOPM_STATE_D3COLD)
-		return 0;
-	if (!last && since_ms < SETTLE_MS && !upstream_settled(dev))
+	if (vfiopm_power_get_status(power) != VFIOPM_STATUS_SUSPENDED || !settled)
 		return -EAGAIN;
 	if (vfiopm_power_is_asleep(power))
 		return state >= want ? 0 : -EAGAIN;
@@ -92,19 +87,23 @@ int vfiopm_power_wait_asleep(const struct vfiopm_device *dev, enum vfiopm_state 
 	int r;
 
 	for (;;) {
-		int64_t now;
-		bool last;
+		int64_t now = now_ms();
+		bool last = timeout_ms >= 0 && now - start >= timeout_ms, settled = last;
 
+		/*
+		 * Before the snapshot: a port that goes to sleep in between takes
+		 * the device deeper than a snapshot taken first would say.
+		 */
+		if (!last && suspended_since >= 0)
+			settled = now - suspended_since >= SETTLE_MS || upstream_settled(dev);
 		r = vfiopm_power_new(dev, &power);
 		if (r < 0)
 			return r;
-		now = now_ms();
-		last = timeout_ms >= 0 && now - start >= timeout_ms;
 		if (vfiopm_power_get_status(power) != VFIOPM_STATUS_SUSPENDED)
 			suspended_since = -1;
 		else if (suspended_since < 0)
 			suspended_since = now;
-		r = judge(dev, power, want, now - suspended_since, last);
+		r = judge(power, want, settled);
 		if (r == -EAGAIN && last)
 			r = -ETIMEDOUT;
 		if (r != -EAGAIN)
