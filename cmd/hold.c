@@ -150,6 +150,7 @@ int cmd_hold(struct app *app, int argc, char **argv)
 		holder_release_all(holder, "not all devices could be held");
 		goto out;
 	}
+	holder_give_up_privileges(holder);
 	r = settle(app, &args, holder, &targets);
 	if (r == 0)
 		notify_status(&targets, "READY=1\n");

@@ -141,11 +141,14 @@ size_t holder_count(const struct holder *h)
  * What is open stays open without any privilege. A group without IOMMU wants
  * CAP_SYS_RAWIO for each further device (drivers/vfio/group.c).
  */
-static void drop_capabilities(struct holder *h)
+void holder_give_up_privileges(struct holder *h)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct now[2], keep[2] = { 0 };
 
+	/* Nor does it keep a file system from being unmounted. */
+	if (chdir("/") < 0)
+		holder_say(h, LOG_WARNING, "working directory kept: %s", strerror(errno));
 	if (syscall(SYS_capget, &head, now) < 0)
 		return;
 	for (size_t i = 0; i < h->n_held; i++) {
@@ -236,7 +239,6 @@ static void add_device(struct holder *h, const struct holder_request *rq,
 		return;
 	}
 	h->held[h->n_held++] = held;
-	drop_capabilities(h);
 }
 
 static void drop_device(struct holder *h, const struct holder_request *rq,
@@ -450,6 +452,7 @@ int holder_serve(struct holder *h)
 
 	if (r == 0 && !h->n_held)
 		return 0;
+	holder_give_up_privileges(h);
 	while (r == 0)
 		r = holder_step(h, -1);
 	if (r < 0)

@@ -117,6 +117,8 @@ void holder_handle(struct holder *holder, const struct holder_request *rq,
 int holder_serve(struct holder *holder);
 /* Ask for one round with a limit: for callers with work of their own. -1: ended. */
 int holder_step(struct holder *holder, int timeout_ms);
+/* To be called once what is to be held is open. */
+void holder_give_up_privileges(struct holder *holder);
 size_t holder_count(const struct holder *holder);
 void holder_release_all(struct holder *holder, const char *why);
 int64_t monotonic_ms(void);

@@ -104,6 +104,56 @@ round_trip() { # ROLE STATE
 	[[ $output == *"nothing to do: not held"* ]] || fail "$output"
 }
 
+# Nothing is left to a process that stays: no capability, no directory, and no file but $2.
+has_given_up() { # PID [FILE]
+	grep -q '^CapEff:[[:space:]]*0*$' "/proc/$1/status" || fail "$(grep Cap "/proc/$1/status")"
+	grep -q '^CapPrm:[[:space:]]*0*$' "/proc/$1/status" || fail "$(grep Cap "/proc/$1/status")"
+	[ "$(readlink "/proc/$1/cwd")" = / ] || fail "cwd: $(readlink "/proc/$1/cwd")"
+	for fd in 0 1 2; do
+		[ -z "${2:-}" ] || [ "$(readlink "/proc/$1/fd/$fd")" = "$2" ] ||
+			fail "descriptor $fd: $(readlink "/proc/$1/fd/$fd")"
+	done
+}
+
+@test "capabilities are given up when all is open: devices of two groups, one of which is a user's" {
+	bind_vfio "$D3COLD" "$D3HOT"
+	group_of "$D3HOT"
+	chown 65534 "/dev/vfio/$REPLY"
+	chmod 600 "/dev/vfio/$REPLY"
+	(cd "$BATS_TEST_TMPDIR" && exec "$vfio_pm" hold "$D3COLD" "$D3HOT") 2>"$BATS_TEST_TMPDIR/log" 3>&- &
+	holder=$!
+	wait_for "$VM_PATIENCE" grep -q "$D3HOT: asleep" "$BATS_TEST_TMPDIR/log" ||
+		fail "$(<"$BATS_TEST_TMPDIR/log")"
+	has_given_up $holder
+	vp exit "$D3COLD" "$D3HOT"
+	expect_code 0
+	wait $holder
+	cd "$BATS_TEST_TMPDIR"
+	vp enter "$D3COLD" "$D3HOT"
+	cd /
+	expect_code 0
+	for holder in $(pgrep -x vfio-pm); do
+		has_given_up "$holder" /dev/null
+	done
+	[ "$(pgrep -cx vfio-pm)" = 2 ]
+	vp exit "$D3COLD" "$D3HOT"
+	expect_code 0
+}
+
+@test "enter --no-wait: done when low power is entered, asleep or not" {
+	bind_vfio "$D3COLD" "$NOPM"
+	echo on >"$pci/$D3COLD/power/control"
+	vp enter --no-wait "$D3COLD" "$NOPM"
+	expect_code 0
+	[[ $output == *"$D3COLD: low power entered; now active in D0"* ]] || fail "$output"
+	[[ $output == *"$NOPM: low power entered; now "* ]] || fail "$output"
+	[ "$(pgrep -cx vfio-pm)" = 2 ]
+	echo auto >"$pci/$D3COLD/power/control"
+	wait_state "$D3COLD" suspended D3cold
+	vp exit "$D3COLD" "$NOPM"
+	expect_code 0
+}
+
 @test "enter twice: both succeed, one holder" {
 	bind_vfio "$D3COLD"
 	vp enter "$D3COLD"
