@@ -162,6 +162,8 @@ int cmd_hold(struct app *app, int argc, char **argv)
 	service_notify("STOPPING=1");
 	if (r > 0)
 		holder_release_all(holder, strsignal(r));
+	if (holder_has_failed(holder))
+		code = EXIT_FAILED;
 out:
 	holder_free(holder);
 	targets_free(&targets);

@@ -38,6 +38,7 @@ struct holder {
 	size_t n_listeners;
 	struct held **held;
 	size_t n_held;
+	bool failed;
 };
 
 int64_t monotonic_ms(void)
@@ -132,9 +133,9 @@ int holder_listen(struct holder *h, int group)
 	return 0;
 }
 
-size_t holder_count(const struct holder *h)
+bool holder_has_failed(const struct holder *h)
 {
-	return h->n_held;
+	return h->failed;
 }
 
 /*
@@ -184,6 +185,17 @@ static struct vfiopm_handle *find_peer(struct holder *h, const struct vfiopm_add
 	return peer;
 }
 
+/* Leave low power; a device that does not come back is what the holder is to blame for. */
+static int leave(struct holder *h, struct held *held, const struct reg_spec *reg,
+		 struct holder_reply *reply)
+{
+	int r = held_leave(held, reg, reply);
+
+	if (r < 0)
+		h->failed = true;
+	return r;
+}
+
 static void forget(struct holder *h, struct held *held)
 {
 	size_t i = 0;
@@ -196,7 +208,7 @@ static void forget(struct holder *h, struct held *held)
 }
 
 /* The device is held: make its low power what is asked for now. */
-static void add_again(struct held *held, const struct holder_request *rq,
+static void add_again(struct holder *h, struct held *held, const struct holder_request *rq,
 		      struct holder_reply *reply)
 {
 	struct holder_reply left = { 0 };
@@ -204,7 +216,7 @@ static void add_again(struct held *held, const struct holder_request *rq,
 	reply->held = 1;
 	if (held->engaged && held->on_wake == (enum on_wake)rq->on_wake)
 		return;
-	if (held_leave(held, NULL, &left) < 0) {
+	if (leave(h, held, NULL, &left) < 0) {
 		reply->stage = left.stage;
 		reply->error = left.error;
 		return;
@@ -222,7 +234,7 @@ static void add_device(struct holder *h, const struct holder_request *rq,
 	struct held *held = find_held(h, &rq->addr), **grown;
 
 	if (held) {
-		add_again(held, rq, reply);
+		add_again(h, held, rq, reply);
 		return;
 	}
 	grown = reallocarray(h->held, h->n_held + 1, sizeof(*grown));
@@ -249,7 +261,7 @@ static void drop_device(struct holder *h, const struct holder_request *rq,
 	if (!held)
 		return;
 	reply->held = 1;
-	held_leave(held, &rq->reg, reply);
+	leave(h, held, &rq->reg, reply);
 	forget(h, held);
 }
 
@@ -312,7 +324,7 @@ static void after_wake(struct holder *h, struct held *held)
 	struct holder_reply reply = { 0 };
 
 	held->wakes++;
-	if (held_leave(held, NULL, &reply) < 0) {
+	if (leave(h, held, NULL, &reply) < 0) {
 		holder_say(h, LOG_ERR, "%s: woken, and does not come back: %s", name,
 			   strerror(reply.error));
 		forget(h, held);
@@ -357,6 +369,7 @@ static void look_at_devices(struct holder *h)
 				   "%s: released: the host asked for it (unbind or unplug)", name);
 			forget(h, held);
 		} else if (drain_eventfd(held->error_fd)) {
+			h->failed = true;
 			holder_say(h, LOG_ERR, "%s: released: the device reported an error", name);
 			forget(h, held);
 		} else if (held->engaged && drain_eventfd(held->wake_fd)) {
@@ -374,7 +387,7 @@ void holder_release_all(struct holder *h, const char *why)
 		struct held *held = h->held[h->n_held - 1];
 		struct holder_reply reply = { 0 };
 
-		if (held_leave(held, NULL, &reply) < 0)
+		if (leave(h, held, NULL, &reply) < 0)
 			holder_say(h, LOG_ERR, "%s: released: %s; it does not come back: %s",
 				   vfiopm_device_get_name(held->dev), why,
 				   strerror(reply.error));

@@ -119,7 +119,8 @@ int holder_serve(struct holder *holder);
 int holder_step(struct holder *holder, int timeout_ms);
 /* To be called once what is to be held is open. */
 void holder_give_up_privileges(struct holder *holder);
-size_t holder_count(const struct holder *holder);
+/* Did a device not come back, or report an error? */
+bool holder_has_failed(const struct holder *holder);
 void holder_release_all(struct holder *holder, const char *why);
 int64_t monotonic_ms(void);
 socklen_t holder_address(uid_t uid, int group, struct sockaddr_un *ret);

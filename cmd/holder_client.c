@@ -76,8 +76,11 @@ static int start_holder(int group)
 	return r;
 }
 
-/* Connect to the holder of @group: -ECONNREFUSED when there is none, -EPERM when it isn't ours. */
-static int connect_holder(struct app *app, int group, int *ret)
+/*
+ * Connect to the holder of @group, process @pid: -ECONNREFUSED when there is
+ * none, -EPERM when it isn't ours.
+ */
+static int connect_holder(struct app *app, int group, int *ret, pid_t *pid)
 {
 	struct sockaddr_un addr;
 	socklen_t len = holder_address(geteuid(), group, &addr);
@@ -93,6 +96,7 @@ static int connect_holder(struct app *app, int group, int *ret)
 		return -EPERM;
 	}
 	*ret = fd;
+	*pid = peer.pid;
 	return 0;
 }
 
@@ -128,12 +132,15 @@ static void pause_between(void)
 static int ask(struct app *app, int group, const struct holder_request *rq,
 	       struct holder_reply *reply)
 {
+	pid_t pid = 0;
 	int fd = -1, r;
 
-	r = connect_holder(app, group, &fd);
+	r = connect_holder(app, group, &fd, &pid);
 	if (r < 0)
 		return r;
 	r = converse(fd, rq, reply);
+	/* As the kernel says it: another version's reply may have another form. */
+	reply->pid = pid;
 	close(fd);
 	return r;
 }

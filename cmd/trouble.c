@@ -154,7 +154,7 @@ static int report_open(struct app *app, const char *what, const struct vfiopm_de
 }
 
 static int report_request(struct app *app, const char *what, const struct vfiopm_device *dev,
-			  int error)
+			  int error, pid_t pid)
 {
 	const char *name = vfiopm_device_get_name(dev);
 
@@ -165,7 +165,7 @@ static int report_request(struct app *app, const char *what, const struct vfiopm
 		return EXIT_FAILED;
 	case EPROTO:
 		app_cannot(app, what, name, "its holder is another version of this program");
-		msg_hint("end it, which releases the device: pkill -f '" PROGRAM ".*%s'", name);
+		msg_hint("end it, which releases its group's devices: kill %d", (int)pid);
 		return EXIT_FAILED;
 	case EPERM:
 		/* Somebody else's program has the name of the holder's socket. */
@@ -181,7 +181,7 @@ int trouble_reply(struct app *app, const char *what, const struct vfiopm_device 
 	const char *name = vfiopm_device_get_name(dev);
 
 	if (r < 0)
-		return report_request(app, what, dev, -r);
+		return report_request(app, what, dev, -r, reply ? reply->pid : 0);
 	switch ((enum holder_stage)reply->stage) {
 	case STAGE_DONE:
 		return EXIT_OK;
@@ -214,7 +214,7 @@ int trouble_reply(struct app *app, const char *what, const struct vfiopm_device 
 	case STAGE_PROTOCOL:
 		break;
 	}
-	return report_request(app, what, dev, EPROTO);
+	return report_request(app, what, dev, EPROTO, reply->pid);
 }
 
 int trouble_awake(struct app *app, struct vfiopm_device *dev, const struct vfiopm_power *power,

@@ -157,6 +157,58 @@ other_has() { # ADDRESS [COMMAND...]
 	is_state "$D3COLD" active D0 || fail "$REPLY"
 }
 
+@test "hold: a device that does not come back, or reports an error: 1" {
+	bind_vfio "$D3COLD"
+	held() { # COMMAND...: runs hold below it, sets holder
+		"$@" "$vfio_pm" hold "$D3COLD" 2>"$BATS_TEST_TMPDIR/log" &
+		holder=$!
+		wait_for "$((VM_PATIENCE * 2))" grep -q asleep "$BATS_TEST_TMPDIR/log"
+	}
+	ends() { # STATUS WORDS
+		status=0
+		wait $holder || status=$?
+		[ $status = "$1" ] && grep -q "$2" "$BATS_TEST_TMPDIR/log" ||
+			fail "exit $status" "$(<"$BATS_TEST_TMPDIR/log")"
+	}
+	# The last call of this kind is the one that leaves low power; in the second run it fails.
+	held strace -o "$BATS_TEST_TMPDIR/calls" -e trace=ioctl
+	pkill -TERM -x vfio-pm
+	ends 0 "released: Terminated"
+	last=$(grep -n VFIO_DEVICE_FEATURE "$BATS_TEST_TMPDIR/calls" | tail -n 1)
+	held strace -o /dev/null -e trace=ioctl -e inject=ioctl:error=EIO:when="${last%%:*}"
+	pkill -TERM -x vfio-pm
+	ends 1 "it does not come back: Input/output error"
+	# The device's error interrupt, triggered by the interface's own loopback.
+	held env
+	python3 - $holder <<-'PY'
+		import ctypes, fcntl, os, struct, sys
+		pid = int(sys.argv[1])
+		process = os.pidfd_open(pid)
+		for name in os.listdir(f"/proc/{pid}/fd"):
+		    if "vfio-device" in os.readlink(f"/proc/{pid}/fd/{name}"):
+		        fd = ctypes.CDLL(None).syscall(438, process, int(name), 0)  # pidfd_getfd
+		        # VFIO_DEVICE_SET_IRQS: DATA_NONE, ACTION_TRIGGER of VFIO_PCI_ERR_IRQ_INDEX
+		        fcntl.ioctl(fd, 0x3b6e, struct.pack("5I", 20, 1 << 0 | 1 << 5, 3, 0, 1))
+	PY
+	ends 1 "released: the device reported an error"
+	is_state "$D3COLD" active D0 || fail "$REPLY"
+}
+
+@test "a holder of another version: 1, and how to end it" {
+	bind_vfio "$D3COLD"
+	vp enter "$D3COLD"
+	expect_code 0
+	# To the holder, a request that begins with another number is of another version.
+	code=0
+	output=$(strace -o /dev/null -e trace=sendto -e inject=sendto:poke_enter=@arg2=ffffffff \
+		"$vfio_pm" exit "$D3COLD" 2>&1) || code=$?
+	expect 1 "cannot leave low power on '$D3COLD': its holder is another version of this program" \
+		"end it, which releases its group's devices: kill $(pgrep -x vfio-pm)"
+	eval "${output##*: }"
+	wait_for 5 no_holder
+	is_state "$D3COLD" active D0 || fail "$REPLY"
+}
+
 @test "stuck between two states: 4, and it isn't opened" {
 	bind_vfio "$D3COLD"
 	echo resuming >"$BATS_TEST_TMPDIR/status"
