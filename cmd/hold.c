@@ -10,6 +10,13 @@
 #include "options.h"
 #include "service.h"
 
+#define STATUS_MAX	512
+/* What a sleep takes, and after it the ports' part in it; one that is kept awake takes longer. */
+#define SETTLE_MS	1000
+/* How often a device is looked at meanwhile, and later. */
+#define LOOK_MS		20
+#define LOOK_LATER_MS	1000
+
 struct hold_args {
 	struct hold_options hold;
 	struct device_args devices;
@@ -45,24 +52,28 @@ static void log_to_stderr(void *data, int priority, const char *line)
 	msg_error("%s", line);
 }
 
-/* What the service manager shows beside the unit's name. */
-static void notify_status(const struct targets *targets, const char *first)
+/* What the service manager shows beside the unit's name; @line keeps what it was told. */
+static void notify_status(const struct targets *targets, const char *first, char line[STATUS_MAX])
 {
-	char line[512] = "", state[600];
+	char was[STATUS_MAX], state[STATUS_MAX + 64];
 	size_t used = 0;
 
-	for (size_t i = 0; i < targets->count && used < sizeof(line) - 64; i++) {
+	memcpy(was, line, sizeof(was));
+	line[0] = '\0';
+	for (size_t i = 0; i < targets->count && used < STATUS_MAX - 64; i++) {
 		struct vfiopm_power *power;
 
 		if (vfiopm_power_new(targets->dev[i], &power) < 0)
 			continue;
-		used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s %s in %s",
+		used += (size_t)snprintf(line + used, STATUS_MAX - used, "%s%s %s in %s",
 					 used ? ", " : "",
 					 vfiopm_device_get_name(targets->dev[i]),
 					 vfiopm_status_name(vfiopm_power_get_status(power)),
 					 vfiopm_state_name(vfiopm_power_get_state(power)));
 		vfiopm_power_free(power);
 	}
+	if (!*first && !strcmp(line, was))
+		return;
 	snprintf(state, sizeof(state), "%sSTATUS=%s", first, line);
 	service_notify(state);
 }
@@ -92,6 +103,28 @@ static int hold_one(struct app *app, const struct hold_args *args, struct holder
 	return trouble_reply(app, "hold", dev, 0, &reply);
 }
 
+/* A device that falls asleep: is it, and since when is that so? */
+struct fall {
+	bool asleep;
+	int64_t since;
+};
+
+/*
+ * One look, as vfiopm_power_wait_asleep() without a wait. A device that is
+ * asleep, but may still get to D3cold by its ports, has a second for that.
+ */
+static int look(const struct vfiopm_device *dev, struct fall *fall, struct vfiopm_power **ret)
+{
+	bool settled = vfiopm_power_upstream_settled(dev);
+	int64_t now = monotonic_ms();
+	int r;
+
+	r = vfiopm_power_wait_asleep(dev, VFIOPM_STATE_D3HOT, 0, ret);
+	if (fall->asleep != (r == 0))
+		*fall = (struct fall){ .asleep = r == 0, .since = now };
+	return r == 0 && !settled && now - fall->since < SETTLE_MS ? -ETIMEDOUT : r;
+}
+
 /* Serve while the devices fall asleep. Returns a signal, -1 when all have gone, or 0. */
 static int settle(struct app *app, const struct hold_args *args, struct holder *holder,
 		  const struct targets *targets)
@@ -100,14 +133,14 @@ static int settle(struct app *app, const struct hold_args *args, struct holder *
 	int r = 0;
 
 	for (size_t i = 0; i < targets->count && r == 0; i++) {
+		struct fall fall = { .since = start };
 		struct vfiopm_power *power;
 		char text[32];
 		int state;
 
 		/* The wait goes by small steps, since a signal or a request may come. */
 		do {
-			state = vfiopm_power_wait_asleep(targets->dev[i], VFIOPM_STATE_D3HOT, 0,
-							 &power);
+			state = look(targets->dev[i], &fall, &power);
 			if (state != -ETIMEDOUT ||
 			    monotonic_ms() - start >= args->hold.timeout_ms)
 				break;
@@ -116,7 +149,7 @@ static int settle(struct app *app, const struct hold_args *args, struct holder *
 		} while (r == 0);
 		if (r != 0 || (state < 0 && state != -ETIMEDOUT && state != -EOPNOTSUPP))
 			continue;
-		if (state < 0)
+		if (state < 0 && !fall.asleep)
 			trouble_awake(app, targets->dev[i], power, state,
 				      monotonic_ms() - start);
 		else
@@ -126,6 +159,53 @@ static int settle(struct app *app, const struct hold_args *args, struct holder *
 				  format_time(monotonic_ms() - start, text, sizeof(text)));
 		vfiopm_power_free(power);
 	}
+	return r;
+}
+
+/* How long until the devices are to be looked at again; -1: all are as deep as they get. */
+static int next_look(struct holder *holder, const struct targets *targets, struct fall *falls)
+{
+	int limit = -1;
+
+	for (size_t i = 0; i < targets->count; i++) {
+		struct vfiopm_power *power;
+		int r;
+
+		if (!holder_is_engaged(holder, vfiopm_device_get_addr(targets->dev[i]))) {
+			falls[i] = (struct fall){ .since = monotonic_ms() };
+			continue;
+		}
+		r = look(targets->dev[i], &falls[i], &power);
+		if (r == 0 || r == -ETIMEDOUT || r == -EOPNOTSUPP)
+			vfiopm_power_free(power);
+		if (r == -ETIMEDOUT && monotonic_ms() - falls[i].since < SETTLE_MS)
+			limit = LOOK_MS;
+		else if (r == -ETIMEDOUT && limit < 0)
+			limit = LOOK_LATER_MS;
+	}
+	return limit;
+}
+
+/*
+ * Serve until the end; what the service manager is told follows the devices.
+ * Returns a signal, or -1 when all have gone.
+ */
+static int serve(struct holder *holder, const struct targets *targets)
+{
+	struct fall *falls = calloc(targets->count, sizeof(*falls));
+	char line[STATUS_MAX] = "";
+	int r;
+
+	if (!falls)
+		return -1;
+	notify_status(targets, "READY=1\n", line);
+	do {
+		int limit = next_look(holder, targets, falls);
+
+		notify_status(targets, "", line);
+		r = holder_step(holder, limit);
+	} while (r == 0);
+	free(falls);
 	return r;
 }
 
@@ -153,12 +233,7 @@ int cmd_hold(struct app *app, int argc, char **argv)
 	holder_give_up_privileges(holder);
 	r = settle(app, &args, holder, &targets);
 	if (r == 0)
-		notify_status(&targets, "READY=1\n");
-	while (r == 0) {
-		r = holder_step(holder, -1);
-		if (r == 0)
-			notify_status(&targets, "");
-	}
+		r = serve(holder, &targets);
 	service_notify("STOPPING=1");
 	if (r > 0)
 		holder_release_all(holder, strsignal(r));

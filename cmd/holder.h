@@ -117,10 +117,12 @@ void holder_handle(struct holder *holder, const struct holder_request *rq,
 int holder_serve(struct holder *holder);
 /* Ask for one round with a limit: for callers with work of their own. -1: ended. */
 int holder_step(struct holder *holder, int timeout_ms);
-/* To be called once what is to be held is open. */
-void holder_give_up_privileges(struct holder *holder);
+/* Is it held, and low power engaged? */
+bool holder_is_engaged(const struct holder *holder, const struct vfiopm_addr *addr);
 /* Did a device not come back, or report an error? */
 bool holder_has_failed(const struct holder *holder);
+/* To be called once what is to be held is open. */
+void holder_give_up_privileges(struct holder *holder);
 void holder_release_all(struct holder *holder, const char *why);
 int64_t monotonic_ms(void);
 socklen_t holder_address(uid_t uid, int group, struct sockaddr_un *ret);

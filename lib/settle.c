@@ -26,11 +26,11 @@ static void pause_for(int64_t waited_ms)
 }
 
 /*
- * May an upstream port still go to sleep and take the device to D3cold? It is
- * on its way when nothing but time holds it: control auto, no active child, and
- * status active or suspending. With no count of children to be had it may.
+ * A port is on its way when nothing but time holds it: control auto, no active
+ * child, and status active or suspending. With no count of children to be had
+ * it may be.
  */
-static bool upstream_settled(const struct vfiopm_device *dev)
+bool vfiopm_power_upstream_settled(const struct vfiopm_device *dev)
 {
 	struct vfiopm_list *ports;
 	struct vfiopm_device *port;
@@ -95,7 +95,8 @@ int vfiopm_power_wait_asleep(const struct vfiopm_device *dev, enum vfiopm_state 
 		 * the device deeper than a snapshot taken first would say.
 		 */
 		if (!last && suspended_since >= 0)
-			settled = now - suspended_since >= SETTLE_MS || upstream_settled(dev);
+			settled = now - suspended_since >= SETTLE_MS ||
+				  vfiopm_power_upstream_settled(dev);
 		r = vfiopm_power_new(dev, &power);
 		if (r < 0)
 			return r;

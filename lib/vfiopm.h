@@ -549,6 +549,16 @@ bool vfiopm_power_has_d3cold_resources(const struct vfiopm_power *power);
 const char *vfiopm_power_get_resource(const struct vfiopm_power *power, size_t i);
 
 /**
+ * vfiopm_power_upstream_settled - has every upstream port come to rest?
+ *
+ * False while one may still go to sleep by itself, and take @dev from D3hot to
+ * D3cold: a snapshot that is to be final is taken after this was true. For
+ * callers that wait in steps of their own; vfiopm_power_wait_asleep() looks by
+ * itself.
+ * Since: 0.1
+ */
+bool vfiopm_power_upstream_settled(const struct vfiopm_device *dev);
+/**
  * vfiopm_power_wait_asleep - wait until a device sleeps and its ports have settled
  * @dev: device
  * @want: at least this deep; VFIOPM_STATE_D3HOT for "asleep"
@@ -557,8 +567,7 @@ const char *vfiopm_power_get_resource(const struct vfiopm_power *power, size_t i
  *
  * Reads sysfs only. A port suspends 100 ms after its last child
  * (drivers/pci/pcie/portdrv.c), which may turn D3hot into D3cold: the state is
- * read again until it is D3cold, or no upstream port is still on its way, for
- * up to one second.
+ * read again until no upstream port is still on its way, for up to one second.
  * Return: 0; -ETIMEDOUT; -EOPNOTSUPP: suspended, but still in D0, which means
  * no PM capability; -ENODEV; -ENOMEM.
  * Since: 0.1
