@@ -42,8 +42,10 @@ const struct argp hold_argp = {
 	.doc = "Open each DEVICE, enter low power and keep it there until a signal or `" PROGRAM
 	       " exit'.\v"
 	       "The same as `enter' in the foreground: for service managers (sd_notify) and for "
-	       "watching. Wakes and the host's wish to have the device back are logged on standard "
-	       "error. Ends with the last device.",
+	       "watching. A device that is woken enters low power again after a second, unless "
+	       "--on-wake tells otherwise. Wakes and the host's wish to have the device back are "
+	       "logged on standard error. Ends with the last device; the exit status is 1 when one "
+	       "did not come back or reported an error.",
 	.children = children,
 };
 
@@ -211,7 +213,9 @@ static int serve(struct holder *holder, const struct targets *targets)
 
 int cmd_hold(struct app *app, int argc, char **argv)
 {
-	struct hold_args args = { .hold.timeout_ms = TIMEOUT_DEFAULT_MS };
+	/* In the long run a wake is worth a line in the log, and no reason to stay awake. */
+	struct hold_args args = { .hold = { .timeout_ms = TIMEOUT_DEFAULT_MS,
+					    .on_wake = ON_WAKE_REENTER } };
 	struct targets targets;
 	struct holder *holder;
 	int code, r;

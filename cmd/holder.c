@@ -162,12 +162,19 @@ void holder_give_up_privileges(struct holder *h)
 		holder_say(h, LOG_WARNING, "capabilities kept: %s", strerror(errno));
 }
 
-static struct held *find_held(struct holder *h, const struct vfiopm_addr *addr)
+static struct held *find_held(const struct holder *h, const struct vfiopm_addr *addr)
 {
 	for (size_t i = 0; i < h->n_held; i++)
 		if (!vfiopm_addr_cmp(vfiopm_device_get_addr(h->held[i]->dev), addr))
 			return h->held[i];
 	return NULL;
+}
+
+bool holder_is_engaged(const struct holder *h, const struct vfiopm_addr *addr)
+{
+	const struct held *held = find_held(h, addr);
+
+	return held && held->engaged;
 }
 
 /* Any device of the same group: its group descriptor serves for one more. */

@@ -21,7 +21,7 @@
 
 /* What happens when something wakes a device that is held. */
 enum on_wake {
-	ON_WAKE_SLEEP,		/* not noticed: the kernel lets it fall asleep again */
+	ON_WAKE_IGNORE,		/* not noticed: the kernel lets it fall asleep again */
 	ON_WAKE_EXIT,
 	ON_WAKE_REENTER,
 	ON_WAKE_STAY,

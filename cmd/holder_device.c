@@ -96,7 +96,7 @@ int held_open(struct vfiopm_ctx *ctx, const struct holder_request *rq,
 	r = vfiopm_low_power_probe(held->handle, &features);
 	if (r < 0)
 		goto error;
-	needed = VFIOPM_FEATURE_EXIT | (held->on_wake == ON_WAKE_SLEEP ?
+	needed = VFIOPM_FEATURE_EXIT | (held->on_wake == ON_WAKE_IGNORE ?
 						VFIOPM_FEATURE_ENTRY :
 						VFIOPM_FEATURE_ENTRY_WITH_WAKEUP);
 	r = -ENOTTY;
@@ -121,7 +121,7 @@ int held_enter(struct held *held, struct holder_reply *reply)
 	int64_t start;
 	int r;
 
-	if (held->on_wake != ON_WAKE_SLEEP && held->wake_fd < 0) {
+	if (held->on_wake != ON_WAKE_IGNORE && held->wake_fd < 0) {
 		held->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		if (held->wake_fd < 0)
 			return fail(reply, STAGE_ENTRY, -errno);
@@ -129,7 +129,7 @@ int held_enter(struct held *held, struct holder_reply *reply)
 	/* An EXIT in this mode signals as well: what came before this entry is past. */
 	drain_eventfd(held->wake_fd);
 	start = now_us();
-	r = held->on_wake == ON_WAKE_SLEEP ?
+	r = held->on_wake == ON_WAKE_IGNORE ?
 		    vfiopm_low_power_enter(held->handle) :
 		    vfiopm_low_power_enter_with_wakeup(held->handle, held->wake_fd);
 	if (r < 0)

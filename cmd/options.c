@@ -10,9 +10,10 @@ static const struct argp_option options[] = {
 	{ "timeout", KEY_TIMEOUT, "TIME", 0,
 	  "How long the device may take to fall asleep (default 10s); a number with ms, s, m or h",
 	  0 },
-	{ "on-wake", KEY_ON_WAKE, "exit|reenter|stay", OPTION_ARG_OPTIONAL,
-	  "Notice when something wakes the device, and then let go of it (exit, the default), "
-	  "enter low power again (reenter), or keep it awake (stay)",
+	{ "on-wake", KEY_ON_WAKE, "exit|ignore|reenter|stay", OPTION_ARG_OPTIONAL,
+	  "Notice when something wakes the device, and then let go of it (exit, also without a "
+	  "value), enter low power again (reenter, the default of hold), or keep it awake (stay); "
+	  "or do not notice, the kernel lets it fall asleep again (ignore, the default of enter)",
 	  0 },
 	{ "backend", KEY_BACKEND, "auto|group|cdev", 0,
 	  "Open the device by its IOMMU group, or by iommufd and its own node (default: cdev "
@@ -25,6 +26,8 @@ static int parse_on_wake(const char *text, enum on_wake *ret)
 {
 	if (!text || !strcmp(text, "exit"))
 		*ret = ON_WAKE_EXIT;
+	else if (!strcmp(text, "ignore"))
+		*ret = ON_WAKE_IGNORE;
 	else if (!strcmp(text, "reenter"))
 		*ret = ON_WAKE_REENTER;
 	else if (!strcmp(text, "stay"))
@@ -57,7 +60,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_ON_WAKE:
 		if (parse_on_wake(arg, &hold->on_wake) < 0)
-			argp_error(state, "'%s' is none of exit, reenter, stay", arg);
+			argp_error(state, "'%s' is none of exit, ignore, reenter, stay", arg);
 		return 0;
 	case KEY_BACKEND:
 		if (parse_backend(arg, &hold->backend) < 0)
