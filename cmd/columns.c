@@ -471,6 +471,8 @@ const struct column columns[] = {
 	  "time that it was active" },
 	{ "suspended_time", COLUMN_NUMBER, RIGHT, 8, TIMES, "ms", fill_suspended_time, NULL, NULL,
 	  "time that it was suspended" },
+	{ "since", COLUMN_NUMBER, RIGHT, 8, STATE | TIMES | NEED_OWNERS, "ms", column_since, NULL,
+	  NULL, "the longest that it can have been asleep by now; null: it is awake" },
 	{ "usage", COLUMN_NUMBER, RIGHT, 2, RUNTIME, NULL, fill_usage, NULL, NULL,
 	  "references that keep it from suspending" },
 	{ "kids", COLUMN_NUMBER, RIGHT, 2, RUNTIME, NULL, fill_active_kids, NULL, NULL,

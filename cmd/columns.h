@@ -58,6 +58,11 @@ struct json_object *column_string(const char *s);
 /* columns_account.c */
 struct json_object *column_account(const struct row *row);
 struct json_object *column_last_wake(const struct row *row);
+/* since.c */
+struct json_object *column_since(const struct row *row);
+/* The longest that it can have been asleep by now, in ms; -1: it isn't, or not known. */
+int64_t asleep_at_most(const struct vfiopm_device *dev, const struct vfiopm_power *power,
+		       const struct vfiopm_owners *owners);
 /* "string", "array of objects", …: for documentation. */
 const char *column_type_name(enum column_type type);
 /* The text of a value, to be freed; NULL: no memory. */

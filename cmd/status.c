@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cmd.h"
+#include "columns.h"
 #include "deepen_tell.h"
 #include "guest.h"
 #include "output.h"
@@ -117,17 +117,16 @@ static void show_asleep(const struct view *v)
 
 static void show_times(const struct view *v)
 {
-	char total[32], suspended_text[32];
-	int64_t active, suspended;
+	char total[32], suspended_text[32], since[32];
+	int64_t active, suspended, at_most = asleep_at_most(v->dev, v->power, v->owners);
 
 	if (vfiopm_power_get_active_time(v->power, &active) < 0 ||
 	    vfiopm_power_get_suspended_time(v->power, &suspended) < 0)
 		return;
 	format_time(suspended, suspended_text, sizeof(suspended_text));
 	format_time(active + suspended, total, sizeof(total));
-	/* The kernel keeps sums only: of the present sleep they give the longest that it can be. */
-	if (vfiopm_power_is_asleep(v->power))
-		field("since", "at most %s", suspended_text);
+	if (at_most >= 0)
+		field("since", "at most %s", format_time(at_most, since, sizeof(since)));
 	if (!suspended)
 		field("residency", "never suspended in %s", total);
 	else

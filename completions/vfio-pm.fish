@@ -81,7 +81,7 @@ end
 
 # The following is made by completions/generate.sh from `vfio-pm --describe`.
 set -g __vfio_pm_verbs list status enter exit hold cycle run wait monitor owner policy bind unbind explain report deepen guest-table guest-listen help
-set -g __vfio_pm_columns account acpi acpi_real_state acpi_state active_time address asleep autosuspend bridges cdev class control d3cold driver enable group id kids last_wake members name node numvfs override owner physfn port port_state reset_method residency resources runtime_enabled siblings sriov state status subsystem suspended_time usage vfio viable wakeup
+set -g __vfio_pm_columns account acpi acpi_real_state acpi_state active_time address asleep autosuspend bridges cdev class control d3cold driver enable group id kids last_wake members name node numvfs override owner physfn port port_state reset_method residency resources runtime_enabled siblings since sriov state status subsystem suspended_time usage vfio viable wakeup
 complete -c vfio-pm -f
 complete -c vfio-pm -n __fish_use_subcommand -l sysroot -d 'Read the system below DIR, e.g. a report of another machine' -r -f -a '(__vfio_pm_value DIR)'
 complete -c vfio-pm -n __fish_use_subcommand -l verbose -s 'v' -d 'Say on standard error what is done; twice: every step'

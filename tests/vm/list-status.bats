@@ -91,6 +91,22 @@ woken() { [ "$(rpm_count "$1" resume)" != 0 ]; }
 	[ "$("$vfio_pm" list -n -r -o address --awake)" = "$D3COLD" ]
 }
 
+@test "since when it sleeps: not longer than its owner has it open" {
+	load_vfio disable_idle_d3=0
+	bind_vfio "$D3COLD"
+	# Five seconds of sleep that the owner's open ends.
+	wait_state "$D3COLD" suspended D3cold
+	sleep 5
+	vp enter "$D3COLD"
+	expect_code 0
+	[ "$(json "$D3COLD" '.since >= 0 and .since < .suspended_time - 2000')" = true ] ||
+		fail "$(json "$D3COLD" '[.since, .suspended_time]')"
+	vp status "$D3COLD"
+	[[ $output =~ since\ +at\ most ]] || fail "$output"
+	vp exit "$D3COLD"
+	expect_code 0
+}
+
 @test "put into D3hot by its user through PCI_PM_CTRL: active in D3hot, not asleep" {
 	load_vfio disable_idle_d3=1
 	bind_vfio "$D3HOT"
