@@ -86,8 +86,30 @@ give_to_vfio_and_back() {
 	vp bind "$D3HOT"
 	expect 0 "$D3HOT: stays on vfio-pci"
 	unchanged "$before"
+	echo on >"$pci/$D3HOT/power/control"
+	vp bind "$D3HOT"
+	expect 0 "$D3HOT: stays on vfio-pci" "control on" \
+		"vfio-pm: warning: '$D3HOT': power/control is 'on', the host keeps it awake" \
+		"vfio-pm: hint: vfio-pm policy --control=auto $D3HOT"
 	vp unbind "$D3HOT"
 	expect 0 "$D3HOT: vfio-pci -> ${host_driver[$KIND_D3HOT]}, control on"
+}
+
+@test "an ordinary user is told that only root may, and nothing changes" {
+	as_user=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+	snapshot; before=$REPLY
+	vp_with "${as_user[@]}" -- bind "$D3HOT"
+	expect 1 "vfio-pm: cannot bind '$D3HOT': only root may change its driver" \
+		"vfio-pm: hint: sudo vfio-pm bind $D3HOT"
+	unchanged "$before"
+	vp bind "$D3HOT"
+	snapshot; before=$REPLY
+	vp_with "${as_user[@]}" -- unbind "$D3HOT"
+	expect 1 "vfio-pm: cannot unbind '$D3HOT': only root may change its driver" \
+		"vfio-pm: hint: sudo vfio-pm unbind $D3HOT"
+	unchanged "$before"
+	vp unbind "$D3HOT"
+	expect 0 "$D3HOT: vfio-pci -> "
 }
 
 @test "unbind --control=auto, --driver=NAME; a device that VFIO doesn't have is left alone" {
