@@ -1,15 +1,21 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=debug modparam="disable_idle_d3=1" group=debug timeout=300
+# vm: kernels=debug modparam="disable_idle_d3=1" group=debug timeout=300 cost=70
 #
 # iommufd and the device's own node, which Debian's kernels lack.
 
 load lib
 load cmd
+load guest_pm
 
-setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+setup() {
+	mark "test $BATS_TEST_DESCRIPTION"
+	vmm='' deepen=''
+}
 
 teardown() {
+	deepen_stop || true
+	vmm_stop
 	pkill -KILL -x vfio-pm || true
 	unbind_all
 }
@@ -55,4 +61,40 @@ teardown() {
 	[[ $output == *"in use by 'other-vmm'"* ]] || fail "$output"
 	pkill -TERM -x other-vmm
 	wait
+}
+
+# An owner that has opened the device's own node and no group.
+cdev_owner() {
+	bind_vfio "$D3COLD"
+	vmm_start D3COLD
+	vp owner -J "$D3COLD"
+	[ "$(jq -c '[.devices[0].owner[]|.pid,.comm,.via]' <<<"$output")" = "[$vmm,\"guest_pm\",\"cdev\"]" ] ||
+		fail "$output"
+}
+
+@test "borrowed from an owner that has the device by its own node: enter, its own wake, exit" {
+	cdev_owner
+	vmm d3 0
+	for _ in 1 2 3; do
+		vp enter --borrow "$D3COLD"
+		expect_code 0
+		[[ $output == "$D3COLD: asleep in D3cold; 'guest_pm' (pid $vmm) was frozen for "* ]] || fail "$output"
+		is_state "$D3COLD" suspended D3cold || fail "$REPLY"
+		# The owner's own access; the register of its mapping is checked.
+		vmm d0 0
+		is_state "$D3COLD" active D0 || fail "$REPLY"
+		vmm d3 0
+	done
+	vp enter --borrow "$D3COLD"
+	expect_code 0
+	vp exit --borrow "$D3COLD"
+	expect_code 0
+	[[ $output == *"$D3COLD: awake in D0 after "*", 'guest_pm' (pid $vmm) has it"* ]] || fail "$output"
+	vmm d0 0
+	vmm touch 0
+	stays_state "$D3COLD" active D0 1
+	# Nothing of it is left open by us.
+	vmm_stop
+	closed() { get enable "$pci/$D3COLD/enable" && [ "$enable" = 0 ]; }
+	wait_for 20 closed
 }
