@@ -222,7 +222,7 @@ refused() { # REASON ARGUMENT...: the owner of $role is in D3hot and stays there
 	echo "# $seconds s: $reads reads, $ticks/100 s of CPU time" >&3
 	[ "$reads" -ge $((seconds - 2)) ]
 	[ "$reads" -le $((seconds + 1)) ]
-	# Here 0.5 %: an emulated look is slow, and time in which the host does something else counts as
-	# ours. bench-deepen, which has the machine for itself, holds it to 0.1 %.
+	# 0.5 %, not the 0.1 % of real hardware: an emulated look is slow, and time in which the host does
+	# something else counts as ours.
 	[ $((ticks * 2)) -le "$seconds" ]
 }
