@@ -97,6 +97,8 @@ collect() {
 			group=${own:-vm}
 			# What a soak or a bench is on Debian's kernels isn't run on the debug kernel.
 			[ "$kernel" != debug ] || group=debug
+			# Long files are run by `make check` on one kernel.
+			[[ ,$soak, != *",$kernel,"* ]] || group=soak
 			add "vm-${name%.bats}-$kernel" "vm-$kernel" "$file"
 			[[ $drivers == *vfio-pm-pci ]] || continue
 			[ "$group" != vm ] || group=soak

@@ -19,7 +19,7 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libvfiopm.a $(BUILD)/flags
 
 test-programs: $(TEST_PROGRAMS)
 
-# What boots in a QEMU inside the VM, for each of its kernels: only tests of the lab want it.
+# What boots in a QEMU inside the VM, for each of its kernels.
 NESTED_KERNELS := 6.1 6.12
 NESTED := $(wildcard tests/vm/nested/*)
 test-nested: $(NESTED_KERNELS:%=$(BUILD)/tests/nested/%.cpio)
@@ -30,7 +30,8 @@ $(BUILD)/tests/nested/%.cpio: $(NESTED) tests/vm/kernels.sh
 # A second make: what is compiled with which flags is known once the packages are there.
 define run_tests
 	@tests/setup.sh
-	@$(MAKE) --no-print-directory all test-programs $(if $(filter vm debug soak bench,$(1)),test-modules)
+	@$(MAKE) --no-print-directory all test-programs $(if $(filter vm debug soak bench,$(1)),test-modules) \
+		$(if $(filter vm soak,$(1)),test-nested)
 	@tests/run.sh $(1)
 endef
 

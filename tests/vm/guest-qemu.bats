@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=1200 cost=200 mem=3072 qemu="-smp 1" group=lab drivers=vfio-pci,vfio-pm-pci
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=1200 cost=200 mem=3072 qemu="-smp 1" soak=6.1 drivers=vfio-pci,vfio-pm-pci
 #
 # Guest-driven sleep with a stock QEMU: the guest's own drivers suspend, its ACPI calls the table. One device
 # ($here) is on the guest's root complex, the other ($there) behind a root port, in slots of the seed's choice.
@@ -146,15 +146,23 @@ works() { nested "works $here && works $there"; }
 	works
 }
 
-@test "a QEMU that is killed in low power, and another" {
-	asleep
-	nested_stop
-	wait_for 20 eval '[ "$(<"$pci/$device0/enable")" = 0 ]'
-	vm_start
-	works
-	asleep
-	wake
-	works
+@test "a QEMU that is killed in low power, a guest that powers off in it; a listener that comes while the next one boots" {
+	local way
+	for way in kill poweroff; do
+		asleep
+		if [ $way = kill ]; then nested_stop; else nested_send 'poweroff -f'; fi
+		let_go
+		listen_stop
+		nested_stop
+		vm_start 3>&- &
+		sleep $((RANDOM % 8 + 2))
+		listen_start
+		wait $!
+		works
+		asleep
+		wake
+		works
+	done
 }
 
 @test "S3 of the guest, in low power" {
@@ -195,4 +203,29 @@ works() { nested "works $here && works $there"; }
 	wake
 	listen_stop
 	grep 'total\|frames' "$listen_log"
+}
+
+@test "tables for one to eight devices, on the root complex and behind ports: a booted guest has their power resources" {
+	local n slots slot address=() args
+	for n in 1 2 3 4 5 6 7 8; do
+		[ "$n" = 8 ] || [ "${VFIO_PM_SCALE:-5}" -ge 50 ] || continue
+		mapfile -t slots < <(for ((slot = 2; slot < 30; slot++)); do printf '%02x\n' $slot; done | shuf -n "$n")
+		address=() NESTED_ARGS=()
+		for slot in "${slots[@]}"; do
+			if [ $((RANDOM % 2)) = 0 ]; then
+				address+=("$slot.0")
+				NESTED_ARGS+=(-device "pci-testdev,bus=pcie.0,addr=0x$slot")
+			else
+				address+=("$slot.0/00.0")
+				NESTED_ARGS+=(-device "pcie-root-port,id=port$slot,bus=pcie.0,addr=0x$slot,chassis=$((16#$slot)),hotplug=off"
+					-device "pci-testdev,bus=port$slot,addr=0x0")
+			fi
+		done
+		"$vfio_pm" guest-table "${address[@]}" --socket="$socket.$n" --output="$nested_dir.$n.aml" >"$nested_dir.$n.args"
+		read -ra args <<<"$(tr '\n' ' ' <"$nested_dir.$n.args")"
+		NESTED_ARGS+=("${args[@]}")
+		nested_start
+		nested "n=0; for s in ${slots[*]}; do [ -d \$(node \$s)/firmware_node/power_resources_D3hot ] && n=\$((n + 1)); done; echo \$n"
+		[ "$REPLY" = "$n" ] || fail "$REPLY of $n (${address[*]})"
+	done
 }

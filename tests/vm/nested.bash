@@ -88,7 +88,11 @@ nested_alive() {
 	[[ $state == [SRD]* ]]
 }
 
-nested_gone() { [ ! -e "/proc/$(nested_pid)" ] || grep -q '^State:.Z' "/proc/$(nested_pid)/status"; }
+nested_gone() {
+	local pid
+	pid=$(nested_pid)
+	[ -z "$pid" ] || [ ! -e "/proc/$pid" ] || grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null
+}
 
 nested_stop() {
 	local pid
