@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 timeout=900 cost=60 group=lab
+# vm: kernels=6.1,6.12 timeout=900 cost=60 soak=6.1
 #
 # explain: several causes at once, mended as printed; --fix, --watch; a report that explains the same
 # elsewhere; and nothing is woken.

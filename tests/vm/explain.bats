@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 timeout=900 cost=70 group=lab
+# vm: kernels=6.1,6.12 timeout=900 cost=70 soak=6.12
 #
 # explain: each thing that can be in the way, made for real, is told first and alone, and the mend works
 # as printed; what sleeps is accused of nothing.

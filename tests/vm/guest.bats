@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=600 cost=60 group=lab
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=600 cost=60 soak=6.1
 #
 # The listener of guest-driven sleep, with an owner that plays VMM and guest (tests/vm/guest_wire.h).
 

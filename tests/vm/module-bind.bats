@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 group=lab timeout=300 cost=30
+# vm: kernels=6.1,6.12 timeout=300 cost=30
 #
 # The module where `make module-install` puts it: the command loads and binds it by its name, and shows
 # its account.
