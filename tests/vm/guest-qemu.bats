@@ -147,7 +147,7 @@ works() { nested "works $here && works $there"; }
 }
 
 @test "a QEMU that is killed in low power, a guest that powers off in it; a listener that comes while the next one boots" {
-	local way
+	local way boot
 	for way in kill poweroff; do
 		asleep
 		if [ $way = kill ]; then nested_stop; else nested_send 'poweroff -f'; fi
@@ -155,9 +155,10 @@ works() { nested "works $here && works $there"; }
 		listen_stop
 		nested_stop
 		vm_start 3>&- &
+		boot=$!
 		sleep $((RANDOM % 8 + 2))
 		listen_start
-		wait $!
+		wait $boot
 		works
 		asleep
 		wake
