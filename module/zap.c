@@ -159,10 +159,15 @@ void lp_zap_and_lock(struct lp_device *lp)
 {
 	loff_t start = VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_BAR0_REGION_INDEX);
 	loff_t end = VFIO_PCI_INDEX_TO_OFFSET(VFIO_PCI_ROM_REGION_INDEX);
-	struct address_space *mapping = READ_ONCE(lp->mapping);
+	struct address_space *mapping;
 
 	down_write(&lp->core.memory_lock);
-	/* Never mapped, nothing to take away */
+	/*
+	 * Only now: lp_mmap() may run at the same time, and a fault that was
+	 * let in before us has seen the mapping set. Never mapped, nothing to
+	 * take away.
+	 */
+	mapping = READ_ONCE(lp->mapping);
 	if (mapping)
 		unmap_mapping_range(mapping, start, end - start, true);
 }
@@ -204,7 +209,7 @@ int lp_mmap(struct vfio_device *core_vdev, struct vm_area_struct *vma)
 	struct lp_device *lp = lp_from_core(core_vdev);
 	int ret;
 
-	/* Before the first fault can come, so that no zap misses it */
+	/* Before the first fault can take memory_lock: lp_zap_and_lock() */
 	WRITE_ONCE(lp->mapping, vma->vm_file->f_mapping);
 
 	ret = vfio_pci_core_mmap(core_vdev, vma);
