@@ -80,6 +80,8 @@ void lp_deepen_after_write(struct lp_device *lp)
 	/* The core virtualizes these two, and shows them as zero */
 	WRITE_ONCE(lp->pm_ctrl, pm_ctrl & ~(PCI_PM_CTRL_PME_ENABLE |
 					    PCI_PM_CTRL_PME_STATUS));
+	/* VMMs reset at their start: without this no read was quiet again */
+	lp_config_refresh(lp);
 	lp_engage(lp, LP_DEEPEN, NULL);
 }
 

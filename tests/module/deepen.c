@@ -138,6 +138,22 @@ static bool left_within(unsigned int ms)
 	return !engaged();
 }
 
+/* Constant config space is quiet after a reset as well, which a VMM's start is. */
+static void quiet_after_reset(void)
+{
+	long long reads;
+
+	vt_is(ioctl(dev.fd, VFIO_DEVICE_RESET), 0, "reset in D0");
+	set_state(3);
+	vt_ok(vt_wait_asleep(&dev, 3000), "asleep");
+	reads = vt_account(&dev, "quiet_reads");
+	vt_read32(&dev, PCI_VENDOR_ID);
+	vt_ok(vt_asleep(&dev), "the vendor ID after a reset is read asleep");
+	vt_is(vt_account(&dev, "quiet_reads"), reads + 1, "and counted as quiet");
+	set_state(0);
+	vt_ok(restored(), "works");
+}
+
 static void resets(void)
 {
 	set_state(3);
@@ -201,6 +217,7 @@ int main(int argc, char **argv)
 	vt_touch(map, &known);
 	deep();
 	nested();
+	quiet_after_reset();
 	resets();
 	vt_touch(map, &known);
 	toggles(strtoul(argv[2], NULL, 0));
