@@ -206,6 +206,7 @@ static int lp_runtime_resume(struct device *dev)
 	int ret;
 
 	ret = lp->base->runtime_resume(dev);
+	lp_config_check_gone(lp);
 	if (ret)
 		return ret;
 
@@ -227,6 +228,7 @@ void lp_count_entry(struct lp_device *lp, enum lp_reason reason, bool wakeup)
 {
 	spin_lock(&lp->account.lock);
 	lp->account.entries++;
+	lp_config_check_gone(lp);
 	spin_unlock(&lp->account.lock);
 	trace_vfio_pm_entry(lp->core.pdev, reason, wakeup);
 }

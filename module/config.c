@@ -147,6 +147,7 @@ void lp_config_snapshot(struct lp_device *lp)
 
 	bitmap_zero(config->quiet, PCI_CFG_SPACE_EXP_SIZE);
 	bitmap_zero(config->hardware, PCI_CFG_SPACE_EXP_SIZE);
+	WRITE_ONCE(config->gone, false);
 	if (lp->quiet_reads == LP_QUIET_OFF)
 		return;
 
@@ -161,12 +162,36 @@ void lp_config_snapshot(struct lp_device *lp)
 }
 
 /**
+ * lp_config_check_gone() - finds out whether the device answers at all
+ * @lp: the device, powered
+ *
+ * The PCI core takes a device that doesn't come back for resumed:
+ * pci_pm_runtime_resume() ignores the error of pci_power_up(). All ones in the
+ * command and status registers are no device's answer; in the vendor ID they
+ * are a VF's.
+ *
+ * Return: true, with the bytes dropped, if it doesn't.
+ */
+bool lp_config_check_gone(struct lp_device *lp)
+{
+	bool gone;
+	u32 value;
+
+	pci_read_config_dword(lp->core.pdev, PCI_COMMAND, &value);
+	gone = PCI_POSSIBLE_ERROR(value);
+	WRITE_ONCE(lp->config.gone, gone);
+	if (gone)
+		lp_config_drop(lp);
+	return gone;
+}
+
+/**
  * lp_config_refresh() - checks the bytes against the hardware after a drop
  * @lp: the device, open, held active
  *
  * A reset may have loaded other firmware: what is the hardware's own and isn't
- * as it was at open is no constant. A second drop while this runs is an error
- * or a removal, and comes with channel state or again.
+ * as it was at open is no constant. A second drop while this runs is an error,
+ * and comes with channel state.
  */
 void lp_config_refresh(struct lp_device *lp)
 {
@@ -175,7 +200,7 @@ void lp_config_refresh(struct lp_device *lp)
 	u8 byte;
 
 	if (READ_ONCE(config->valid) || lp->quiet_reads == LP_QUIET_OFF ||
-	    pci_channel_offline(lp->core.pdev))
+	    pci_channel_offline(lp->core.pdev) || lp_config_check_gone(lp))
 		return;
 
 	for_each_set_bit(pos, config->hardware, PCI_CFG_SPACE_EXP_SIZE) {
@@ -188,12 +213,24 @@ void lp_config_refresh(struct lp_device *lp)
 }
 
 /**
- * lp_config_drop() - forgets: removal, error or reset
+ * lp_config_drop() - forgets: close, error or reset
  * @lp: the device
  */
 void lp_config_drop(struct lp_device *lp)
 {
 	WRITE_ONCE(lp->config.valid, false);
+}
+
+/**
+ * lp_config_may_answer() - may anything be said in the device's place?
+ * @lp: the device
+ *
+ * Return: false for a device that is going, in error or gone.
+ */
+bool lp_config_may_answer(struct lp_device *lp)
+{
+	return !READ_ONCE(lp->removing) && !READ_ONCE(lp->config.gone) &&
+	       !pci_channel_offline(lp->core.pdev);
 }
 
 /* Into @bytes if all @count bytes at @pos are constant. */
@@ -203,8 +240,7 @@ static bool lp_config_constant(struct lp_device *lp, unsigned int pos,
 	struct lp_config *config = &lp->config;
 
 	/* Pairs with the release after the bytes were taken or checked */
-	if (!smp_load_acquire(&config->valid) ||
-	    pci_channel_offline(lp->core.pdev))
+	if (!smp_load_acquire(&config->valid))
 		return false;
 	if (find_next_zero_bit(config->quiet, pos + count, pos) < pos + count)
 		return false;
@@ -233,6 +269,10 @@ ssize_t lp_config_read(struct lp_device *lp, char __user *buf, size_t count,
 
 	if (pos >= PCI_CFG_SPACE_EXP_SIZE ||
 	    count > PCI_CFG_SPACE_EXP_SIZE - pos)
+		return 0;
+
+	/* A device that has gone must not go on answering */
+	if (!lp_config_may_answer(lp))
 		return 0;
 
 	if (lp_deepen_read(lp, pos, count, pm_ctrl))

@@ -202,7 +202,7 @@ static void lp_remove(struct pci_dev *pdev)
 	struct lp_device *lp = lp_from_dev(dev);
 
 	/* Waits for the user to close: the device may be gone for long by then */
-	lp_config_drop(lp);
+	WRITE_ONCE(lp->removing, true);
 	vfio_pci_core_unregister_device(&lp->core);
 	cancel_work_sync(&lp->reset_work);
 

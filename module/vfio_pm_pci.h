@@ -140,6 +140,7 @@ struct lp_account {
 /**
  * struct lp_config - config space bytes that can't change
  * @valid: the bytes may be used
+ * @gone: the device, when it woke or at an entry, read as all ones
  * @quiet: a bit a byte: constant
  * @hardware: a bit a byte: constant and as the hardware has it (the others are
  *	virtualized by the core)
@@ -147,6 +148,7 @@ struct lp_account {
  */
 struct lp_config {
 	bool valid;
+	bool gone;
 	DECLARE_BITMAP(quiet, PCI_CFG_SPACE_EXP_SIZE);
 	DECLARE_BITMAP(hardware, PCI_CFG_SPACE_EXP_SIZE);
 	u8 bytes[PCI_CFG_SPACE_EXP_SIZE];
@@ -173,6 +175,7 @@ struct lp_config {
  * @deepen: vfio_pm/deepen
  * @state_loss_ok: vfio_pm/deepen_state_loss_ok
  * @closing: no engagement any more. Under core.memory_lock
+ * @removing: the driver is being taken from the device
  * @pm_ctrl: PCI_PM_CTRL as the user reads it while LP_DEEPEN is set
  * @reset_work: ends LP_DEEPEN after a reset
  */
@@ -200,6 +203,7 @@ struct lp_device {
 	bool deepen;
 	bool state_loss_ok;
 	bool closing;
+	bool removing;
 	u16 pm_ctrl;
 	struct work_struct reset_work;
 };
@@ -256,6 +260,8 @@ void lp_user_access(struct lp_device *lp);
 void lp_config_snapshot(struct lp_device *lp);
 void lp_config_refresh(struct lp_device *lp);
 void lp_config_drop(struct lp_device *lp);
+bool lp_config_check_gone(struct lp_device *lp);
+bool lp_config_may_answer(struct lp_device *lp);
 ssize_t lp_config_read(struct lp_device *lp, char __user *buf, size_t count,
 		       loff_t *ppos);
 
