@@ -122,7 +122,8 @@ static int lp_init_dev(struct vfio_device *core_vdev)
 	lp->disable_idle_d3 = READ_ONCE(disable_idle_d3);
 	lp_set_disable_idle_d3(&lp->core, lp->disable_idle_d3);
 	lp->quiet_reads = READ_ONCE(quiet_reads);
-	lp->deepen = READ_ONCE(deepen);
+	/* As deepen_store() */
+	lp->deepen = !LP_CORE_ENTRY && READ_ONCE(deepen);
 	lp_deepen_init(lp);
 
 	return 0;
