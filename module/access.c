@@ -92,7 +92,10 @@ ssize_t lp_read(struct vfio_device *core_vdev, char __user *buf, size_t count,
 	struct lp_device *lp = lp_from_core(core_vdev);
 	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
 	bool config = index == VFIO_PCI_CONFIG_REGION_INDEX;
+	loff_t pos = *ppos;
 	struct lp_access access;
+	bool deepened;
+	u16 pm_ctrl;
 	ssize_t ret;
 
 	/* What the core refuses without a look at the device needs no wake */
@@ -105,12 +108,18 @@ ssize_t lp_read(struct vfio_device *core_vdev, char __user *buf, size_t count,
 			return ret;
 	}
 
+	/* Before the device is asked: the user may write D0 meanwhile */
+	deepened = config && lp_deepen_pm_ctrl(lp, &pm_ctrl);
+
 	ret = lp_begin(lp, &access, config ? LP_CONFIG_READ : LP_REGION, *ppos);
 	if (ret)
 		return ret;
 
 	ret = vfio_pci_core_read(core_vdev, buf, count, ppos);
 	lp_end(lp, &access);
+	if (deepened && ret > 0 &&
+	    lp_deepen_overlay(lp, pm_ctrl, pos & VFIO_PCI_OFFSET_MASK, buf, ret))
+		return -EFAULT;
 	return ret;
 }
 

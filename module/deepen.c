@@ -86,7 +86,52 @@ void lp_deepen_after_write(struct lp_device *lp)
 }
 
 /**
- * lp_deepen_read() - PCI_PM_CTRL as the user left it
+ * lp_deepen_pm_ctrl() - PCI_PM_CTRL as the user left it
+ * @lp: the device
+ * @pm_ctrl: filled with it
+ *
+ * Return: true if the user is to see that: the device may be in any state.
+ */
+bool lp_deepen_pm_ctrl(struct lp_device *lp, u16 *pm_ctrl)
+{
+	if (!(READ_ONCE(lp->reasons) & LP_DEEPEN))
+		return false;
+
+	*pm_ctrl = READ_ONCE(lp->pm_ctrl);
+	return true;
+}
+
+/**
+ * lp_deepen_overlay() - puts PCI_PM_CTRL into what the device answered
+ * @lp: the device
+ * @pm_ctrl: of lp_deepen_pm_ctrl(), before the device was asked
+ * @pos: offset in config space
+ * @buf: what was read there
+ * @count: how many bytes
+ *
+ * A read of more than the register wakes the device, and the core leaves it in
+ * D0 when it has really been suspended.
+ *
+ * Return: 0 or -EFAULT.
+ */
+int lp_deepen_overlay(struct lp_device *lp, u16 pm_ctrl, unsigned int pos,
+		      char __user *buf, size_t count)
+{
+	unsigned int start = lp->core.pdev->pm_cap + PCI_PM_CTRL;
+	__le16 both = cpu_to_le16(pm_ctrl);
+	unsigned int from = max(pos, start);
+	unsigned int to = min_t(size_t, pos + count, start + sizeof(both));
+
+	if (from >= to || !lp_config_may_answer(lp))
+		return 0;
+	if (copy_to_user(buf + (from - pos), (u8 *)&both + (from - start),
+			 to - from))
+		return -EFAULT;
+	return 0;
+}
+
+/**
+ * lp_deepen_read() - PCI_PM_CTRL as the user left it, without the device
  * @lp: the device
  * @pos: offset in config space
  * @count: length of the read
@@ -99,13 +144,14 @@ bool lp_deepen_read(struct lp_device *lp, unsigned int pos, size_t count,
 {
 	unsigned int start = lp->core.pdev->pm_cap + PCI_PM_CTRL;
 	__le16 both;
+	u16 pm_ctrl;
 
-	if (!(READ_ONCE(lp->reasons) & LP_DEEPEN))
+	if (!lp_deepen_pm_ctrl(lp, &pm_ctrl))
 		return false;
 	if (pos < start || pos + count > start + sizeof(both))
 		return false;
 
-	both = cpu_to_le16(READ_ONCE(lp->pm_ctrl));
+	both = cpu_to_le16(pm_ctrl);
 	memcpy(bytes, (u8 *)&both + (pos - start), count);
 	return true;
 }

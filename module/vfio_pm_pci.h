@@ -287,6 +287,10 @@ bool lp_is_pm_ctrl_write(struct lp_device *lp, loff_t pos, size_t count);
 void lp_deepen_before_write(struct lp_device *lp);
 void lp_deepen_after_write(struct lp_device *lp);
 void lp_deepen_reset(struct lp_device *lp);
+void lp_deepen_flush(struct lp_device *lp);
+bool lp_deepen_pm_ctrl(struct lp_device *lp, u16 *pm_ctrl);
+int lp_deepen_overlay(struct lp_device *lp, u16 pm_ctrl, unsigned int pos,
+		      char __user *buf, size_t count);
 bool lp_deepen_read(struct lp_device *lp, unsigned int pos, size_t count,
 		    u8 *bytes);
 

@@ -80,6 +80,11 @@ static void deep(void)
 	vt_is(vt_wakes(&dev), wakes, "nothing has woken it");
 
 	vt_read16(&dev, PCI_STATUS);
+	vt_is(vt_read32(&dev, pm + PCI_PM_CTRL) & PCI_PM_CTRL_STATE_MASK, 3,
+	      "PCI_PM_CTRL read with what follows it: D3hot");
+	vt_ok(!vt_asleep(&dev), "which wakes");
+	vt_is(vt_read32(&dev, pm + PCI_PM_CTRL) & PCI_PM_CTRL_STATE_MASK, 3, "and again, awake");
+	vt_ok(vt_wait_asleep(&dev, 3000), "asleep");
 	vt_ok(!vt_asleep(&dev), "a live register wakes");
 	vt_is(state(), 3, "still D3hot for its user, awake");
 	vt_ok(!vt_touch(map, &value), "still a SIGBUS");
