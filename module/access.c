@@ -168,6 +168,20 @@ ssize_t lp_write(struct vfio_device *core_vdev, const char __user *buf,
 	return ret;
 }
 
+/* A hot reset resets all that share the bus or slot, whose users may be others. */
+static void lp_flush_dev_set(struct vfio_device *core_vdev)
+{
+	struct vfio_device_set *dev_set = core_vdev->dev_set;
+	struct vfio_device *other;
+
+	mutex_lock(&dev_set->lock);
+	list_for_each_entry(other, &dev_set->device_list, dev_set_list) {
+		if (other->ops == core_vdev->ops)
+			lp_deepen_flush(lp_from_core(other));
+	}
+	mutex_unlock(&dev_set->lock);
+}
+
 /* The VFIO core holds the device active around .ioctl and .device_feature. */
 long lp_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
 	      unsigned long arg)
@@ -179,6 +193,11 @@ long lp_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
 	lp_user_access(lp);
 
 	ret = vfio_pci_core_ioctl(core_vdev, cmd, arg);
+	/* Touched right after a reset, a BAR is to work: D0 is what that left */
+	if (cmd == VFIO_DEVICE_RESET)
+		lp_deepen_flush(lp);
+	else if (cmd == VFIO_DEVICE_PCI_HOT_RESET)
+		lp_flush_dev_set(core_vdev);
 	if (lp_engaged(lp))
 		pm_runtime_mark_last_busy(core_vdev->dev);
 	return ret;

@@ -174,12 +174,22 @@ static void lp_deepen_reset_work(struct work_struct *work)
  * lp_deepen_reset() - the device is reset or in error: the permission ends
  * @lp: the device
  *
- * The core resets with memory_lock held, hence the work item.
+ * The core resets with memory_lock held, hence the work item. The ioctls that
+ * reset wait for it: lp_deepen_flush().
  */
 void lp_deepen_reset(struct lp_device *lp)
 {
 	if (READ_ONCE(lp->reasons) & LP_DEEPEN)
 		queue_work(system_unbound_wq, &lp->reset_work);
+}
+
+/**
+ * lp_deepen_flush() - waits until what lp_deepen_reset() began has happened
+ * @lp: the device; memory_lock isn't held
+ */
+void lp_deepen_flush(struct lp_device *lp)
+{
+	flush_work(&lp->reset_work);
 }
 
 void lp_deepen_init(struct lp_device *lp)
