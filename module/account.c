@@ -12,6 +12,11 @@
  * tells beforehand who it is. For an ioctl the VFIO core wakes the device
  * before the driver hears of it: such a wake is pending until the driver is
  * called from the same system call, and is the host's if that never happens.
+ *
+ * Where the port above has to wake first, its resume asks for that of all below
+ * it (pci_resume_bus()), and a kernel worker may overtake the task that waits
+ * for the port. A read or write that waits is charged then; an ioctl can't be
+ * told from one that comes by chance, and such a wake is the host's.
  */
 #include <linux/compat.h>
 #include <linux/pm_domain.h>
@@ -133,33 +138,49 @@ void lp_settle(struct lp_device *lp, enum lp_cause cause, u64 detail)
 		trace_vfio_pm_wake(lp->core.pdev, &wake);
 }
 
+/* The access that the current task wakes the device for, or NULL. */
+static struct lp_access *lp_waking_access(struct lp_account *account)
+{
+	struct lp_access *access;
+
+	lockdep_assert_held(&account->lock);
+
+	list_for_each_entry(access, &account->accesses, node) {
+		if (access->task == current)
+			return access;
+	}
+	if (!(current->flags & PF_WQ_WORKER) || list_empty(&account->accesses))
+		return NULL;
+	/* The oldest: new ones are added in front */
+	return list_last_entry(&account->accesses, struct lp_access, node);
+}
+
 static void lp_count_wake(struct lp_device *lp)
 {
 	struct lp_account *account = &lp->account;
 	struct lp_wake now = {
 		.cause = LP_HOST,
-		.tgid = task_tgid_nr(current),
 		.time = ktime_get_real(),
 	}, old;
+	struct task_struct *task = current;
 	struct lp_access *access;
-	bool pending = true, settled;
+	bool pending, settled;
 	struct lp_syscall call;
-
-	get_task_comm(now.comm, current);
 
 	spin_lock(&account->lock);
 	settled = lp_settle_locked(account, LP_HOST, 0, &old);
-	list_for_each_entry(access, &account->accesses, node) {
-		if (access->task == current) {
-			now.cause = access->cause;
-			now.detail = access->detail;
-			pending = false;
-			break;
-		}
+	access = lp_waking_access(account);
+	if (access) {
+		now.cause = access->cause;
+		now.detail = access->detail;
+		/* Alive: its stack is what @access is on */
+		task = access->task;
 	}
+	now.tgid = task_tgid_nr(task);
+	get_task_comm(now.comm, task);
 	account->wakes[now.cause]++;
 	account->last = now;
-	pending = pending && lp_current_ioctl(&call);
+	pending = !access && lp_current_ioctl(&call);
 	if (pending)
 		account->pending = call;
 	spin_unlock(&account->lock);
@@ -228,7 +249,6 @@ void lp_count_entry(struct lp_device *lp, enum lp_reason reason, bool wakeup)
 {
 	spin_lock(&lp->account.lock);
 	lp->account.entries++;
-	lp_config_check_gone(lp);
 	spin_unlock(&lp->account.lock);
 	trace_vfio_pm_entry(lp->core.pdev, reason, wakeup);
 }

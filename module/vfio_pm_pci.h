@@ -23,7 +23,8 @@
  * Locks, outermost first: mmap_lock of a process; core.vma_lock, where there is
  * one (the fault handler takes them in this order); core.memory_lock, which
  * decides about engagement and mappings; account.lock, in process context only,
- * with nothing below it. vm_lock stands alone, below mmap_lock.
+ * with nothing below it but a task's alloc_lock, for its name. vm_lock stands
+ * alone, below mmap_lock.
  *
  * The resume callback takes memory_lock (lp_resumed()): nobody may wait for a
  * resume with memory_lock held. The core resets the device with it held, so
@@ -66,7 +67,8 @@ enum lp_cause {
  * @detail: offset in the device file, ioctl command or feature number
  *
  * On the stack of the accessing task. The resume callback runs in the context
- * of the task that asked for the resume, and finds the access by its task.
+ * of the task that asked for the resume, and finds the access by its task; or
+ * in that of a kernel worker, and takes the oldest.
  */
 struct lp_access {
 	struct list_head node;

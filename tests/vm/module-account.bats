@@ -17,7 +17,7 @@ wakes() { # ADDRESS: sets REPLY to the sum over all causes
 }
 
 # The account's sleeps and wakes are those that the kernel traced meanwhile.
-accounted() { # ROLE ROUNDS
+accounted() { # ROLE ROUNDS [port]
 	local address=${!1} sleeps resumes
 	bind_to vfio-pm-pci "$address"
 	wait_for 5 grep -qx suspended "$pci/$address/power/runtime_status"
@@ -26,7 +26,7 @@ accounted() { # ROLE ROUNDS
 	wakes "$address"
 	resumes=$REPLY
 	rpm_trace_start "$address"
-	program account "$address" "$2"
+	program account "$address" "${@:2}"
 	wait_for 5 grep -qx suspended "$pci/$address/power/runtime_status"
 	rpm_trace_stop
 	account "$address" sleeps
@@ -42,6 +42,7 @@ accounted() { # ROLE ROUNDS
 }
 
 @test "every cause, D3cold" { accounted D3COLD "$(count 40)"; }
+@test "every cause, D3cold by the port's power" { accounted D3COLD_VIA "$(count 200)" port; }
 @test "every cause, D3hot" { accounted NVME "$(count 40)"; }
 @test "every cause, no PM capability" { accounted NOPM "$(count 40)"; }
 
