@@ -125,38 +125,118 @@ static void wakeup_mode(struct vt_dev *dev)
 	close(event);
 }
 
-/* An access after the entry that comes before the device really sleeps. */
-static void hole(struct vt_dev *dev, unsigned int n)
+static volatile uint32_t *map; /* of a BAR, for the accesses below */
+
+static void by_config_read(struct vt_dev *dev)
 {
-	int event = eventfd(0, EFD_CLOEXEC), bar = vt_first_bar(dev);
-	volatile uint32_t *map = bar >= 0 ? vt_map(dev, bar, 4096) : NULL;
-	unsigned int i, signalled = 0, dead = 0;
+	touch_live(dev);
+}
+
+static void by_config_write(struct vt_dev *dev)
+{
+	uint8_t line = 0;
+
+	vt_write(dev, PCI_CACHE_LINE_SIZE, &line, 1);
+}
+
+static void by_region(struct vt_dev *dev)
+{
 	uint32_t value;
 
-	if (!map) {
+	if (pread(dev->fd, &value, 4, dev->bar[vt_first_bar(dev)].offset) != 4)
+		vt_die("BAR read");
+}
+
+static void by_ioctl(struct vt_dev *dev)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+
+	if (ioctl(dev->fd, VFIO_DEVICE_GET_INFO, &info))
+		vt_die("GET_INFO");
+}
+
+static void by_probe(struct vt_dev *dev)
+{
+	if (vt_feature(dev->fd, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_LOW_POWER_EXIT,
+		       NULL, 0))
+		vt_die("probe");
+}
+
+static const struct {
+	const char *name;
+	void (*call)(struct vt_dev *dev);
+} accesses[] = {
+	{ "config read", by_config_read }, { "config write", by_config_write },
+	{ "BAR read", by_region },	   { "ioctl", by_ioctl },
+	{ "feature probe", by_probe },
+};
+
+/*
+ * An access after the entry that comes before the device really sleeps: the
+ * host keeps it awake here. vfio-pci stays in the mode, unsignalled.
+ */
+static void hole(struct vt_dev *dev)
+{
+	int event = eventfd(0, EFD_CLOEXEC);
+	uint32_t value;
+	unsigned int i;
+
+	if (vt_first_bar(dev) < 0) {
 		vt_ok(true, "no BAR to map");
 		return;
 	}
+	map = vt_map(dev, vt_first_bar(dev), 4096);
 	vt_enable_memory(dev);
-	for (i = 0; i < n; i++) {
-		if (vt_entry_wakeup(dev, event))
-			vt_die("wakeup entry, round %u", i);
-		touch_live(dev);
-		if (!vt_touch(map, &value))
-			dead++;
-		signalled += vt_signals(event, 0);
-		vt_exit(dev);
-		signalled += vt_signals(event, 0);
+	vt_sysfs_write(dev->address, "power/control", "on");
+	for (i = 0; i < sizeof(accesses) / sizeof(*accesses); i++) {
+		const char *name = accesses[i].name;
+
+		vt_is(vt_entry_wakeup(dev, event), 0, "wakeup entry, held awake by the host");
+		vt_ok(!vt_touch(map, &value), "no BAR");
+		accesses[i].call(dev);
+		vt_is(vt_signals(event, 0), dev->ours, "%s before it sleeps: %s", name,
+		      dev->ours ? "signalled" : "vfio-pci doesn't signal");
+		vt_is(vt_touch(map, &value), dev->ours, "%s: %s", name,
+		      dev->ours ? "the mode is left, the BAR works" : "vfio-pci is engaged still");
+		accesses[i].call(dev);
+		vt_is(vt_signals(event, 0), 0, "no second signal");
+		vt_is(vt_exit(dev), 0, "exit");
+		vt_is(vt_signals(event, 0), 0, "which isn't signalled");
+		vt_ok(vt_touch(map, &value), "the BAR works");
 	}
-	printf("# %u rounds: %u signals, %u touches refused\n", n, signalled, dead);
-	if (dev->ours) {
-		vt_is(dead, 0, "an access right after the entry ends the mode: the BAR works");
-		vt_is(signalled, n, "and is signalled, each time");
-	} else {
-		vt_ok(true, "vfio-pci stays engaged if the device didn't sleep yet");
-	}
+	/* To enter and to leave is no access. */
+	vt_is(vt_entry_wakeup(dev, event), 0, "wakeup entry");
+	vt_is(vt_entry_wakeup(dev, event), -EINVAL, "a second one");
+	vt_is(vt_signals(event, 0), 0, "isn't signalled");
+	vt_ok(!vt_touch(map, &value), "and doesn't end the mode");
+	vt_is(vt_exit(dev), 0, "exit");
+	vt_is(vt_signals(event, 0), 0, "isn't signalled");
+	vt_sysfs_write(dev->address, "power/control", "auto");
 	munmap((void *)map, 4096);
 	close(event);
+}
+
+/* Without a delay it is as with vfio-pci: a wake for each access after a sleep. */
+static void without_delay(struct vt_dev *dev)
+{
+	unsigned int i, slept = 0;
+	long long wakes;
+
+	vt_sysfs_write(dev->address, "power/autosuspend_delay_ms", "5000");
+	vt_is(vt_entry(dev), 0, "entry");
+	vt_sysfs_write(dev->address, "power/autosuspend_delay_ms", "0");
+	vt_ok(vt_wait_asleep(dev, 3000), "asleep");
+	wakes = vt_wakes(dev);
+	for (i = 0; i < 20; i++) {
+		touch_live(dev);
+		vt_sleep_ms(20);
+		/* A busy host may stop the machine for longer than that. */
+		slept += vt_wait_asleep(dev, 3000);
+	}
+	vt_is(slept, 20, "no delay: asleep after each of 20 reads");
+	vt_is(vt_wakes(dev) - wakes, 20, "20 wakes");
+	vt_is(vt_exit(dev), 0, "exit");
+	vt_sysfs_write(dev->address, "power/autosuspend_delay_ms", "100");
 }
 
 int main(int argc, char **argv)
@@ -170,10 +250,12 @@ int main(int argc, char **argv)
 	printf("# %s on %s\n", dev.address, dev.driver);
 	access_wakes(&dev);
 	burst(&dev, n);
-	if (dev.ours)
+	if (dev.ours) {
 		no_delay(&dev);
+		without_delay(&dev);
+	}
 	wakeup_mode(&dev);
-	hole(&dev, n);
+	hole(&dev);
 	vt_close(&dev);
 	return vt_done();
 }
