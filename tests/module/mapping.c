@@ -2,8 +2,10 @@
 /*
  * mapping ADDRESS [BAR]	BAR mappings around low power
  * mapping --race ADDRESS SECONDS	entry and exit against mmap, touch and munmap
+ * mapping --first ADDRESS ROUNDS	entry against the first mmap of an open
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "common.h"
@@ -253,12 +255,88 @@ static int race(unsigned int seconds)
 	return vt_done();
 }
 
+static volatile uint32_t *first_map;
+static atomic_ullong first_at; /* when the mapper comes, in us */
+
+/* Comes in between, on the same processor, whatever the other task is doing. */
+static void *first_mapper(void *arg)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	struct timespec time;
+	uint64_t at;
+
+	(void)arg;
+	if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &param))
+		vt_die("SCHED_FIFO");
+	at = vt_now_us() + 3000;
+	time.tv_sec = at / 1000000;
+	time.tv_nsec = at % 1000000 * 1000;
+	first_at = at;
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+	first_map = map_bar(4096);
+	touches(first_map);
+	return NULL;
+}
+
+/*
+ * A kernel that isn't preempted goes to another task where it might sleep, and
+ * a lock is such a place: what is looked at before a lock is old behind it.
+ */
+static int first(const char *address, unsigned int rounds)
+{
+	unsigned int i, through = 0, failed = 0;
+	uint64_t at = 0, took = 100;
+	pthread_t thread;
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(0, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		vt_die("affinity");
+	srand(getpid());
+	for (i = 0; i < rounds; i++) {
+		vt_open(&dev, address);
+		vt_enable_memory(&dev);
+		first_at = 0;
+		pthread_create(&thread, NULL, first_mapper, NULL);
+		while (!first_at)
+			sched_yield();
+		/* The entry begins up to as long before as it takes */
+		at = first_at - rand() % (took + 1);
+		while (vt_now_us() < at)
+			;
+		at = vt_now_us();
+		failed += vt_entry(&dev) != 0;
+		at = vt_now_us() - at;
+		/* With the mapper in between it takes longer */
+		if (at < 2 * took || i == 0)
+			took = at;
+		pthread_join(thread, NULL);
+		through += touches(first_map);
+		munmap((void *)first_map, 4096);
+		vt_exit(&dev);
+		vt_close(&dev);
+	}
+	printf("# %u opens, the last entry took %llu us\n", rounds, (unsigned long long)at);
+	vt_is(failed, 0, "every entry worked");
+	vt_is(through, 0, "no page of a first mapping outlives an entry");
+	return vt_done();
+}
+
 int main(int argc, char **argv)
 {
 	bool racing = argc == 4 && !strcmp(argv[1], "--race");
 
 	if (argc < 2)
 		return 2;
+	if (argc == 4 && !strcmp(argv[1], "--first")) {
+		vt_open(&dev, argv[2]);
+		bar = vt_first_bar(&dev);
+		vt_close(&dev);
+		if (bar < 0)
+			vt_die("no BAR to map");
+		return first(argv[2], strtoul(argv[3], NULL, 0));
+	}
 	vt_open(&dev, argv[racing ? 2 : 1]);
 	bar = vt_first_bar(&dev);
 	if (!racing && argc == 3)

@@ -57,3 +57,7 @@ race() { # DRIVER: its figures, and what the kernel warned of, are shown also wh
 }
 
 @test "vfio-pm-pci: entry and exit against mmap, touch and munmap, without a warning" { race vfio-pm-pci; }
+
+@test "vfio-pm-pci: entry against the first mapping of an open" {
+	program mapping --first "$D3COLD" "$(count 800)"
+}
