@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * As much of QEMU's monitor protocol (docs/interop/qmp-spec) as it takes to
- * stop a guest and let it go on: a command without arguments, its answer found
- * among the events by its id.
+ * stop a guest and let it go on: a command, its answer found among the events
+ * by its id.
  */
 #include <errno.h>
 #include <poll.h>
@@ -16,11 +16,14 @@
 
 #include "private.h"
 
+/* The longest answer lists a machine's devices, some 60 bytes each. */
+#define LINE_MAX_LEN 16384
+
 struct vfiopm_qmp {
 	int fd;
 	unsigned int serial;
 	size_t len;
-	char buf[16384]; /* what was read of lines to come */
+	char buf[LINE_MAX_LEN]; /* what was read of lines to come */
 };
 
 static int64_t now_ms(void)
@@ -79,16 +82,20 @@ static int send_all(int fd, const char *text)
 	return 0;
 }
 
-/* @answer: NULL, or room for the line that answers. -ETIMEDOUT; -EPIPE; -EREMOTEIO: refused. */
-static int qmp_command(struct vfiopm_qmp *qmp, const char *command, int64_t timeout_ms,
-		       char *answer, size_t size)
+/*
+ * @arguments: NULL, or a JSON object. @answer: NULL, or room for the line that answers.
+ * -ETIMEDOUT; -EPIPE; -EREMOTEIO: refused.
+ */
+static int qmp_call(struct vfiopm_qmp *qmp, const char *command, const char *arguments,
+		    int64_t timeout_ms, char *answer, size_t size)
 {
 	int64_t deadline = now_ms() + timeout_ms;
-	char text[256], id[48], line[4096];
+	char text[512], id[48], line[LINE_MAX_LEN + 1];
 	int r;
 
 	snprintf(id, sizeof(id), "\"vfio-pm-%d-%u\"", (int)getpid(), ++qmp->serial);
-	snprintf(text, sizeof(text), "{\"execute\":\"%s\",\"id\":%s}\n", command, id);
+	snprintf(text, sizeof(text), "{\"execute\":\"%s\",\"arguments\":%s,\"id\":%s}\n",
+		 command, arguments ? arguments : "{}", id);
 	r = send_all(qmp->fd, text);
 	while (r == 0) {
 		r = read_line(qmp, deadline, line, sizeof(line));
@@ -99,6 +106,12 @@ static int qmp_command(struct vfiopm_qmp *qmp, const char *command, int64_t time
 		return strstr(line, "\"error\"") ? -EREMOTEIO : 0;
 	}
 	return r;
+}
+
+static int qmp_command(struct vfiopm_qmp *qmp, const char *command, int64_t timeout_ms,
+		       char *answer, size_t size)
+{
+	return qmp_call(qmp, command, NULL, timeout_ms, answer, size);
 }
 
 int vfiopm_qmp_open(const char *path, int64_t timeout_ms, struct vfiopm_qmp **ret)
@@ -149,6 +162,85 @@ int vfiopm_qmp_get_fd(const struct vfiopm_qmp *qmp)
 {
 	return qmp->fd;
 }
+
+pid_t vfiopm_qmp_get_peer(const struct vfiopm_qmp *qmp)
+{
+	struct ucred peer = { 0 };
+	socklen_t len = sizeof(peer);
+
+	/* unix(7): whoever called listen(2). */
+	return getsockopt(qmp->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ? 0 : peer.pid;
+}
+
+/* ---- which devices a QEMU has: its object model ---- */
+
+/* Below these are the devices with an id, and those without. */
+static const char *const device_parents[] = { "/machine/peripheral", "/machine/peripheral-anon" };
+
+/* The text that is KEY's value, within one object without others inside. */
+static bool member(const char *object, const char *end, const char *key, char *ret, size_t size)
+{
+	const char *at = strstr(object, key), *quote;
+
+	if (!at || at >= end)
+		return false;
+	at += strlen(key);
+	quote = strchr(at, '"');
+	if (!quote || (size_t)(quote - at) >= size)
+		return false;
+	snprintf(ret, size, "%.*s", (int)(quote - at), at);
+	return true;
+}
+
+/* Is it that device? An anonymous device's name has brackets, and none has what needs an escape. */
+static int is_host(struct vfiopm_qmp *qmp, const char *parent, const char *name,
+		   const struct vfiopm_addr *addr)
+{
+	char arguments[256], answer[1024], host[64];
+	struct vfiopm_addr found;
+	int r;
+
+	snprintf(arguments, sizeof(arguments), "{\"path\":\"%s/%s\",\"property\":\"host\"}",
+		 parent, name);
+	r = qmp_call(qmp, "qom-get", arguments, 2000, answer, sizeof(answer));
+	if (r < 0)
+		return r == -EREMOTEIO ? 0 : r;
+	return member(answer, answer + strlen(answer), "\"return\": \"", host, sizeof(host)) &&
+	       vfiopm_addr_parse(host, &found) == 0 && !vfiopm_addr_cmp(&found, addr);
+}
+
+static int has_below(struct vfiopm_qmp *qmp, const char *parent, const struct vfiopm_addr *addr)
+{
+	char arguments[64], answer[LINE_MAX_LEN + 1], name[128], type[64];
+	int r;
+
+	snprintf(arguments, sizeof(arguments), "{\"path\":\"%s\"}", parent);
+	r = qmp_call(qmp, "qom-list", arguments, 2000, answer, sizeof(answer));
+	/* {"return": [{"name": "vfio0", "type": "child<vfio-pci>"}, ...]}, in any order */
+	for (char *at = answer, *end; r == 0; at = end) {
+		at = strchr(at + 1, '{');
+		end = at ? strchr(at, '}') : NULL;
+		if (!end)
+			return 0;
+		if (!member(at, end, "\"name\": \"", name, sizeof(name)) || strchr(name, '\\') ||
+		    !member(at, end, "\"type\": \"", type, sizeof(type)) ||
+		    strncmp(type, "child<vfio-pci", 14))
+			continue;
+		r = is_host(qmp, parent, name, addr);
+	}
+	return r == -EREMOTEIO ? 0 : r;
+}
+
+int vfiopm_qmp_has_device(struct vfiopm_qmp *qmp, const struct vfiopm_addr *addr)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(device_parents) && r == 0; i++)
+		r = has_below(qmp, device_parents[i], addr);
+	return r;
+}
+
+/* ---- what its guest does ---- */
 
 static const char *const guest_names[] = {
 	[VFIOPM_GUEST_OTHER] = "other",

@@ -1135,6 +1135,17 @@ int vfiopm_qmp_open(const char *path, int64_t timeout_ms, struct vfiopm_qmp **re
 void vfiopm_qmp_close(struct vfiopm_qmp *qmp);
 /** vfiopm_qmp_get_fd - the connection; stays the monitor's. Since: 0.1 */
 int vfiopm_qmp_get_fd(const struct vfiopm_qmp *qmp);
+/**
+ * vfiopm_qmp_get_peer - the process that has made the socket: QEMU, or its manager
+ * Return: a process ID; 0: it isn't visible from here. Since: 0.1
+ */
+pid_t vfiopm_qmp_get_peer(const struct vfiopm_qmp *qmp);
+/**
+ * vfiopm_qmp_has_device - is that device passed through to the guest, by what QEMU says?
+ * Return: 1; 0: it isn't, or QEMU has no such commands; errors as vfiopm_qmp_get_guest().
+ * Since: 0.1
+ */
+int vfiopm_qmp_has_device(struct vfiopm_qmp *qmp, const struct vfiopm_addr *addr);
 /** vfiopm_qmp_get_guest - query-status; -ETIMEDOUT; -EPIPE; -EREMOTEIO: refused. Since: 0.1 */
 int vfiopm_qmp_get_guest(struct vfiopm_qmp *qmp, enum vfiopm_guest *ret);
 /** enum vfiopm_qmp_event - what QEMU tells of its guest by itself */
