@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "borrow.h"
+#include "borrow_private.h"
 #include "holder.h"
 #include "result.h"
 
@@ -36,10 +36,10 @@ static const struct argp_option options[] = {
 	  "Act on a device that another process has open, through that process", 0 },
 	{ "qmp", KEY_QMP, "SOCKET", 0,
 	  "With --borrow: the owner is a QEMU with this QMP socket. Tells whether its guest "
-	  "sleeps; on exit the guest is woken or continued afterwards", 0 },
+	  "sleeps; on exit the guest is woken or continued, once all its devices are awake", 0 },
 	{ "force", KEY_FORCE, NULL, 0,
-	  "With --borrow: also when the guest is only paused, or the owner isn't QEMU and hasn't "
-	  "put the device into D3hot; it will find a device that may have lost its state", 0 },
+	  "With --borrow: also a device in D0, of a guest that is only paused or an owner that "
+	  "isn't QEMU; it will find a device that may have lost its state", 0 },
 	{ "group", KEY_GROUP, NULL, 0, "Every endpoint of the IOMMU groups, too", 0 },
 	{ 0 }
 };
@@ -71,21 +71,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 const struct argp borrow_options_argp = { .options = options, .parser = parse };
 
-struct loan {
-	struct app *app;
-	struct vfiopm_device *dev;
-	const struct borrow_options *options;
-	const char *what, *name;
-	pid_t pid;
-	char comm[64];
-	bool qemu;
-	struct vfiopm_qmp *qmp;
-	enum vfiopm_guest guest;	/* with qmp */
-	int64_t timeout_ms, frozen_us;
-	enum vfiopm_freeze_how how;
-	struct result *result;		/* shared with the child that does the work */
-};
-
 static int64_t now_us(void)
 {
 	struct timespec t;
@@ -96,7 +81,7 @@ static int64_t now_us(void)
 
 /* ---- who, and why not ---- */
 
-static int refuse(const struct loan *loan, int code, const char *why, const char *hint)
+int loan_refuse(const struct loan *loan, int code, const char *why, const char *hint)
 {
 	app_cannot(loan->app, loan->what, loan->name, "%s", why);
 	if (hint)
@@ -121,17 +106,6 @@ static int refuse_awake(const struct loan *loan)
 	return EXIT_STATE;
 }
 
-static int refuse_in_use(const struct loan *loan)
-{
-	if (loan->qmp || loan->qemu)
-		return refuse(loan, EXIT_UNUSABLE, "its guest runs and uses it: it is in D0",
-			      loan->qmp ? "let the guest's driver suspend the device, or put the "
-					  "guest to sleep" :
-					  "a guest that sleeps can be told by --qmp=SOCKET only");
-	return refuse(loan, EXIT_UNUSABLE, "its owner uses it: it is in D0",
-		      "--force, when the owner can bear a device that has lost its state");
-}
-
 static int refused(const struct loan *loan, enum vfiopm_refusal why)
 {
 	static const char again[] = "it opens or closes devices just now: try again";
@@ -139,55 +113,58 @@ static int refused(const struct loan *loan, enum vfiopm_refusal why)
 	switch (why) {
 	case VFIOPM_REFUSED_NO_OWNER:
 	case VFIOPM_REFUSED_NOT_OPENED:
-		return refuse(loan, EXIT_UNUSABLE,
-			      "nobody has it open: there is nobody to borrow from",
-			      "without --borrow it is opened and held by " PROGRAM " itself");
+		return loan_refuse(loan, EXIT_UNUSABLE,
+				   "nobody has it open: there is nobody to borrow from",
+				   "without --borrow it is opened and held by " PROGRAM " itself");
 	case VFIOPM_REFUSED_OWNER_HIDDEN:
-		return refuse(loan, EXIT_BUSY, "it is open, its owner isn't visible from here",
-			      "borrowing takes root's rights, in the host's own namespaces");
+		return loan_refuse(loan, EXIT_BUSY, "it is open, its owner isn't visible from here",
+				   "borrowing takes root's rights, in the host's own namespaces");
 	case VFIOPM_REFUSED_DENIED:
-		return refuse(loan, EXIT_FAILED, "no permission to look into its owner",
-			      "run it as root (CAP_SYS_PTRACE); kernel.yama.ptrace_scope=3 "
-			      "forbids it to all");
+		return loan_refuse(loan, EXIT_FAILED, "no permission to look into its owner",
+				   "run it as root (CAP_SYS_PTRACE); kernel.yama.ptrace_scope=3 "
+				   "forbids it to all");
 	case VFIOPM_REFUSED_SHARED:
-		return refuse(loan, EXIT_BUSY, "several processes have it open",
-			      "all of them would have to be frozen; " PROGRAM " owner shows them");
+		return loan_refuse(loan, EXIT_BUSY, "several processes have it open",
+				   "all of them would have to be frozen; " PROGRAM
+				   " owner shows them");
 	case VFIOPM_REFUSED_UNCLEAR:
-		return refuse(loan, EXIT_BUSY,
-			      "what its owner has open isn't what is enabled in its groups", again);
+		return loan_refuse(loan, EXIT_BUSY,
+				   "what its owner has open isn't what is enabled in its groups",
+				   again);
 	case VFIOPM_REFUSED_CHANGED:
-		return refuse(loan, EXIT_BUSY, "its owner has changed meanwhile", again);
+		return loan_refuse(loan, EXIT_BUSY, "its owner has changed meanwhile", again);
 	case VFIOPM_REFUSED_UNSUPPORTED:
-		return refuse(loan, EXIT_UNUSABLE,
-			      "the kernel or the driver has no low power, pidfd_getfd or kcmp",
-			      "all of it is there since Linux 6.1");
+		return loan_refuse(loan, EXIT_UNUSABLE,
+				   "the kernel or the driver has no low power, pidfd_getfd or kcmp",
+				   "all of it is there since Linux 6.1");
 	case VFIOPM_REFUSED_NOT_ACTIVE:
-		return refuse(loan, EXIT_STATE, "it is between two states, or asleep", NULL);
+		return loan_refuse(loan, EXIT_STATE, "it is between two states, or asleep", NULL);
 	case VFIOPM_REFUSED_IN_USE:
-		return refuse_in_use(loan);
+		return guest_refuse_in_use(loan);
 	case VFIOPM_REFUSED_NO_PM:
-		return refuse(loan, EXIT_STATE, "no PM capability: it stays in D0", NULL);
+		return loan_refuse(loan, EXIT_STATE, "no PM capability: it stays in D0", NULL);
 	case VFIOPM_REFUSED_STATE_LOSS:
-		return refuse(loan, EXIT_UNUSABLE, "it promises to keep its state (No_Soft_Reset)",
-			      NULL);
+		return loan_refuse(loan, EXIT_UNUSABLE,
+				   "it promises to keep its state (No_Soft_Reset)", NULL);
 	case VFIOPM_REFUSED_PME:
-		return refuse(loan, EXIT_UNUSABLE,
-			      "its owner has armed it to wake by PME, which would be lost", NULL);
+		return loan_refuse(loan, EXIT_UNUSABLE,
+				   "its owner has armed it to wake by PME, which would be lost",
+				   NULL);
 	case VFIOPM_REFUSED_ENGAGED:
-		return refuse(loan, EXIT_UNUSABLE, "its owner has entered low power by itself",
-			      NULL);
+		return loan_refuse(loan, EXIT_UNUSABLE, "its owner has entered low power by itself",
+				   NULL);
 	case VFIOPM_REFUSED_STOPPED:
-		return refuse(loan, EXIT_BUSY, "somebody else has stopped its owner", NULL);
+		return loan_refuse(loan, EXIT_BUSY, "somebody else has stopped its owner", NULL);
 	case VFIOPM_REFUSED_NOT_FROZEN:
 	case VFIOPM_REFUSED_THAWED:
-		return refuse(loan, EXIT_FAILED,
-			      "its owner could not be kept frozen for long enough", NULL);
+		return loan_refuse(loan, EXIT_FAILED,
+				   "its owner could not be kept frozen for long enough", NULL);
 	case VFIOPM_REFUSED_NOT_SUSPENDED:
 		return refuse_awake(loan);
 	case VFIOPM_REFUSED_NOT:
 		break;
 	}
-	return refuse(loan, EXIT_FAILED, vfiopm_refusal_name(why), NULL);
+	return loan_refuse(loan, EXIT_FAILED, vfiopm_refusal_name(why), NULL);
 }
 
 static int borrow(struct loan *loan, struct vfiopm_borrow **ret)
@@ -198,7 +175,11 @@ static int borrow(struct loan *loan, struct vfiopm_borrow **ret)
 	r = vfiopm_borrow_new(loan->dev, ret, &why);
 	switch (r) {
 	case 0:
-		return EXIT_OK;
+		if (!loan->qmp || vfiopm_borrow_get_pid(*ret) == loan->pid)
+			return EXIT_OK;
+		/* Its monitor is another process's by now. */
+		vfiopm_borrow_free(*ret);
+		return refused(loan, VFIOPM_REFUSED_CHANGED);
 	case -ECANCELED:
 		return refused(loan, why);
 	case -EMEDIUMTYPE:
@@ -206,9 +187,9 @@ static int borrow(struct loan *loan, struct vfiopm_borrow **ret)
 		msg_hint(PROGRAM " bind %s", loan->name);
 		return EXIT_UNUSABLE;
 	case -ENODEV:
-		return refuse(loan, EXIT_NODEV, "the device has gone", NULL);
+		return loan_refuse(loan, EXIT_NODEV, "the device has gone", NULL);
 	}
-	return refuse(loan, EXIT_FAILED, strerror(-r), NULL);
+	return loan_refuse(loan, EXIT_FAILED, strerror(-r), NULL);
 }
 
 /* Who has it, as far as /proc tells: no device is touched yet. */
@@ -220,7 +201,7 @@ static int find_owner(struct loan *loan)
 
 	r = vfiopm_owners_new(loan->app->ctx, &owners);
 	if (r < 0)
-		return refuse(loan, EXIT_FAILED, strerror(-r), NULL);
+		return loan_refuse(loan, EXIT_FAILED, strerror(-r), NULL);
 	owner = vfiopm_owners_find(owners, loan->dev, 0);
 	if (owner) {
 		loan->pid = vfiopm_owner_get_pid(owner);
@@ -247,102 +228,32 @@ static bool is_qemu(struct app *app, pid_t pid)
 	return !strncmp(base, "qemu-system-", 12) || !strncmp(base, "qemu-kvm", 8);
 }
 
-static int ask_monitor(struct loan *loan)
-{
-	const char *path = loan->options->qmp;
-	int r;
-
-	if (!path)
-		return EXIT_OK;
-	r = vfiopm_qmp_open(path, 5000, &loan->qmp);
-	if (r == 0)
-		r = vfiopm_qmp_get_guest(loan->qmp, &loan->guest);
-	if (r == 0)
-		return EXIT_OK;
-	app_cannot(loan->app, loan->what, loan->name, "no answer from QMP socket '%s': %s", path,
-		   r == -EBUSY ? "another client has it" : strerror(-r));
-	return EXIT_FAILED;
-}
-
-/* ---- may it? ---- */
-
-/* What the guest's state allows; adds to @flags. */
-static int check_guest(const struct loan *loan, unsigned int *flags)
-{
-	if (!loan->qmp) {
-		/* Not QEMU: nobody else knows whether its user can bear it. */
-		if (loan->options->force && !loan->qemu) {
-			msg_warn("'%s': its owner will find a device that may have lost its state",
-				 loan->name);
-			*flags |= VFIOPM_ENTER_IN_USE;
-		}
-		return EXIT_OK;
-	}
-	switch (loan->guest) {
-	case VFIOPM_GUEST_RUNNING:
-		return EXIT_OK;
-	case VFIOPM_GUEST_SUSPENDED:
-		*flags |= VFIOPM_ENTER_IN_USE;
-		return EXIT_OK;
-	case VFIOPM_GUEST_PAUSED:
-		if (!loan->options->force)
-			return refuse(loan, EXIT_UNUSABLE,
-				      "its guest is paused, it doesn't sleep: its driver would "
-				      "find a device without state",
-				      "put the guest to sleep (S3), or --force");
-		msg_warn("'%s': the guest's driver will find a device that may have lost its state",
-			 loan->name);
-		*flags |= VFIOPM_ENTER_IN_USE;
-		return EXIT_OK;
-	case VFIOPM_GUEST_OTHER:
-		break;
-	}
-	return refuse(loan, EXIT_UNUSABLE, "its guest neither runs nor sleeps", NULL);
-}
-
-/* ---- a guest's CPUs, stopped by its monitor ---- */
-
-static int qmp_stop(void *data, int64_t timeout_ms)
-{
-	return vfiopm_qmp_stop(data);
-}
-
-static int qmp_holds(void *data)
-{
-	enum vfiopm_guest guest;
-	int r = vfiopm_qmp_get_guest(data, &guest);
-
-	return r < 0 ? r : guest == VFIOPM_GUEST_PAUSED;
-}
-
-static int qmp_thaw(void *data)
-{
-	return vfiopm_qmp_cont(data);
-}
-
-static int qmp_get_thaw(void *data, const char **text)
-{
-	*text = "{\"execute\":\"cont\"}\n";
-	return vfiopm_qmp_get_fd(data);
-}
-
-static const struct vfiopm_freeze_ops qmp_ops = { qmp_stop, qmp_holds, qmp_thaw, qmp_get_thaw };
-
 /* ---- down ---- */
 
+/*
+ * A guest that runs has its CPUs stopped by its monitor. One that sleeps or is
+ * paused stands still by itself, but may be woken, and its monitor can't be asked
+ * while the owner is frozen: it is asked right before and right after. One that
+ * has woken in between is still restoring its devices, by their config space.
+ */
 static int enter_borrowed(struct loan *loan, struct vfiopm_borrow *b,
 			  struct vfiopm_freezer *freezer, unsigned int flags)
 {
+	static const char changed[] = "its guest has gone on or to sleep meanwhile";
+	bool runs = loan->qmp && loan->guest == VFIOPM_GUEST_RUNNING;
 	enum vfiopm_refusal why = VFIOPM_REFUSED_NOT;
 	int fd, r;
 
 	/* Nobody will read it: the mode is wanted, not the message. */
 	fd = eventfd(0, EFD_CLOEXEC);
 	if (fd < 0)
-		return refuse(loan, EXIT_FAILED, strerror(errno), NULL);
-	/* A guest's CPUs that run are stopped by its monitor; one that sleeps may be woken. */
-	if (loan->qmp && loan->guest == VFIOPM_GUEST_RUNNING)
-		vfiopm_freezer_set_ops(freezer, &qmp_ops, loan->qmp);
+		return loan_refuse(loan, EXIT_FAILED, strerror(errno), NULL);
+	if (runs)
+		vfiopm_freezer_set_ops(freezer, &guest_freeze_ops, loan->qmp);
+	else if (!guest_is_same(loan)) {
+		close(fd);
+		return loan_refuse(loan, EXIT_BUSY, changed, "try again");
+	}
 	/* Its own driver has suspended it, or it was told that state may be lost. */
 	r = vfiopm_borrow_enter(b, freezer, fd, FREEZE_MS, SUSPEND_MS,
 				flags | VFIOPM_ENTER_STATE_LOSS, &why);
@@ -350,7 +261,12 @@ static int enter_borrowed(struct loan *loan, struct vfiopm_borrow *b,
 	loan->frozen_us = vfiopm_freezer_get_pause(freezer);
 	if (r == -ECANCELED)
 		return refused(loan, why);
-	return r < 0 ? refuse(loan, EXIT_FAILED, strerror(-r), NULL) : EXIT_OK;
+	if (r < 0)
+		return loan_refuse(loan, EXIT_FAILED, strerror(-r), NULL);
+	if (runs || guest_is_same(loan))
+		return EXIT_OK;
+	vfiopm_low_power_exit(vfiopm_borrow_get_handle(b));
+	return loan_refuse(loan, EXIT_BUSY, changed, "try again");
 }
 
 static int put_to_sleep(struct loan *loan, unsigned int flags)
@@ -362,7 +278,7 @@ static int put_to_sleep(struct loan *loan, unsigned int flags)
 	/* Before anything is borrowed: its guard must not hold what we duplicate. */
 	r = vfiopm_freezer_new(loan->app->ctx, GUARD_MS, &freezer);
 	if (r < 0)
-		return refuse(loan, EXIT_FAILED, strerror(-r), NULL);
+		return loan_refuse(loan, EXIT_FAILED, strerror(-r), NULL);
 	code = borrow(loan, &b);
 	if (code == EXIT_OK) {
 		loan->pid = vfiopm_borrow_get_pid(b);
@@ -411,7 +327,7 @@ static int start_loan(struct loan *loan)
 	if (code != EXIT_OK)
 		return code;
 	loan->qemu = loan->pid && is_qemu(loan->app, loan->pid);
-	return ask_monitor(loan);
+	return guest_ask(loan);
 }
 
 /* How it was before; a look at sysfs. */
@@ -442,27 +358,13 @@ static int do_enter(struct loan *loan)
 	}
 	if (asleep)
 		return EXIT_OK;
-	code = check_guest(loan, &flags);
+	code = guest_allows(loan, &flags);
 	if (code == EXIT_OK)
 		code = put_to_sleep(loan, flags);
 	return code == EXIT_OK ? tell_asleep(loan) : code;
 }
 
 /* ---- up ---- */
-
-static int wake_guest(struct loan *loan)
-{
-	int r = 0;
-
-	if (loan->qmp && loan->guest == VFIOPM_GUEST_SUSPENDED)
-		r = vfiopm_qmp_wakeup(loan->qmp);
-	else if (loan->qmp && loan->guest == VFIOPM_GUEST_PAUSED)
-		r = vfiopm_qmp_cont(loan->qmp);
-	if (r == 0)
-		return EXIT_OK;
-	app_cannot(loan->app, "wake the guest of", loan->name, "%s", strerror(-r));
-	return EXIT_FAILED;
-}
 
 static int do_exit(struct loan *loan)
 {
@@ -489,7 +391,7 @@ static int do_exit(struct loan *loan)
 	if (r < 0) {
 		app_cannot(loan->app, loan->what, loan->name, "it does not come back: %s",
 			   strerror(-r));
-		msg_hint("its guest was left as it is; dmesg | grep %s", loan->name);
+		msg_hint("dmesg | grep %s", loan->name);
 		vfiopm_power_free(power);
 		return EXIT_FAILED;
 	}
@@ -498,7 +400,14 @@ static int do_exit(struct loan *loan)
 		       vfiopm_state_name(vfiopm_power_get_state(power)),
 		       (double)(now_us() - start) / 1000, loan->comm, (int)loan->pid);
 	vfiopm_power_free(power);
-	return wake_guest(loan);
+	return EXIT_OK;
+}
+
+static int do_wake(struct loan *loan)
+{
+	int code = start_loan(loan);
+
+	return code == EXIT_OK ? guest_wake(loan) : code;
 }
 
 /* ---- in a child: what sleeps in the kernel must not take us with it ---- */
@@ -543,7 +452,7 @@ static void lend(struct loan *loan, int (*fn)(struct loan *loan), struct result 
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
 	if (shared == MAP_FAILED) {
-		ret->code = refuse(loan, EXIT_FAILED, strerror(errno), NULL);
+		ret->code = loan_refuse(loan, EXIT_FAILED, strerror(errno), NULL);
 		return;
 	}
 	loan->result = shared;
@@ -571,4 +480,13 @@ void borrow_exit(struct app *app, struct vfiopm_device *dev, const struct borrow
 
 	loan.what = "borrow to leave low power on";
 	lend(&loan, do_exit, ret);
+}
+
+void borrow_wake(struct app *app, struct vfiopm_device *dev, const struct borrow_options *o,
+		 struct result *ret)
+{
+	struct loan loan = { .app = app, .dev = dev, .options = o };
+
+	loan.what = "wake the guest of";
+	lend(&loan, do_wake, ret);
 }

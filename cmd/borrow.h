@@ -15,10 +15,14 @@ extern const struct argp borrow_options_argp;	/* its input is a struct borrow_op
 
 struct result;
 
-/* Both report, and fill @ret. */
+/* All report, and fill @ret. */
 void borrow_enter(struct app *app, struct vfiopm_device *dev, const struct borrow_options *o,
 		  int64_t timeout_ms, struct result *ret);
 void borrow_exit(struct app *app, struct vfiopm_device *dev, const struct borrow_options *o,
+		 struct result *ret);
+
+/* With --qmp: wake the guest that has @dev, or let it go on. */
+void borrow_wake(struct app *app, struct vfiopm_device *dev, const struct borrow_options *o,
 		 struct result *ret);
 
 #endif /* BORROW_H */

@@ -98,6 +98,7 @@ struct leaving {
 	struct vfiopm_device *dev;
 	struct holder_reply reply;
 	struct result result;
+	const char *after;		/* a holder has let go of it: what that led to */
 };
 
 /* A usage count that stays tells a driver that pins the device, without a wait for its sleep. */
@@ -147,9 +148,9 @@ static const char *look_afterwards(struct leaving *l)
 	return usage >= 1 ? "disable_idle_d3" : "unknown";
 }
 
-static void tell_afterwards(const struct leaving *l, const char *after)
+static void tell_afterwards(const struct leaving *l)
 {
-	const char *name = vfiopm_device_get_name(l->dev), *state;
+	const char *name = vfiopm_device_get_name(l->dev), *after = l->after, *state;
 
 	if (!after)
 		return;
@@ -165,7 +166,7 @@ static void tell_afterwards(const struct leaving *l, const char *after)
 						   after);
 }
 
-static void tell(const struct leaving *l, const struct exit_args *args, const char *after)
+static void tell(const struct leaving *l, const struct exit_args *args)
 {
 	const struct holder_reply *reply = &l->reply;
 	const char *name = vfiopm_device_get_name(l->dev);
@@ -180,26 +181,25 @@ static void tell(const struct leaving *l, const struct exit_args *args, const ch
 		printf("%s: BAR %u offset %#" PRIx64 " reads 0x%0*" PRIx32 "\n", name,
 		       args->reg.bar, args->reg.offset, (int)args->reg.width * 2,
 		       reply->reg_value);
-	tell_afterwards(l, after);
+	tell_afterwards(l);
 }
 
 /* What is known only when a holder has let go of it; null in other cases. */
-static struct json_object *leaving_json(const struct leaving *l, const struct exit_args *args,
-					const char *after)
+static struct json_object *leaving_json(const struct leaving *l, const struct exit_args *args)
 {
 	struct json_object *o = result_json(l->dev, &l->result), *id = NULL, *value = NULL;
 	const struct holder_reply *reply = &l->reply;
 	char text[16];
 
-	if (after) {
+	if (l->after) {
 		snprintf(text, sizeof(text), "%04x:%04x", reply->vendor, reply->device);
 		id = json_object_new_string(text);
 	}
-	if (after && args->reg.width && !reply->reg_error)
+	if (l->after && args->reg.width && !reply->reg_error)
 		value = json_object_new_int64(reply->reg_value);
 	json_object_object_add(o, "id", id);
 	json_object_object_add(o, "register", value);
-	json_object_object_add(o, "afterwards", column_string(after));
+	json_object_object_add(o, "afterwards", column_string(l->after));
 	return o;
 }
 
@@ -263,9 +263,7 @@ static int nothing_to_do(const struct exit_args *args, const struct leaving *l, 
 	return EXIT_OK;
 }
 
-/* Sets @after when a holder has let go of it. */
-static int exit_one(struct app *app, const struct exit_args *args, struct leaving *l,
-		    const char **after)
+static int exit_one(struct app *app, const struct exit_args *args, struct leaving *l)
 {
 	struct holder_request rq = {
 		.version = HOLDER_VERSION,
@@ -294,9 +292,9 @@ static int exit_one(struct app *app, const struct exit_args *args, struct leavin
 	code = trouble_reply(app, "leave low power on", l->dev, r, reply);
 	if (code != EXIT_OK)
 		return code;
-	*after = look_afterwards(l);
+	l->after = look_afterwards(l);
 	if (!args->json)
-		tell(l, args, *after);
+		tell(l, args);
 	if (args->reg.width && reply->reg_error) {
 		app_cannot(app, "read a register of", vfiopm_device_get_name(l->dev),
 			   "BAR %u offset %#" PRIx64 ": %s", args->reg.bar, args->reg.offset,
@@ -306,11 +304,47 @@ static int exit_one(struct app *app, const struct exit_args *args, struct leavin
 	return EXIT_OK;
 }
 
+static void exit_all(struct app *app, const struct exit_args *args, struct leaving *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		app->cause = &all[i].result.cause;
+		all[i].result.code = exit_one(app, args, &all[i]);
+	}
+	app->cause = NULL;
+}
+
+/*
+ * A guest that runs may touch each of its devices, so it goes on when all are
+ * awake. @code: whether all that were named are among @all.
+ */
+static void borrow_all(struct app *app, const struct exit_args *args, struct leaving *all,
+		       size_t n, int code)
+{
+	struct result wake = { 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		borrow_exit(app, all[i].dev, &args->borrow, &all[i].result);
+		code_merge(&code, all[i].result.code);
+	}
+	if (!args->borrow.qmp || !n)
+		return;
+	if (code != EXIT_OK) {
+		msg_warn("the guest is left as it is: not all devices are known to be awake");
+		return;
+	}
+	borrow_wake(app, all[0].dev, &args->borrow, &wake);
+	for (size_t i = 0; i < n && wake.code != EXIT_OK; i++) {
+		all[i].result.code = wake.code;
+		all[i].result.cause = wake.cause;
+	}
+}
+
 int cmd_exit(struct app *app, int argc, char **argv)
 {
 	struct json_object *devices = NULL;
 	struct exit_args args = { 0 };
 	struct targets targets;
+	struct leaving *all;
 	int code;
 
 	verb_parse(app, argc, argv, &args);
@@ -318,25 +352,28 @@ int cmd_exit(struct app *app, int argc, char **argv)
 	code = targets_resolve(app, &args.devices, &targets);
 	if (args.borrow.group)
 		code_merge(&code, targets_widen_groups(&targets));
+	all = calloc(targets.count + 1, sizeof(*all));
+	if (!all) {
+		targets_free(&targets);
+		return EXIT_FAILED;
+	}
+	for (size_t i = 0; i < targets.count; i++)
+		all[i].dev = targets.dev[i];
+	if (args.borrow.borrow)
+		borrow_all(app, &args, all, targets.count, code);
+	else
+		exit_all(app, &args, all, targets.count);
 	if (args.json)
 		devices = json_object_new_array();
 	for (size_t i = 0; i < targets.count; i++) {
-		struct leaving l = { .dev = targets.dev[i] };
-		const char *after = NULL;
-
-		app->cause = &l.result.cause;
-		if (args.borrow.borrow)
-			borrow_exit(app, l.dev, &args.borrow, &l.result);
-		else
-			l.result.code = exit_one(app, &args, &l, &after);
-		app->cause = NULL;
-		code_merge(&code, l.result.code);
+		code_merge(&code, all[i].result.code);
 		if (devices)
-			json_object_array_add(devices, leaving_json(&l, &args, after));
-		vfiopm_power_free(l.result.now);
+			json_object_array_add(devices, leaving_json(&all[i], &args));
+		vfiopm_power_free(all[i].result.now);
 	}
 	if (devices)
 		result_print(devices);
+	free(all);
 	targets_free(&targets);
 	return code;
 }

@@ -152,7 +152,7 @@ runs() { # not stopped, not dead
 	run "$vfio_pm" enter --borrow --force "$D3COLD"
 	echo "$output"
 	[ "$status" = 0 ]
-	[[ $output == *"warning: '$D3COLD': its owner will find a device that may have lost its state"* ]]
+	[[ $output == *"warning: '$D3COLD': its owner will find a device that may have lost its state"*"kills the owner (SIGBUS)"* ]]
 	is_state "$D3COLD" suspended D3cold
 	vmm d0 "$D3COLD"
 	reads_right D3COLD

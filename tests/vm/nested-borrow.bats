@@ -30,7 +30,27 @@ setup() {
 	qmp="--qmp=$nested_qmp_socket"
 }
 
-teardown() { nested_console; }
+teardown() {
+	nested_console
+	between_end
+}
+
+between() { # [QEMU-SOCKET [N COMMAND]]: another process's socket, $other (tests/vm/qmp-between.py)
+	other=$nested_dir/other
+	between_end
+	rm -f "$other"*
+	FILES="$pci/$device0/power/runtime_status $pci/$device1/power/runtime_status" \
+		python3 "$BATS_TEST_DIRNAME/qmp-between.py" "$other" "$@" >"$nested_dir/between" 2>&1 3>&- &
+	between=$!
+	wait_for 30 test -S "$other" || fail "$(<"$nested_dir/between")"
+}
+
+between_end() {
+	[ -n "${between:-}" ] || return 0
+	kill "$between" || true
+	wait "$between" 2>/dev/null || true
+	between=
+}
 
 guest_sleeps() {
 	nested_send 'echo mem >/sys/power/state; works 10 && works 11'
@@ -50,6 +70,68 @@ guest_sleeps() {
 		awake
 		nested_status running
 	done
+}
+
+@test "named alone, a device comes back and the guest sleeps on; it is woken when both are awake" {
+	guest_sleeps
+	vp enter --borrow "$qmp" "$device0" "$device1"
+	expect_code 0
+	deep 1
+	vp exit --borrow "$qmp" "$device0"
+	expect_code 4
+	[[ $output == *"cannot wake the guest of '$device0': its device '$device1' is asleep"* ]]
+	[[ $output == *"hint: vfio-pm exit --borrow $qmp $device0 $device1"* ]]
+	is_state "$device0" active D0
+	is_state "$device1" suspended D3cold
+	# The first is awake; of the second nothing is known.
+	vp exit --borrow "$qmp" "$device0" 0000:ff:1f.7
+	expect_code 3
+	[[ $output == *"the guest is left as it is"* ]]
+	nested_status suspended
+	between "$nested_qmp_socket"
+	vp exit --borrow "--qmp=$other" "$device0" "$device1"
+	expect_code 0
+	[ "$(<"$other.seen")" = $'active\nactive' ] || fail "woken with its devices $(<"$other.seen")"
+	nested_answer 90
+	awake
+	nested_status running
+}
+
+@test "a socket of another process is refused; of a manager's QEMU only that of the device's" {
+	between
+	rpm_trace_start "$device0"
+	for verb in enter exit; do
+		vp $verb --borrow "--qmp=$other" "$device0"
+		expect_code 4
+		[[ $output == *"QMP socket '$other' belongs to 'python"*"' (pid $between), the device to 'qemu-system-x86' (pid $(nested_pid))"* ]]
+	done
+	rpm_trace_stop
+	[ "$(rpm_count "$device0")" = 0 ]
+	nested_status running
+	between "$nested_qmp_socket"
+	nested 'kick suspend 10'
+	vp enter --borrow "--qmp=$other" "$device0"
+	expect_code 0
+	[[ $output == *"was frozen for "*"(qmp)"* ]]
+	nested 'kick resume 10 && works 10'
+}
+
+@test "the guest wakes while its device is put to sleep: refused, and low power is left" {
+	nested_qmp '{"execute":"stop"}'
+	between "$nested_qmp_socket" 2 cont
+	vp enter --borrow --force "--qmp=$other" "$device0"
+	expect_code 5
+	[[ $output == *"its guest has gone on or to sleep meanwhile"* ]]
+	nested_status running
+	nested 'works 10 && works 11'
+	guest_sleeps
+	between "$nested_qmp_socket" 3 system_wakeup
+	vp enter --borrow "--qmp=$other" "$device0"
+	expect_code 5
+	[[ $output == *"its guest has gone on or to sleep meanwhile"* ]]
+	nested_answer 90
+	awake
+	nested_status running
 }
 
 @test "the guest wakes by itself, nobody having left low power" {
@@ -111,21 +193,31 @@ guest_sleeps() {
 	nested 'kick resume 10 && kick resume 11 && works 10 && works 11'
 }
 
-@test "paused: only with --force, and a warning; leaving lets it run" {
+@test "paused: in D0 only with --force, and a warning; it runs again when all its devices are awake" {
+	nested 'kick suspend 11'
 	nested_qmp '{"execute":"stop"}'
 	vp enter --borrow "$qmp" "$device0"
 	expect_code 4
 	[[ $output == *"its guest is paused, it doesn't sleep"*"--force"* ]]
 	is_state "$device0" active D0
+	# Its own driver has suspended this one.
+	vp enter --borrow "$qmp" "$device1"
+	expect_code 0
+	wait_state "$device1" suspended D3cold
 	vp enter --borrow --force "$qmp" "$device0"
 	expect_code 0
-	[[ $output == *"warning: '$device0': the guest's driver will find a device that may have lost its state"* ]]
-	wait_state "$device0" suspended D3cold
+	[[ $output == *"warning: '$device0': the guest's driver will find a device that may have lost its state"*"vfio-pm exit --borrow"*"kills the VM (SIGBUS)"* ]]
+	deep
 	nested_status paused
 	vp exit --borrow "$qmp" "$device0"
+	expect_code 4
+	[[ $output == *"cannot wake the guest of '$device0': its device '$device1' is asleep"* ]]
+	nested_status paused
+	vp exit --borrow "$qmp" "$device0" "$device1"
 	expect_code 0
+	awake
 	nested_status running
-	nested 'works 10 && works 11'
+	nested 'kick resume 11 && works 10 && works 11'
 }
 
 @test "the tool killed at any moment: the guest wakes by itself, and lives" {
