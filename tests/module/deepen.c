@@ -2,6 +2,7 @@
 /*
  * deepen ADDRESS ROUNDS: a program in the place of a VMM whose guest writes
  * D3hot and D0. Needs vfio-pm-pci and a device with a PM capability.
+ * deepen --hot-reset ADDRESS NEIGHBOUR: a neighbour in its group resets both.
  */
 #include "common.h"
 
@@ -219,14 +220,56 @@ static void toggles(unsigned int rounds)
 	vt_is(wrong, 0, "the BAR right after D0, at random times: never refused, never wrong");
 }
 
+/* A reset of bus or slot, asked for by the user of a neighbour. */
+static int hot_reset(const char *neighbour)
+{
+	char buffer[sizeof(struct vfio_pci_hot_reset) + sizeof(int)] = "";
+	struct vfio_pci_hot_reset *reset = (void *)buffer;
+	int fd = ioctl(dev.group, VFIO_GROUP_GET_DEVICE_FD, neighbour);
+	unsigned int i, refused = 0, failed = 0, deep = 0;
+	uint32_t value;
+
+	if (fd < 0)
+		vt_die("cannot open %s", neighbour);
+	vt_sysfs_write(dev.address, "vfio_pm/deepen", "1");
+	vt_sysfs_write(dev.address, "vfio_pm/deepen_state_loss_ok", "1");
+	reset->argsz = sizeof(buffer);
+	reset->count = 1;
+	memcpy(reset->group_fds, &dev.group, sizeof(dev.group));
+	for (i = 0; i < 6; i++) {
+		set_state(3);
+		deep += engaged();
+		if (i % 2)
+			vt_wait_asleep(&dev, 3000);
+		/*
+		 * The link of QEMU's port isn't back as fast as the kernel wants
+		 * it to be (pci_bridge_wait_for_secondary_bus()): a reset it was.
+		 */
+		if (ioctl(fd, VFIO_DEVICE_PCI_HOT_RESET, reset) && errno != ENOTTY) {
+			printf("# hot reset: %s\n", strerror(errno));
+			failed++;
+		}
+		vt_enable_memory(&dev);
+		refused += !vt_touch(map, &value);
+	}
+	vt_is(deep, i, "%u hot resets by a neighbour's user, in D3hot, engaged", i);
+	vt_is(failed, 0, "each is done");
+	vt_is(refused, 0, "and the BAR works as soon as it has returned");
+	vt_ok(!engaged(), "left");
+	close(fd);
+	vt_close(&dev);
+	return vt_done();
+}
+
 int main(int argc, char **argv)
 {
+	bool hot = argc == 4 && !strcmp(argv[1], "--hot-reset");
 	unsigned int i;
 	int bar;
 
-	if (argc != 3)
+	if (argc != 3 && !hot)
 		return 2;
-	vt_open(&dev, argv[1]);
+	vt_open(&dev, argv[hot ? 2 : 1]);
 	pm = vt_cap(&dev, PCI_CAP_ID_PM);
 	bar = vt_first_bar(&dev);
 	if (!pm || bar < 0)
@@ -238,6 +281,8 @@ int main(int argc, char **argv)
 	if (!map || !vt_touch(map, &known))
 		vt_die("BAR");
 	printf("# %s, register 0x%08x\n", dev.address, known);
+	if (hot)
+		return hot_reset(argv[3]);
 	off(!(vt_read16(&dev, pm + PCI_PM_CTRL) & PCI_PM_CTRL_NO_SOFT_RESET));
 	/* e1000e's first register has bits that only the driver of a reset sets */
 	vt_touch(map, &known);

@@ -20,6 +20,8 @@ deepens() { # ROLE
 @test "nvme, which keeps its state in D3hot" { deepens NVME; }
 @test "e1000e, which doesn't" { bind_to vfio-pm-pci "$PAIR1"; deepens PAIR0; }
 
+@test "reset by the user of the other function" { program deepen --hot-reset "$PAIR0" "$PAIR1"; }
+
 @test "in D3cold on the host, for real" {
 	unbind "$D3COLD"
 	bind_to vfio-pm-pci "$D3COLD"
