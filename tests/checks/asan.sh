@@ -16,5 +16,7 @@ make -s -j2 CFLAGS="$flags" all test-programs >log 2>&1 || { cat log; exit 1; }
 export ASAN_OPTIONS=exitcode=99:detect_stack_use_after_return=1:strict_string_checks=1
 # Its shadow memory isn't what the command needs.
 export VFIO_PM_TEST_KIB=400000
+# Nor is its time.
+export VFIO_PM_TEST_MS=20000
 export UBSAN_OPTIONS=print_stacktrace=1
 tests/run.sh 'unit-*' 'cli-*'
