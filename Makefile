@@ -20,6 +20,7 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
 FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+DOCDIR ?= $(PREFIX)/share/doc/vfio-pm
 
 CC ?= cc
 PKGCONFIG ?= pkg-config
@@ -107,9 +108,11 @@ $(BUILD)/units/%: units/% Makefile $(BUILD)/paths
 
 MANS := $(wildcard man/*.[1-9])
 UNITS := $(wildcard units/*)
+HOOKS := $(wildcard examples/hooks/*)
 install: all $(BUILD)/libvfiopm.pc $(UNITS:%=$(BUILD)/%)
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(INCDIR) $(DESTDIR)$(LIBDIR)/pkgconfig \
-		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(BASHCOMPDIR)
+		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(DOCDIR)/hooks
+	install -m 755 $(HOOKS) $(DESTDIR)$(DOCDIR)/hooks
 	install -m 755 $(BUILD)/vfio-pm $(DESTDIR)$(BINDIR)/vfio-pm
 	install -m 644 lib/vfiopm.h $(DESTDIR)$(INCDIR)/vfiopm.h
 	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
@@ -134,6 +137,7 @@ uninstall:
 		$(DESTDIR)$(BASHCOMPDIR)/vfio-pm $(DESTDIR)$(ZSHCOMPDIR)/_vfio-pm \
 		$(DESTDIR)$(FISHCOMPDIR)/vfio-pm.fish
 	for u in $(notdir $(UNITS)); do rm -f $(DESTDIR)$(UNITDIR)/$$u; done
+	for h in $(notdir $(HOOKS)); do rm -f $(DESTDIR)$(DOCDIR)/hooks/$$h; done
 	for m in $(MANS); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m#man/}; done
 
 # What the binary says of itself goes into completions, vfio-pm.8 and README.md;

@@ -14,6 +14,10 @@ make -s install DESTDIR="$tmp" PREFIX=/opt/v >"$tmp/log" 2>&1 || { cat "$tmp/log
 rm "$tmp/log"
 [ "$(ls "$tmp")" = opt ] || fail "installed outside of the prefix: $(ls "$tmp")"
 
+for f in examples/hooks/*; do
+	[ -x "$tmp/opt/v/share/doc/vfio-pm/hooks/${f##*/}" ] || fail "$f isn't installed"
+done
+
 cd "$tmp/opt/v"
 bin/vfio-pm --version >/dev/null
 for page in $(cd - >/dev/null && cd man && echo *.[1-9]); do

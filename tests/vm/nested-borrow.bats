@@ -97,6 +97,74 @@ guest_sleeps() {
 	nested_status running
 }
 
+hooks=$BATS_TEST_DIRNAME/../../examples/hooks
+
+# A virsh in the hook's place: what it is asked for is noted, and the test does it. libvirt itself isn't here.
+stub_virsh() {
+	local device bdf
+	mkdir -p "$nested_dir/bin"
+	{
+		for device in "$device0" "$device1"; do
+			IFS=:. read -ra bdf <<<"$device"
+			cat <<-END
+				<hostdev mode='subsystem' type='pci' managed='no'>
+				  <source>
+				    <address domain='0x${bdf[0]}' bus='0x${bdf[1]}' slot='0x${bdf[2]}' function='0x${bdf[3]}'/>
+				  </source>
+				  <address type='pci' domain='0x0000' bus='0x00' slot='0x10' function='0x0'/>
+				</hostdev>
+			END
+		done
+	} >"$nested_dir/domain.xml"
+	cat >"$nested_dir/bin/virsh" <<-END
+		#!/bin/sh
+		case \$1 in
+		dumpxml) cat $nested_dir/domain.xml ;;
+		dompmsuspend) echo "\$*" >$nested_dir/asked ;;
+		domstate) cat $nested_dir/domstate ;;
+		*) exit 1 ;;
+		esac
+	END
+	chmod +x "$nested_dir/bin/virsh"
+	echo running >"$nested_dir/domstate"
+	rm -f "$nested_dir/asked"
+	PATH=$nested_dir/bin:${vfio_pm%/*}:$PATH
+}
+
+@test "the hooks: a domain sleeps and wakes with its devices, and the host's own sleep in between" {
+	stub_virsh
+	export VFIO_PM_QMP=$nested_qmp_socket VFIO_PM_BORROWED=$nested_dir/borrowed
+	"$hooks/libvirt-sleep" suspend guest >"$nested_dir/hook" 2>&1 3>&- &
+	hook=$!
+	wait_for 20 test -e "$nested_dir/asked" || fail "$(<"$nested_dir/hook")"
+	[ "$(<"$nested_dir/asked")" = "dompmsuspend guest mem" ]
+	guest_sleeps
+	awake
+	echo pmsuspended >"$nested_dir/domstate"
+	wait $hook || fail "$(<"$nested_dir/hook")"
+	deep 1
+
+	printf '# a comment\n\n%s %s\n%s %s\n' "$device0" "$nested_qmp_socket" "$device1" "$nested_qmp_socket" >"$VFIO_PM_BORROWED"
+	"$hooks/system-sleep" pre suspend
+	# As the host's own wake does.
+	cfg_read "$device0" 0.L
+	cfg_read "$device1" 0.L
+	awake
+	"$hooks/system-sleep" post suspend
+	deep 1
+
+	# What was awake before stays so.
+	vp exit --borrow "$device0"
+	"$hooks/system-sleep" pre suspend
+	"$hooks/system-sleep" post suspend
+	is_state "$device0" active D0
+
+	"$hooks/libvirt-sleep" wake guest
+	nested_answer 90 || fail "$REPLY"
+	awake
+	nested_status running
+}
+
 @test "a socket of another process is refused; of a manager's QEMU only that of the device's" {
 	between
 	rpm_trace_start "$device0"
