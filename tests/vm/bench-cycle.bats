@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" group=lab timeout=600
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" group=bench timeout=900 cost=240
 #
 # cycle against a bare loop of the two ioctls, in turns in one machine; what a monitor costs, idle and
 # under load. Emulated: ratios mean something, times are those of TCG.
@@ -48,7 +48,8 @@ cpu_ticks() { # PID: user and system time of it and of its children, in clock ti
 	done
 	awk -v n=$((2 * n)) -v b=$bare -v t=$tool 'BEGIN {
 		printf "# bare loop %.2f cycles/s, vfio-pm cycle %.2f: ratio %.3f\n",
-			n * 1e6 / b, n * 1e6 / t, b / t }' >&3
+			n * 1e6 / b, n * 1e6 / t, b / t
+		exit (b / t < 0.95) }' >&3 || fail "more than 5 % slower than the bare loop"
 }
 
 @test "a monitor: processor time while idle, and of 1,000 events" {
@@ -68,4 +69,6 @@ cpu_ticks() { # PID: user and system time of it and of its children, in clock ti
 	wait "$monitor" || true
 	echo "# idle, ${BENCH_SECONDS:-60} s: $idle ticks of $(getconf CLK_TCK) a second; $events events: $busy ticks," \
 		"$((busy * 1000 / (events > 0 ? events : 1))) for 1,000" >&3
+	[ "$idle" -le 1 ] || fail "an idle monitor took $idle ticks"
+	[ "$events" -ge 500 ] || fail "of 250 cycles $events events"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" group=lab timeout=600
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" group=bench timeout=900 cost=240
 #
 # For how long an owner stands still, and how much of that is the device's own suspend; what the idle
 # service costs; how much of an owner's D3hot the device is in D3cold. Times are those of an emulation.
@@ -60,6 +60,7 @@ cpu_ticks() { # PID: user and system time, in clock ticks
 	sleep "${BENCH_SECONDS:-60}"
 	ticks=$(($(cpu_ticks "$deepen") - before))
 	echo "# two devices, ${BENCH_SECONDS:-60} s: $ticks ticks of $(getconf CLK_TCK) a second" >&3
+	[ $((ticks * 1000)) -lt $((${BENCH_SECONDS:-60} * $(getconf CLK_TCK))) ] || fail "0.1 % or more"
 }
 
 @test "share of D3cold in an owner's D3hot, suspending every few seconds: both drivers" {
@@ -80,7 +81,9 @@ cpu_ticks() { # PID: user and system time, in clock ticks
 			sleep 1
 		done
 		get after "$pci/$D3COLD/power/runtime_suspended_time"
-		echo "# $driver: $(awk -v c=$((after - before)) -v h=$hot 'BEGIN { printf "%.1f", c * 100000 / h }') % of $((hot / 1000)) ms in D3hot were spent in D3cold" >&3
+		cold=$((after - before))
+		echo "# $driver: $(awk -v c=$cold -v h=$hot 'BEGIN { printf "%.1f", c * 100000 / h }') % of $((hot / 1000)) ms in D3hot were spent in D3cold" >&3
+		[ $((cold * 100000)) -ge $((hot * 95)) ] || fail "less than 95 %"
 		deepen_stop
 		vmm_stop
 		unbind "$D3COLD"
