@@ -89,3 +89,28 @@ cpu_ticks() { # PID: user and system time, in clock ticks
 		unbind "$D3COLD"
 	done
 }
+
+# The drivers take turns in one machine. vfio-pci has put the device no deeper than the guest did.
+@test "an owner's write of D0: from vfio-pci's D3hot, and from the module's D3cold" {
+	figures=$BATS_TEST_TMPDIR/d0
+	load_driver vfio-pci disable_idle_d3=1
+	load_driver vfio-pm-pci disable_idle_d3=1
+	for ((turn = 0; turn < 4; turn++)); do
+		for driver in vfio-pci vfio-pm-pci; do
+			bind_to $driver "$D3COLD"
+			if [ $driver = vfio-pm-pci ]; then
+				echo 1 >"$pci/$D3COLD/vfio_pm/deepen_state_loss_ok"
+				echo 1 >"$pci/$D3COLD/vfio_pm/deepen"
+			fi
+			"$programs/d0write" "$D3COLD" $((${BENCH_ROUNDS:-100} / 4)) >>"$figures.$driver"
+			unbind "$D3COLD"
+		done
+	done
+	[ "$(cut -d' ' -f1 "$figures.vfio-pci" | sort -u)" = D3hot ]
+	[ "$(cut -d' ' -f1 "$figures.vfio-pm-pci" | sort -u)" = D3cold ]
+	for driver in vfio-pci vfio-pm-pci; do
+		cut -d' ' -f2 "$figures.$driver" | sort -n | awk -v driver=$driver '{ v[NR] = $1 } END {
+			printf "# write of D0, %-11s ms: min %.1f, median %.1f, p95 %.1f, max %.1f (%d)\n", driver,
+				v[1], v[int((NR + 1) / 2)], v[int(NR * 0.95 + 0.5)], v[NR], NR }'
+	done >&3
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.12 append="pcie_ports=native" qemu="-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off" cost=20 group=lab
+# vm: kernels=6.12 append="pcie_ports=native" qemu="-global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off" cost=20
 #
 # The mend for a hotplug port that the firmware handles, booted with. QEMU that handles hotplug by ACPI
 # shows pciehp no card in its slots (acpi_pcihp_device_plug_cb() sets no presence), which turns them off.

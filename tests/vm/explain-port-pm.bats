@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.12 append="pcie_port_pm=off" cost=20 group=lab
+# vm: kernels=6.12 append="pcie_port_pm=off" cost=20
 #
 # A kernel that was booted with pcie_port_pm=off; that D3cold by a port is reached without it is
 # shown by explain.bats.
