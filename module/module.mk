@@ -3,6 +3,7 @@
 # make module          build/module/RELEASE/vfio_pm_pci.ko for KDIR
 # make module-install  into the module tree of that kernel (DESTDIR, root)
 # make test-modules    for all kernels of the test VM
+# make test-variants   and once more for each, with answers of the headers turned round
 #
 # Included by the Makefile at the top. KDIR is a kernel's build tree; its
 # files aren't written to, nor are ours: the build happens in a copy.
@@ -19,7 +20,7 @@ module-dir = $(abspath build/module)/$(module-release)$(MODULE_VARIANT)
 module-sources := $(addprefix module/,Kbuild access.c account.c compat.h \
 	config.c deepen.c driver.c low_power.c sysfs.c trace.h vfio_pm_pci.h zap.c)
 
-.PHONY: module module-install module-clean test-modules
+.PHONY: module module-install module-clean test-modules test-variants
 
 module:
 	@test -n "$(module-release)" || { \
@@ -49,4 +50,15 @@ build/module/.built-%: $(module-sources) tests/vm/kernels.sh
 	@mkdir -p $(@D)
 	+$(Q)kdir=$$(tests/vm/kernels.sh headers $*) && \
 		$(MAKE) -s --no-print-directory module KDIR=$$kdir
+	@touch $@
+
+# The paths of kernels that aren't here, to be run on those that are.
+test-variants: $(test-kernels:%=build/module/.variants-%)
+build/module/.variants-%: $(module-sources) module/module.mk tests/vm/kernels.sh
+	@mkdir -p $(@D)
+	+$(Q)kdir=$$(tests/vm/kernels.sh headers $*) && \
+		$(MAKE) -s --no-print-directory module KDIR=$$kdir \
+			MODULE_VARIANT=-core LP_WITH=DMABUFS && \
+		$(MAKE) -s --no-print-directory module KDIR=$$kdir \
+			MODULE_VARIANT=-reference LP_WITHOUT=IDLE_D3_FIELD
 	@touch $@
