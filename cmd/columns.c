@@ -523,8 +523,8 @@ const struct column columns[] = {
 	{ "account", COLUMN_OBJECT, 0, 20, 0, NULL, column_account,
 	  "{sleeps} sleeps, {quiet_reads} quiet reads", NULL,
 	  "what the driver vfio-pm-pci counted since it was bound (engaged, entries, exits, "
-	  "sleeps, quiet_reads, refused, asleep_time in ms, wakes by cause); null: another "
-	  "driver" },
+	  "sleeps, quiet_reads, refused, rate_limited, asleep_time in ms, wakes by cause); null: "
+	  "another driver" },
 	{ "last_wake", COLUMN_OBJECT, 0, 20, 0, NULL, column_last_wake, "{cause} by {comm}[{pid}]",
 	  NULL,
 	  "its last wake, with vfio-pm-pci (cause, region, offset, command, feature, pid, comm, "

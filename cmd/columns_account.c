@@ -22,7 +22,7 @@ static json *account_number(const struct vfiopm_account *account, const char *ke
 json *column_account(const struct row *row)
 {
 	static const char *const keys[] = { "entries", "exits", "sleeps", "quiet_reads",
-					    "refused" };
+					    "refused", "rate_limited" };
 	struct vfiopm_account *account;
 	json *object, *wakes;
 	const char *cause;

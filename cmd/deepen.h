@@ -59,6 +59,7 @@ struct deepen_device {
 	bool was_suspended;		/* at the last look */
 	bool state_loss_ok;
 	bool set_in_kernel, set_loss;	/* attributes that were off before us */
+	int had_rate;			/* the driver's limit before ours; < 0: none */
 	int64_t entries;		/* of the driver's account */
 	int64_t since_ms;		/* in D3hot, or asleep */
 	int64_t retry_at_ms;

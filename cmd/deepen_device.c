@@ -45,6 +45,9 @@ static void start_in_kernel(struct deepen *s, struct deepen_device *d)
 			return;
 		d->set_in_kernel = true;
 	}
+	d->had_rate = vfiopm_in_kernel_get(d->dev, VFIOPM_IN_KERNEL_RATE);
+	if (d->had_rate >= 0)
+		vfiopm_in_kernel_set(d->dev, VFIOPM_IN_KERNEL_RATE, (int)s->options.rate);
 	count_entries(d, &d->entries);
 	d->phase = PHASE_IN_KERNEL;
 }
@@ -55,6 +58,8 @@ static void stop_in_kernel(struct deepen_device *d)
 		vfiopm_in_kernel_set(d->dev, VFIOPM_IN_KERNEL_DEEPEN, false);
 	if (d->set_loss)
 		vfiopm_in_kernel_set(d->dev, VFIOPM_IN_KERNEL_STATE_LOSS, false);
+	if (d->phase == PHASE_IN_KERNEL && d->had_rate >= 0)
+		vfiopm_in_kernel_set(d->dev, VFIOPM_IN_KERNEL_RATE, d->had_rate);
 }
 
 static void tick_in_kernel(struct deepen *s, struct deepen_device *d, int64_t now_ms)

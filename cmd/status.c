@@ -12,6 +12,7 @@
 #include "guest.h"
 #include "output.h"
 #include "selection.h"
+#include "status.h"
 
 struct status_input {
 	struct selection selection;
@@ -55,17 +56,16 @@ struct view {
 	struct app *app;
 	const struct vfiopm_device *dev;
 	const struct vfiopm_power *power;
-	const struct vfiopm_owners *owners;	/* NULL: could not be looked for */
+	const struct vfiopm_owners *owners; /* NULL: could not be looked for */
 	struct name_db *names;
 };
 
-static void section(const char *name)
+void section(const char *name)
 {
 	printf("  %s\n", name);
 }
 
-static void field(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void field(const char *name, const char *fmt, ...)
+void field(const char *name, const char *fmt, ...)
 {
 	va_list args;
 
@@ -74,11 +74,6 @@ static void field(const char *name, const char *fmt, ...)
 	vprintf(fmt, args);
 	va_end(args);
 	putchar('\n');
-}
-
-static const char *or_unknown(const char *text)
-{
-	return text ? text : "unknown";
 }
 
 /* -1: not measured. */
@@ -404,78 +399,6 @@ static void show_vfio(const struct view *v)
 
 /* ---- the account of the driver vfio-pm-pci ---- */
 
-static void show_wakes(const struct vfiopm_account *account)
-{
-	const char *cause, *between = "";
-	int64_t n, sum = 0;
-
-	for (size_t i = 0; (cause = vfiopm_account_cause(i)); i++)
-		if (vfiopm_account_get(account, cause, &n) == 0)
-			sum += n;
-	printf("    %-12s%" PRId64 "%s", "woken", sum, sum ? ": " : "");
-	for (size_t i = 0; (cause = vfiopm_account_cause(i)); i++) {
-		if (vfiopm_account_get(account, cause, &n) < 0 || !n)
-			continue;
-		printf("%s%s %" PRId64, between, cause, n);
-		between = ", ";
-	}
-	putchar('\n');
-}
-
-static void show_last_wake(const struct vfiopm_account *account)
-{
-	static const char *const details[] = { "region", "offset", "command", "feature" };
-	const char *comm = vfiopm_account_get_last_wake(account, "comm"), *value;
-	const char *pid = vfiopm_account_get_last_wake(account, "pid");
-	int has = vfiopm_account_has_last_wake(account);
-	char when[64];
-	time_t seconds;
-
-	if (has < 0)
-		field("last wake", "%s",
-		      has == -EACCES ? "only root may know" : "can't be read");
-	if (has != 1)
-		return;
-	printf("    %-12s%s", "last wake", vfiopm_account_get_last_wake(account, "cause"));
-	for (size_t i = 0; i < sizeof(details) / sizeof(details[0]); i++) {
-		value = vfiopm_account_get_last_wake(account, details[i]);
-		if (value)
-			printf(", %s %s", details[i], value);
-	}
-	printf(", by %s, process %s", or_unknown(comm), or_unknown(pid));
-	value = vfiopm_account_get_last_wake(account, "time");
-	seconds = value ? (time_t)strtoll(value, NULL, 10) : 0;
-	if (seconds && strftime(when, sizeof(when), "%F %T", localtime(&seconds)))
-		printf(", on %s", when);
-	putchar('\n');
-}
-
-static void show_account(const struct view *v)
-{
-	struct vfiopm_account *account;
-	int64_t entries = 0, exits = 0, sleeps = 0, us = 0, quiet = 0, refused = 0;
-	char text[32];
-
-	if (vfiopm_account_new(v->dev, &account) < 0)
-		return;
-	vfiopm_account_get(account, "entries", &entries);
-	vfiopm_account_get(account, "exits", &exits);
-	vfiopm_account_get(account, "sleeps", &sleeps);
-	vfiopm_account_get(account, "asleep_us", &us);
-	vfiopm_account_get(account, "quiet_reads", &quiet);
-	vfiopm_account_get(account, "refused", &refused);
-	format_time(us / 1000, text, sizeof(text));
-	section("Account of its driver");
-	field("low power", "%s; entered %" PRId64 " times, left %" PRId64 " times",
-	      vfiopm_account_is_engaged(account) ? "engaged" : "not engaged", entries, exits);
-	field("slept", "%" PRId64 " times; %s while low power was engaged", sleeps, text);
-	show_wakes(account);
-	show_last_wake(account);
-	field("quiet reads", "%" PRId64 ": config space read without a wake", quiet);
-	field("refused", "%" PRId64 ": touches of a BAR that were a SIGBUS", refused);
-	vfiopm_account_free(account);
-}
-
 static void show_bus(const struct view *v)
 {
 	struct vfiopm_list *list;
@@ -533,7 +456,7 @@ static void show(const struct view *v)
 	show_policy(v);
 	show_platform(v);
 	show_vfio(v);
-	show_account(v);
+	show_account(v->dev);
 	show_bus(v);
 	show_device(v);
 }

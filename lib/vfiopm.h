@@ -1241,19 +1241,23 @@ int64_t vfiopm_borrow_get_suspend(const struct vfiopm_borrow *borrow);
 enum vfiopm_in_kernel {
 	VFIOPM_IN_KERNEL_DEEPEN,	/* the owner's write of D3hot permits low power */
 	VFIOPM_IN_KERNEL_STATE_LOSS,	/* also on a device with No_Soft_Reset */
+	VFIOPM_IN_KERNEL_RATE,		/* how often a minute at most; 0: no limit */
 };
 
 /**
- * vfiopm_in_kernel_get - is it on?
- * Return: 1, 0; -ENOENT: the driver has no such thing; -ENODEV. Since: 0.1
+ * vfiopm_in_kernel_get - is it on? Or its number.
+ * Return: 1, 0; the number of VFIOPM_IN_KERNEL_RATE; -ENOENT: the driver has
+ * no such thing; -ENODEV. Since: 0.1
  */
 int vfiopm_in_kernel_get(const struct vfiopm_device *dev, enum vfiopm_in_kernel what);
 /**
- * vfiopm_in_kernel_set - turn it on or off
- * Return: 0; -ENOENT: the driver has no such thing; -EOPNOTSUPP: not on this
- * kernel; -EROFS: foreign root; -ENODEV; -EACCES. Since: 0.1
+ * vfiopm_in_kernel_set - turn it on or off, or set its number
+ * Return: 0; -EINVAL: negative; -ENOENT: the driver has no such thing;
+ * -EOPNOTSUPP: not on this kernel; -EROFS: foreign root; -ENODEV; -EACCES.
+ * Since: 0.1
  */
-int vfiopm_in_kernel_set(const struct vfiopm_device *dev, enum vfiopm_in_kernel what, bool on);
+int vfiopm_in_kernel_set(const struct vfiopm_device *dev, enum vfiopm_in_kernel what,
+			 int value);
 
 /* ---- account: what the driver vfio-pm-pci counted of a device ---------------- */
 
@@ -1273,8 +1277,8 @@ void vfiopm_account_free(struct vfiopm_account *account);
 /**
  * vfiopm_account_get - one of its numbers
  * @account: account
- * @key: "entries", "exits", "sleeps", "quiet_reads", "refused", "asleep_us"
- *       (microseconds), or a cause of wakes
+ * @key: "entries", "exits", "sleeps", "quiet_reads", "refused",
+ *       "rate_limited", "asleep_us" (microseconds), or a cause of wakes
  * @ret: the number
  * Return: 0; -ENOENT: no such number; -EIO: it is none. Since: 0.1
  */

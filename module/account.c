@@ -277,6 +277,13 @@ void lp_count_refused(struct lp_device *lp, unsigned long pgoff)
 	trace_vfio_pm_refused(lp->core.pdev, pgoff);
 }
 
+void lp_count_rate_limited(struct lp_device *lp)
+{
+	spin_lock(&lp->account.lock);
+	lp->account.rate_limited++;
+	spin_unlock(&lp->account.lock);
+}
+
 /**
  * lp_account_init() - starts to count
  * @lp: the device, being probed: the PCI core holds it active

@@ -76,6 +76,12 @@ void lp_deepen_after_write(struct lp_device *lp)
 		return;
 	if (!lp_deepen_allowed(lp, pm_ctrl))
 		return;
+	/* A user that toggles must not wear out what switches the power */
+	if (READ_ONCE(lp->deepen_limit.burst) &&
+	    !__ratelimit(&lp->deepen_limit)) {
+		lp_count_rate_limited(lp);
+		return;
+	}
 
 	/* The core virtualizes these two, and shows them as zero */
 	WRITE_ONCE(lp->pm_ctrl, pm_ctrl & ~(PCI_PM_CTRL_PME_ENABLE |
@@ -192,7 +198,16 @@ void lp_deepen_flush(struct lp_device *lp)
 	flush_work(&lp->reset_work);
 }
 
-void lp_deepen_init(struct lp_device *lp)
+/**
+ * lp_deepen_init() - prepares a device that is being bound
+ * @lp: the device
+ * @rate: how often a minute low power may be engaged; 0: no limit
+ */
+void lp_deepen_init(struct lp_device *lp, unsigned int rate)
 {
+	ratelimit_state_init(&lp->deepen_limit, 60 * HZ,
+			     min_t(unsigned int, rate, INT_MAX));
+	/* What was too much is in the account, not in the kernel's log */
+	ratelimit_set_flags(&lp->deepen_limit, RATELIMIT_MSG_ON_RELEASE);
 	INIT_WORK(&lp->reset_work, lp_deepen_reset_work);
 }

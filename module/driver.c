@@ -29,6 +29,10 @@ static bool deepen;
 module_param(deepen, bool, 0644);
 MODULE_PARM_DESC(deepen, "Take the user's write of D3hot as permission for low power");
 
+static unsigned int deepen_rate = 12;
+module_param(deepen_rate, uint, 0644);
+MODULE_PARM_DESC(deepen_rate, "Most times a minute that deepen engages (12; 0: no limit)");
+
 static bool enable_sriov;
 #ifdef CONFIG_PCI_IOV
 module_param(enable_sriov, bool, 0644);
@@ -124,7 +128,7 @@ static int lp_init_dev(struct vfio_device *core_vdev)
 	lp->quiet_reads = READ_ONCE(quiet_reads);
 	/* As deepen_store() */
 	lp->deepen = !LP_CORE_ENTRY && READ_ONCE(deepen);
-	lp_deepen_init(lp);
+	lp_deepen_init(lp, READ_ONCE(deepen_rate));
 
 	return 0;
 }

@@ -46,6 +46,8 @@ static ssize_t account_show(struct device *dev, struct device_attribute *attr,
 	len += sysfs_emit_at(buf, len, "quiet_reads %llu\nrefused %llu\nasleep_us %llu\n",
 			     account->quiet_reads, account->refused,
 			     div_u64(asleep_ns, NSEC_PER_USEC));
+	len += sysfs_emit_at(buf, len, "rate_limited %llu\n",
+			     account->rate_limited);
 	spin_unlock(&account->lock);
 	return len;
 }
@@ -141,12 +143,38 @@ static ssize_t deepen_state_loss_ok_store(struct device *dev,
 }
 static DEVICE_ATTR_RW(deepen_state_loss_ok);
 
+static ssize_t deepen_rate_show(struct device *dev,
+				struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n",
+			  READ_ONCE(lp_from_dev(dev)->deepen_limit.burst));
+}
+
+static ssize_t deepen_rate_store(struct device *dev,
+				 struct device_attribute *attr,
+				 const char *buf, size_t len)
+{
+	unsigned int value;
+	int ret;
+
+	ret = kstrtouint(buf, 0, &value);
+	if (ret)
+		return ret;
+	if (value > INT_MAX)
+		return -EINVAL;
+
+	WRITE_ONCE(lp_from_dev(dev)->deepen_limit.burst, value);
+	return len;
+}
+static DEVICE_ATTR_RW(deepen_rate);
+
 static struct attribute *lp_attrs[] = {
 	&dev_attr_engaged.attr,
 	&dev_attr_account.attr,
 	&dev_attr_last_wake.attr,
 	&dev_attr_deepen.attr,
 	&dev_attr_deepen_state_loss_ok.attr,
+	&dev_attr_deepen_rate.attr,
 	NULL
 };
 

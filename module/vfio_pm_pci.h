@@ -12,6 +12,7 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/pm.h>
+#include <linux/ratelimit.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/vfio_pci_core.h>
@@ -114,6 +115,7 @@ struct lp_syscall {
  * @wakes: runtime resumes by cause
  * @quiet_reads: config reads answered from the snapshot
  * @refused: touches of a BAR mapping answered by SIGBUS while engaged
+ * @rate_limited: writes of D3hot beyond vfio_pm/deepen_rate
  * @asleep_ns: time suspended while engaged, without the sleep under way
  * @asleep_since: start of the sleep under way
  * @asleep: suspended now
@@ -130,6 +132,7 @@ struct lp_account {
 	u64 wakes[LP_CAUSES];
 	u64 quiet_reads;
 	u64 refused;
+	u64 rate_limited;
 	u64 asleep_ns;
 	ktime_t asleep_since;
 	bool asleep;
@@ -176,6 +179,7 @@ struct lp_config {
  * @quiet_reads: parameter, latched at probe
  * @deepen: vfio_pm/deepen
  * @state_loss_ok: vfio_pm/deepen_state_loss_ok
+ * @deepen_limit: its burst is vfio_pm/deepen_rate, its interval a minute
  * @closing: no engagement any more. Under core.memory_lock
  * @removing: the driver is being taken from the device
  * @pm_ctrl: PCI_PM_CTRL as the user reads it while LP_DEEPEN is set
@@ -204,6 +208,7 @@ struct lp_device {
 
 	bool deepen;
 	bool state_loss_ok;
+	struct ratelimit_state deepen_limit;
 	bool closing;
 	bool removing;
 	u16 pm_ctrl;
@@ -279,12 +284,13 @@ void lp_count_exit(struct lp_device *lp, unsigned int reasons,
 		   enum lp_exit_why why, bool left);
 void lp_count_quiet_read(struct lp_device *lp);
 void lp_count_refused(struct lp_device *lp, unsigned long pgoff);
+void lp_count_rate_limited(struct lp_device *lp);
 
 /* sysfs.c */
 extern const struct attribute_group *lp_groups[];
 
 /* deepen.c */
-void lp_deepen_init(struct lp_device *lp);
+void lp_deepen_init(struct lp_device *lp, unsigned int rate);
 bool lp_is_pm_ctrl_write(struct lp_device *lp, loff_t pos, size_t count);
 void lp_deepen_before_write(struct lp_device *lp);
 void lp_deepen_after_write(struct lp_device *lp);

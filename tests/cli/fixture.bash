@@ -221,7 +221,7 @@ fx_device() {
 fx_account() {
 	local dir=${FX_PATH[$1]} key text=
 	local keys=(entries exits sleeps config_read config_write region ioctl feature open close host
-		quiet_reads refused asleep_us)
+		quiet_reads refused asleep_us rate_limited)
 	local -A k=([wake]='')
 
 	for key in "${keys[@]}"; do k[$key]=0; done

@@ -63,7 +63,7 @@ setup() { system_copy; }
 @test "the account that vfio-pm-pci keeps: text, JSON, columns" {
 	export TZ=UTC0
 	fx_account 0000:00:12.0 entries=3 exits=2 sleeps=15 config_read=12 host=2 quiet_reads=40 \
-		refused=1 asleep_us=3723004567 \
+		refused=1 rate_limited=4 asleep_us=3723004567 \
 		wake=$'cause config_read\nregion 7\noffset 0x6\npid 4711\ncomm qemu system-x86\ntime 1700000000.123456'
 	vp status 00:12.0
 	expect_code 0
@@ -73,11 +73,12 @@ setup() { system_copy; }
 		"    woken       14: config_read 12, host 2" \
 		"    last wake   config_read, region 7, offset 0x6, by qemu system-x86, process 4711, on 2023-11-14 22:13:20" \
 		"    quiet reads 40: config space read without a wake" \
-		"    refused     1: touches of a BAR that were a SIGBUS"
+		"    refused     1: touches of a BAR that were a SIGBUS" \
+		"    limited     4: left in D3hot by vfio_pm/deepen_rate"
 	vp status -J 00:12.0
 	expect_code 0
 	jq -e '.devices[0].account == {"engaged":true,"entries":3,"exits":2,"sleeps":15,"quiet_reads":40,
-		"refused":1,"asleep_time":3723004,"wakes":{"config_read":12,"config_write":0,"region":0,
+		"refused":1,"rate_limited":4,"asleep_time":3723004,"wakes":{"config_read":12,"config_write":0,"region":0,
 		"ioctl":0,"feature":0,"open":0,"close":0,"host":2}}' <<<"$out"
 	jq -e '.devices[0].last_wake == {"cause":"config_read","region":7,"offset":6,"command":null,
 		"feature":null,"pid":4711,"comm":"qemu system-x86","time":1700000000.123456}' <<<"$out"

@@ -21,9 +21,8 @@ int main(int argc, char **argv)
 	pm = vt_cap(&dev, PCI_CAP_ID_PM);
 	for (i = 0; i < n; i++) {
 		vt_write16(&dev, pm + PCI_PM_CTRL, 3);
-		/* As deep as this driver takes it. */
-		if (!vt_wait_asleep(&dev, dev.ours ? 5000 : 100) && dev.ours)
-			vt_die("not asleep");
+		/* As deep as its driver takes it, or for as long as that would take. */
+		vt_wait_asleep(&dev, 500);
 		vt_sysfs(dev.address, "power_state", state, sizeof(state));
 		start = vt_now_us();
 		vt_write16(&dev, pm + PCI_PM_CTRL, 0);

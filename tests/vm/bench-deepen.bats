@@ -94,7 +94,7 @@ cpu_ticks() { # PID: user and system time, in clock ticks
 @test "an owner's write of D0: from vfio-pci's D3hot, and from the module's D3cold" {
 	figures=$BATS_TEST_TMPDIR/d0
 	load_driver vfio-pci disable_idle_d3=1
-	load_driver vfio-pm-pci disable_idle_d3=1
+	load_driver vfio-pm-pci disable_idle_d3=1 deepen_rate=0
 	for ((turn = 0; turn < 4; turn++)); do
 		for driver in vfio-pci vfio-pm-pci; do
 			bind_to $driver "$D3COLD"

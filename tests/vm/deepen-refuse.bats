@@ -189,9 +189,10 @@ refused() { # REASON ARGUMENT...: the owner of $role is in D3hot and stays there
 	load_driver vfio-pm-pci
 	bind_to vfio-pm-pci "$address"
 	vmm_start "$role"
-	deepen_start "${allow[@]}" "$address"
+	deepen_start --rate=30 "${allow[@]}" "$address"
 	wait_said "$address: watched; the driver deepens by itself"
 	[ "$(<"$pci/$address/vfio_pm/deepen")" = 1 ]
+	[ "$(<"$pci/$address/vfio_pm/deepen_rate")" = 30 ]
 	vmm d3 0
 	wait_state "$address" suspended D3cold
 	wait_said "$address: deepened: suspended in D3cold"
@@ -199,6 +200,7 @@ refused() { # REASON ARGUMENT...: the owner of $role is in D3hot and stays there
 	wait_said "$address: woken after"
 	deepen_stop
 	[ "$(<"$pci/$address/vfio_pm/deepen")" = 0 ]
+	[ "$(<"$pci/$address/vfio_pm/deepen_rate")" = 12 ]
 	vmm_stop
 	unbind "$address"
 	unload_driver vfio-pm-pci

@@ -15,7 +15,7 @@ deepens() { # ROLE
 	program deepen "${!1}" "$(count 1000)"
 }
 
-@test "D3cold by its own power resource" { load_driver vfio-pm-pci; deepens D3COLD; }
+@test "D3cold by its own power resource" { load_driver vfio-pm-pci deepen_rate=0; deepens D3COLD; }
 @test "D3cold by the port's" { deepens D3COLD_VIA; }
 @test "nvme, which keeps its state in D3hot" { deepens NVME; }
 @test "e1000e, which doesn't" { bind_to vfio-pm-pci "$PAIR1"; deepens PAIR0; }
@@ -45,4 +45,21 @@ deepens() { # ROLE
 	bind_to vfio-pm-pci "$D3COLD"
 	[ "$(cat "$pci/$D3COLD/vfio_pm/deepen")" = 1 ]
 	[ "$(cat "$pci/$D3COLD/vfio_pm/deepen_state_loss_ok")" = 0 ]
+	[ "$(cat "$pci/$D3COLD/vfio_pm/deepen_rate")" = 12 ]
+}
+
+@test "so often a minute, and D3hot is D3hot from then on" {
+	bind_to vfio-pm-pci "$D3COLD2"
+	echo 1 >"$pci/$D3COLD2/vfio_pm/deepen_state_loss_ok"
+	echo 3 >"$pci/$D3COLD2/vfio_pm/deepen_rate"
+	"$programs/d0write" "$D3COLD2" 5 >"$BATS_TEST_TMPDIR/states"
+	[ "$(cut -d' ' -f1 "$BATS_TEST_TMPDIR/states" | tr '\n' ' ')" = "D3cold D3cold D3cold D3hot D3hot " ]
+	account "$D3COLD2" rate_limited
+	[ "$REPLY" = 2 ]
+	account "$D3COLD2" entries
+	[ "$REPLY" = 3 ]
+	! echo -1 >"$pci/$D3COLD2/vfio_pm/deepen_rate" 2>/dev/null || fail "a negative rate was taken"
+	echo 0 >"$pci/$D3COLD2/vfio_pm/deepen_rate"
+	"$programs/d0write" "$D3COLD2" 2 >"$BATS_TEST_TMPDIR/states"
+	[ "$(cut -d' ' -f1 "$BATS_TEST_TMPDIR/states" | sort -u)" = D3cold ]
 }

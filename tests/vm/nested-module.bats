@@ -29,6 +29,7 @@ teardown() { nested_console; }
 
 deepens() { # ADDRESS 0|1
 	echo "$2" >"$pci/$1/vfio_pm/deepen"
+	echo 0 >"$pci/$1/vfio_pm/deepen_rate"
 	echo "$2" >"$pci/$1/vfio_pm/deepen_state_loss_ok"
 }
 
