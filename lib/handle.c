@@ -136,9 +136,19 @@ static int region_find(struct vfiopm_handle *handle, unsigned int region, uint64
 		       size_t len, off_t *ret)
 {
 	struct vfio_region_info info = { .argsz = sizeof(info), .index = region };
+	bool kept = region < VFIO_PCI_NUM_REGIONS;
 
-	if (ioctl(handle->fd, VFIO_DEVICE_GET_REGION_INFO, &info) < 0)
+	if (kept && handle->region[region].known) {
+		info.offset = handle->region[region].offset;
+		info.size = handle->region[region].size;
+	} else if (ioctl(handle->fd, VFIO_DEVICE_GET_REGION_INFO, &info) < 0) {
 		return -errno;
+	}
+	if (kept) {
+		handle->region[region].known = true;
+		handle->region[region].offset = info.offset;
+		handle->region[region].size = info.size;
+	}
 	if (offset > info.size || len > info.size - offset)
 		return -EINVAL;
 	*ret = (off_t)(info.offset + offset);

@@ -3,6 +3,7 @@
 #ifndef VFIOPM_PRIVATE_H
 #define VFIOPM_PRIVATE_H
 
+#include <linux/vfio.h>
 #include <syslog.h>
 
 #include "vfiopm.h"
@@ -215,6 +216,11 @@ struct vfiopm_handle {
 	struct backing *backing;	/* NULL: wrapped */
 	enum vfiopm_backend backend;
 	int fd;
+	/* Once asked for: every ioctl wakes the device (vfio_device_fops_unl_ioctl()). */
+	struct {
+		bool known;
+		uint64_t offset, size;
+	} region[VFIO_PCI_NUM_REGIONS];
 };
 
 void backing_unref(struct backing *b);
