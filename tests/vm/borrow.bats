@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 timeout=900 cost=90
+# vm: kernels=6.1,6.12 timeout=900 cost=90 soak=6.12
 #
 # enter and exit --borrow, on the device of a program that knows nothing of low power.
 

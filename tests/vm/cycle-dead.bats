@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=300 cost=40 group=lab
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=300 cost=40 soak=6.1
 #
 # A device that doesn't come back from a sleep: whatever is read of it is all ones.
 

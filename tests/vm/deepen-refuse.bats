@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=900 cost=100
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=900 cost=100 soak=6.1
 #
 # What the service leaves alone, each refusal produced; stray wakes; the driver that does it by itself.
 

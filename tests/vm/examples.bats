@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=0" group=lab timeout=600 cost=90
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=0" timeout=600 cost=90 soak=6.1
 #
 # Every example of the man pages and of the README runs as printed, and prints what is printed there,
 # but for addresses and numbers (tests/vm/examples.awk).

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=600 cost=60
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=600 cost=60 soak=6.12
 #
 # What `make install` leaves: programs that use the library build and work, and completion at a real
 # prompt wakes nothing. The man pages' examples are in examples.bats.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12,debug timeout=400 cost=75
+# vm: kernels=6.1,6.12,debug timeout=400 cost=75 soak=6.1
 #
 # The account against known sequences and against the kernel's own trace of runtime PM.
 

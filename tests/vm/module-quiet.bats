@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12,debug timeout=400 cost=60
+# vm: kernels=6.1,6.12,debug timeout=400 cost=60 soak=6.12
 #
 # Config space, every byte awake against engaged, on every kind of device; and which reads wake.
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12,debug timeout=300 cost=50
+# vm: kernels=6.1,6.12,debug timeout=300 cost=50 soak=6.1
 #
 # What wakes a device, what ends low power and what one burst of accesses costs: the same program with
 # either driver.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12,debug timeout=400 cost=80
+# vm: kernels=6.1,6.12,debug timeout=400 cost=80 soak=6.12
 #
 # A device goes away in every state: closed, killed, unbound, unplugged, its module removed.
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 cost=60 group=lab
+# vm: kernels=6.1,6.12 cost=60 soak=6.12
 #
 # policy: what is written, what it leads to, and what udev makes of it at the next bind.
 
