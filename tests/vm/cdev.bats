@@ -98,3 +98,19 @@ cdev_owner() {
 	closed() { get enable "$pci/$D3COLD/enable" && [ "$enable" = 0 ]; }
 	wait_for 20 closed
 }
+
+@test "deepened for an owner that has the device by its own node" {
+	cdev_owner
+	# A suspend takes some 100 ms on this kernel.
+	deepen_start --dwell=0 --rate=0 --suspend-timeout=1s "--state-loss-ok=$D3COLD" "$D3COLD"
+	wait_said "$D3COLD: watched"
+	for _ in 1 2 3; do
+		vmm d3 0
+		wait_state "$D3COLD" suspended D3cold
+		vmm_runs
+		vmm d0 0
+		is_state "$D3COLD" active D0 || fail "$REPLY"
+	done
+	deepen_stop
+	said "$D3COLD: deepened 3, woken 3"
+}
