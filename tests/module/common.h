@@ -355,8 +355,8 @@ static inline int vt_driver(struct vt_dev *dev)
 	return 0;
 }
 
-/* By the group, container and type1v2. */
-static inline int vt_try_open(struct vt_dev *dev, const char *address)
+/* By the group, container and type1v2; NAME is the address, with a token where one is needed. */
+static inline int vt_try_open_as(struct vt_dev *dev, const char *address, const char *name)
 {
 	struct vfio_group_status status = { .argsz = sizeof(status) };
 	char path[256], link[256];
@@ -393,7 +393,7 @@ static inline int vt_try_open(struct vt_dev *dev, const char *address)
 		ret = -errno;
 		goto err_group;
 	}
-	dev->fd = ioctl(dev->group, VFIO_GROUP_GET_DEVICE_FD, address);
+	dev->fd = ioctl(dev->group, VFIO_GROUP_GET_DEVICE_FD, name);
 	if (dev->fd < 0) {
 		ret = -errno;
 		goto err_group;
@@ -410,6 +410,11 @@ err_group:
 err_container:
 	close(dev->container);
 	return ret;
+}
+
+static inline int vt_try_open(struct vt_dev *dev, const char *address)
+{
+	return vt_try_open_as(dev, address, address);
 }
 
 /* By the device's own node and an iommufd; dev->container is the iommufd. */
