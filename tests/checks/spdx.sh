@@ -13,7 +13,14 @@ while read -r f; do
 	# Data that is compared byte by byte, or whose format has no comments.
 	*.json | tests/*/fixtures/* | tests/*/golden/* | tests/fuzz/corpus/*) continue ;;
 	esac
-	id=$(sed -nE '1,5s/.*SPDX-License-Identifier: ([A-Za-z0-9.+-]+).*/\1/p' "$f" | head -n 1)
+	id=
+	# Five lines, without a process for each file.
+	mapfile -t -n 5 top <"$f" 2>/dev/null || true
+	for line in "${top[@]}"; do
+		[[ $line =~ SPDX-License-Identifier:\ ([A-Za-z0-9.+-]+) ]] || continue
+		id=${BASH_REMATCH[1]}
+		break
+	done
 	case $f in
 	lib/*) want=LGPL-2.1-or-later ;;
 	module/*) want='GPL-2.0-only' ;;

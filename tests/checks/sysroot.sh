@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check: group=fast timeout=280
+# check: group=slow timeout=280
 # Every verb that takes --sysroot, on hostile trees, under strace: nothing outside
 # of the root is opened once the program runs, no device node or FIFO is, nothing
 # hangs, crashes or takes much memory, and what is printed harms no terminal.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check: group=fast timeout=600
+# check: group=slow timeout=600
 #
 # explain on trees that can't be read, or were made to confuse; and on very large ones.
 
