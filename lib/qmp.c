@@ -57,7 +57,7 @@ static int read_line(struct vfiopm_qmp *qmp, int64_t deadline_ms, char *line, si
 		if (n <= 0)
 			return n < 0 ? -errno : -ETIMEDOUT;
 		n = recv(qmp->fd, qmp->buf + qmp->len, sizeof(qmp->buf) - qmp->len, 0);
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (n <= 0)
 			return n < 0 ? -errno : -EPIPE;
@@ -74,8 +74,9 @@ static int send_all(int fd, const char *text)
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		/* Hundreds of commands fill a socket: QEMU has read none of them. */
 		if (n < 0)
-			return -errno;
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
 		text += n;
 		len -= (size_t)n;
 	}
@@ -127,9 +128,14 @@ int vfiopm_qmp_open(const char *path, int64_t timeout_ms, struct vfiopm_qmp **re
 	qmp = calloc(1, sizeof(*qmp));
 	if (!qmp)
 		return -ENOMEM;
-	qmp->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	/*
+	 * QEMU listens with a backlog of one and accepts nobody while it serves
+	 * another client: a connect that blocked would wait for that one's end, and
+	 * those who have hung up meanwhile stay in the queue (unix_stream_connect()).
+	 */
+	qmp->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (qmp->fd < 0 || connect(qmp->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-		r = -errno;
+		r = errno == EAGAIN ? -EBUSY : -errno;
 		vfiopm_qmp_close(qmp);
 		return r;
 	}
