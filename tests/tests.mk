@@ -31,7 +31,7 @@ $(BUILD)/tests/nested/%.cpio: $(NESTED) tests/vm/kernels.sh
 define run_tests
 	@tests/setup.sh
 	@$(MAKE) --no-print-directory all test-programs $(if $(filter vm debug soak bench,$(1)),test-modules) \
-		$(if $(filter vm soak,$(1)),test-nested) $(if $(filter soak debug,$(1)),test-variants)
+		$(if $(filter vm soak bench,$(1)),test-nested) $(if $(filter soak debug,$(1)),test-variants)
 	@tests/run.sh $(1)
 endef
 

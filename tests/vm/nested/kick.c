@@ -5,6 +5,7 @@
  *	echo DEVICE >/sys/module/kick/parameters/suspend
  *	echo DEVICE >/sys/module/kick/parameters/resume
  *	echo DEVICE OFFSET ROUNDS MAX_MS >/sys/module/kick/parameters/storm
+ *	cat /sys/module/kick/parameters/took	microseconds of the last suspend or resume
  *
  * DEVICE is a PCI address, 0000:01:00.0. e1000e drops its reference only
  * for a device that signals PME, which VFIO hides; nvme never does. So the
@@ -47,6 +48,9 @@ static int resume(struct pci_dev *pdev)
 	return r < 0 ? r : 0;
 }
 
+static unsigned int took;
+module_param(took, uint, 0400);
+
 static int storm(struct pci_dev *pdev, unsigned int offset, unsigned int rounds,
 		 unsigned int max_ms)
 {
@@ -80,6 +84,7 @@ static int obey(const char *val, const struct kernel_param *kp)
 	unsigned int domain, bus, slot, function, offset, rounds, max_ms;
 	const char *what = kp->arg;
 	struct pci_dev *pdev;
+	ktime_t start;
 	int n, r;
 
 	n = sscanf(val, "%x:%x:%x.%x %x %u %u", &domain, &bus, &slot, &function, &offset,
@@ -89,8 +94,10 @@ static int obey(const char *val, const struct kernel_param *kp)
 	pdev = pci_get_domain_bus_and_slot(domain, bus, PCI_DEVFN(slot, function));
 	if (!pdev)
 		return -ENODEV;
+	start = ktime_get();
 	r = what[0] == 's' ? suspend(pdev) :
 	    what[0] == 'r' ? resume(pdev) : storm(pdev, offset, rounds, max_ms);
+	took = ktime_us_delta(ktime_get(), start);
 	pci_dev_put(pdev);
 	return r;
 }
