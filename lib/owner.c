@@ -13,12 +13,9 @@
  * device that is open and has no owner by descriptor.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "private.h"
@@ -541,55 +538,4 @@ int64_t vfiopm_owner_get_start_time(const struct vfiopm_owner *owner)
 enum vfiopm_via vfiopm_owner_get_via(const struct vfiopm_owner *owner)
 {
 	return owner->via;
-}
-
-/* ---- is a process one of ours? ---- */
-
-/*
- * The same file; or, where a newer one has been installed over it meanwhile,
- * the file that was at the same place.
- */
-int vfiopm_process_is_self_exe(struct vfiopm_ctx *ctx, pid_t pid)
-{
-	char path[64], self[SYSFS_PATH_MAX + 16], other[SYSFS_PATH_MAX];
-	struct stat a, b;
-	ssize_t n;
-
-	/* No process of a foreign tree runs here. */
-	if (ctx->foreign)
-		return 0;
-	snprintf(path, sizeof(path), "proc/%d/exe", (int)pid);
-	if (fstatat(ctx->root_fd, "proc/self/exe", &a, 0) < 0)
-		return -EACCES;
-	if (fstatat(ctx->root_fd, path, &b, 0) < 0)
-		return errno == ENOENT || errno == ESRCH ? -ESRCH : -EACCES;
-	if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-		return 1;
-	n = sysfs_readlink_at(ctx->root_fd, "proc/self/exe", self, SYSFS_PATH_MAX);
-	if (n > 0)
-		n = sysfs_readlink_at(ctx->root_fd, path, other, sizeof(other));
-	if (n < 0)
-		return n == -ENOENT || n == -ESRCH ? -ESRCH : -EACCES;
-	strcat(self, " (deleted)");
-	return !strcmp(self, other);
-}
-
-int vfiopm_process_get_exe(struct vfiopm_ctx *ctx, pid_t pid, char *buf, size_t size)
-{
-	char path[64];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "proc/%d/exe", (int)pid);
-	n = sysfs_readlink_at(ctx->root_fd, path, buf, size);
-	return n == -ENOENT ? -ESRCH : n < 0 ? (int)n : 0;
-}
-
-int vfiopm_process_get_comm(struct vfiopm_ctx *ctx, pid_t pid, char *buf, size_t size)
-{
-	char path[64];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "proc/%d/comm", (int)pid);
-	n = sysfs_read(ctx, path, buf, size);
-	return n == -ENOENT ? -ESRCH : n < 0 ? (int)n : 0;
 }

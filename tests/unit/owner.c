@@ -2,6 +2,7 @@
 /* Who has a device open, told from a mocked /proc; and what is told of this very process. */
 #include <errno.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "private.h"
@@ -225,13 +226,102 @@ static void self(struct tap *t)
 	vfiopm_ctx_unref(ctx);
 }
 
-int main(void)
+/* Runs as a copy of this program: is the process whose number comes in one of ours? */
+static int judge(void)
+{
+	struct vfiopm_ctx *ctx;
+	int32_t answer = 0;
+	pid_t pid;
+
+	vfiopm_ctx_new(NULL, &ctx);
+	do {
+		if (write(STDOUT_FILENO, &answer, sizeof(answer)) != (ssize_t)sizeof(answer))
+			return 1;
+		if (read(STDIN_FILENO, &pid, sizeof(pid)) != (ssize_t)sizeof(pid))
+			break;
+		answer = vfiopm_process_is_self_exe(ctx, pid);
+	} while (true);
+	vfiopm_ctx_unref(ctx);
+	return 0;
+}
+
+struct judge {
+	pid_t pid;
+	int fd;
+};
+
+static int32_t hear(const struct judge *j)
+{
+	int32_t answer = -1000;
+
+	return read(j->fd, &answer, sizeof(answer)) == (ssize_t)sizeof(answer) ? answer : -1000;
+}
+
+static int32_t ask(const struct judge *j, pid_t pid)
+{
+	return write(j->fd, &pid, sizeof(pid)) == (ssize_t)sizeof(pid) ? hear(j) : -1000;
+}
+
+/* Install this program at @path, as install(1) does, and start it. */
+static struct judge install(const char *path)
+{
+	struct judge j = { 0 };
+	char command[256];
+	int ends[2];
+
+	snprintf(command, sizeof(command), "install /proc/%d/exe %s", (int)getpid(), path);
+	if (system(command) != 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		tree_die(command);
+	j.fd = ends[0];
+	j.pid = fork();
+	if (j.pid == 0) {
+		dup2(ends[1], STDIN_FILENO);
+		dup2(ends[1], STDOUT_FILENO);
+		execl(path, path, "judge", NULL);
+		_exit(1);
+	}
+	close(ends[1]);
+	if (hear(&j) != 0)
+		tree_die(path);
+	return j;
+}
+
+/* Installed anew, or removed, while processes of it run: each knows the others. */
+static void installed(struct tap *t, const struct tree *tree)
+{
+	struct judge first, second, third, elsewhere;
+	char path[128], other[128];
+
+	tree_path(tree, "program", path, sizeof(path));
+	tree_path(tree, "other", other, sizeof(other));
+	first = install(path);
+	second = install(path);
+	elsewhere = install(other);
+	tap_int(t, ask(&second, first.pid), 1, "the new file knows the old one");
+	tap_int(t, ask(&first, second.pid), 1, "the old one knows the new one");
+	third = install(path);
+	unlink(path);
+	tap_int(t, ask(&first, second.pid), 1, "both are gone");
+	tap_int(t, ask(&first, third.pid), 1, "and so is the third");
+	tap_int(t, ask(&first, elsewhere.pid), 0, "a copy elsewhere is another program");
+	tap_int(t, ask(&elsewhere, first.pid), 0, "and the other way round");
+	close(first.fd);
+	close(second.fd);
+	close(third.fd);
+	close(elsewhere.fd);
+	while (wait(NULL) > 0)
+		;
+}
+
+int main(int argc, char **argv)
 {
 	struct vfiopm_owners *owners = NULL;
 	struct vfiopm_ctx *ctx;
 	struct tap t = { 0 };
 	struct tree tree;
 
+	if (argc > 1)
+		return judge();
 	tree_new(&tree);
 	build(&tree);
 	vfiopm_ctx_new(tree.root, &ctx);
@@ -247,6 +337,7 @@ int main(void)
 	tap_int(&t, vfiopm_process_is_self_exe(ctx, getpid()), 0,
 		"no process runs in a foreign tree");
 	self(&t);
+	installed(&t, &tree);
 	tap_str(&t, vfiopm_via_name((enum vfiopm_via)9), "unknown", "out of range");
 	vfiopm_ctx_unref(ctx);
 	tree_free(&tree);

@@ -128,6 +128,24 @@ other_has() { # ADDRESS [COMMAND...]
 	is_state "$D3COLD" active D0
 }
 
+@test "installed anew while an ordinary user's holder runs: it is still that user's" {
+	bind_vfio "$D3COLD"
+	group_of "$D3COLD"
+	chown 65534 "/dev/vfio/$REPLY"
+	chmod 666 /dev/vfio/vfio
+	as_nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+	mkdir -p /opt/anew
+	for verb in enter exit; do
+		# The file that runs is unlinked first.
+		install "$vfio_pm" /opt/anew/vfio-pm
+		code=0
+		output=$(timeout 60 "${as_nobody[@]}" /opt/anew/vfio-pm $verb "$D3COLD" 2>&1) || code=$?
+		expect_code 0
+	done
+	[[ $output == *"$D3COLD: released"* ]] || fail "$output"
+	wait_for 5 no_holder
+}
+
 @test "somebody else's holder is no holder of ours: root is told who" {
 	bind_vfio "$D3COLD"
 	group_of "$D3COLD"
