@@ -22,6 +22,9 @@ struct measure {
 /* Power resources of one ACPI node; firmware names a few at the most. */
 #define RESOURCES_MAX 16
 
+/* A wake is two changes of the status, a sleep two more. */
+#define STATUS_LOOKS 5
+
 struct vfiopm_power {
 	enum vfiopm_state state;
 	enum vfiopm_status status;
@@ -103,6 +106,27 @@ static enum vfiopm_status read_status(const struct vfiopm_ctx *ctx, int dir)
 	return status_parse(buf);
 }
 
+/*
+ * Two files, and a device that wakes between the two reads would be seen
+ * suspended in D0, as one without PM capability is. The state changes while
+ * the status is resuming or suspending, so the two belong together when the
+ * status is the same before and after. A device that changes all the time is
+ * shown as it comes.
+ */
+static void read_status_and_state(const struct vfiopm_ctx *ctx, int dir,
+				  struct vfiopm_power *power)
+{
+	enum vfiopm_status again = read_status(ctx, dir);
+
+	for (int i = 0; i < STATUS_LOOKS; i++) {
+		power->status = again;
+		power->state = read_state(ctx, dir);
+		again = read_status(ctx, dir);
+		if (again == power->status)
+			return;
+	}
+}
+
 static void read_measure(const struct vfiopm_ctx *ctx, int dir, const char *name,
 			 struct measure *m)
 {
@@ -168,8 +192,7 @@ int vfiopm_power_new_parts(const struct vfiopm_device *dev, unsigned int parts,
 		return -ENOMEM;
 	}
 	if (parts & VFIOPM_POWER_STATE) {
-		power->status = read_status(ctx, dir);
-		power->state = read_state(ctx, dir);
+		read_status_and_state(ctx, dir, power);
 	}
 	if (parts & VFIOPM_POWER_TIMES) {
 		read_measure(ctx, dir, "power/runtime_active_time", &power->active_time);

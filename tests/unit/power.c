@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The power side of a device: each file, what it means, and what it means when it isn't there. */
 #include <errno.h>
+#include <sys/wait.h>
 
 #include "private.h"
 #include "tap.h"
@@ -163,6 +164,74 @@ static void waits(struct tap *t, const struct tree *tree, const struct vfiopm_de
 		"not in D3cold");
 }
 
+/* In the place of an attribute, whole at any time. */
+static void replace(const struct tree *tree, const char *attr)
+{
+	char from[256], to[256];
+
+	snprintf(from, sizeof(from), "%s/%s", tree->root, attr);
+	snprintf(to, sizeof(to), "%s/sys/bus/pci/devices/" DEV "/%s", tree->root,
+		 !strcmp(attr, "D0") ? "power_state" : "power/runtime_status");
+	if (rename(from, to) < 0)
+		_exit(1);
+}
+
+/* A wake in the kernel's order, some time after a byte came; the next one when told. */
+static void wake_when_told(const struct tree *tree, int told)
+{
+	char byte;
+
+	while (read(told, &byte, 1) == 1) {
+		for (volatile int i = (unsigned char)byte * 64; i > 0; i--)
+			;
+		replace(tree, "resuming");
+		replace(tree, "D0");
+		replace(tree, "active");
+	}
+	_exit(0);
+}
+
+/* Status and state are two files: what is read of them while it wakes belongs together. */
+static void waking(struct tap *t, const struct tree *tree, const struct vfiopm_device *dev)
+{
+	int torn = 0, tell[2];
+	pid_t child;
+
+	if (pipe(tell) < 0 || (child = fork()) < 0)
+		tree_die("waking");
+	if (child == 0) {
+		close(tell[1]);
+		wake_when_told(tree, tell[0]);
+	}
+	close(tell[0]);
+	for (int i = 0; i < 300; i++) {
+		enum vfiopm_status status;
+		char byte = (char)i;
+
+		tree_attr(tree, DEV, "power/runtime_status", "suspended");
+		tree_attr(tree, DEV, "power_state", "D3hot");
+		tree_file(tree, "resuming", "resuming");
+		tree_file(tree, "D0", "D0");
+		tree_file(tree, "active", "active");
+		if (write(tell[1], &byte, 1) != 1)
+			tree_die("waking");
+		do {
+			struct vfiopm_power *power;
+
+			if (vfiopm_power_new_parts(dev, VFIOPM_POWER_STATE, &power) < 0)
+				tree_die("waking");
+			status = vfiopm_power_get_status(power);
+			if (status != VFIOPM_STATUS_RESUMING &&
+			    vfiopm_power_is_asleep(power) != (status == VFIOPM_STATUS_SUSPENDED))
+				torn++;
+			vfiopm_power_free(power);
+		} while (status != VFIOPM_STATUS_ACTIVE);
+	}
+	close(tell[1]);
+	waitpid(child, NULL, 0);
+	tap_int(t, torn, 0, "never seen suspended in D0, nor active in D3hot, while it wakes");
+}
+
 int main(void)
 {
 	struct vfiopm_power *power = NULL;
@@ -181,6 +250,7 @@ int main(void)
 	parts(&t, dev);
 	asleep(&t, &tree, dev);
 	waits(&t, &tree, dev);
+	waking(&t, &tree, dev);
 	tree_unlink(&tree, "sys/bus/pci/devices/" DEV);
 	tap_int(&t, vfiopm_power_new(dev, &power), -ENODEV, "the device has gone");
 	vfiopm_power_free(NULL);
