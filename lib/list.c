@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "private.h"
 
@@ -257,26 +258,44 @@ static int list_new_endpoints(struct vfiopm_ctx *ctx, int group, struct vfiopm_l
 	return 0;
 }
 
+/* By whatever link it leads there: /sys/class/net/eth0/device is a device, too. */
 static int list_new_path(struct vfiopm_ctx *ctx, const char *path, struct vfiopm_list **ret)
 {
-	char trimmed[SYSFS_PATH_MAX];
+	char real[SYSFS_PATH_MAX];
+	struct vfiopm_list *list;
 	struct vfiopm_addr addr;
 	const char *base;
-	size_t len;
+	int fd, r;
 
 	while (*path == '/')
 		path++;
-	len = strlen(path);
-	while (len && path[len - 1] == '/')
-		len--;
-	if (len >= sizeof(trimmed))
+	if (strncmp(path, "sys/", 4))
 		return -EINVAL;
-	memcpy(trimmed, path, len);
-	trimmed[len] = '\0';
-	base = strrchr(trimmed, '/');
-	if (strncmp(trimmed, "sys/", 4) || !base || vfiopm_addr_parse(base + 1, &addr) < 0)
+	/* Only a look at the path: nothing is opened that could wake a device. */
+	fd = sysfs_path(ctx, path);
+	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
+		return -ENODEV;
+	if (fd == -ENAMETOOLONG)
 		return -EINVAL;
-	return list_new_address(ctx, &addr, ret);
+	if (fd < 0)
+		return fd;
+	r = sysfs_real_path(ctx, fd, real, sizeof(real));
+	close(fd);
+	if (r < 0)
+		return r == -ENOENT ? -ENODEV : r;
+	base = strrchr(real, '/');
+	if (!base || vfiopm_addr_parse(base + 1, &addr) < 0)
+		return -EINVAL;
+	r = list_new_address(ctx, &addr, &list);
+	if (r < 0)
+		return r;
+	/* A folder may be called as a device is, and be none. */
+	if (strcmp(vfiopm_device_get_syspath(list->dev[0]), real)) {
+		vfiopm_list_free(list);
+		return -EINVAL;
+	}
+	*ret = list;
+	return 0;
 }
 
 int vfiopm_list_new_from_spec(struct vfiopm_ctx *ctx, const char *spec, struct vfiopm_list **ret)

@@ -111,7 +111,7 @@ static void noiommu(struct tap *t, const struct tree *tree, struct vfiopm_ctx *c
 	vfiopm_device_unref(dev);
 }
 
-static void lists(struct tap *t, struct vfiopm_ctx *ctx)
+static void lists(struct tap *t, const struct tree *tree, struct vfiopm_ctx *ctx)
 {
 	static const struct {
 		const char *spec;
@@ -128,6 +128,14 @@ static void lists(struct tap *t, struct vfiopm_ctx *ctx)
 		{ "dead:beef", -ENODEV, 0 },
 		{ "group:18", -ENODEV, 0 },
 		{ "/sys/bus/pci/devices/0000:03:00.0", -ENODEV, 0 },
+		{ "/sys/class/net/eth0/device", 0, 1 },
+		{ "//sys/class/net/eth0/device/../" DEV "/", 0, 1 },
+		{ "/sys/class/net/eth1/device", -ENODEV, 0 },
+		{ "/sys/class/net/eth0/device/net", -EINVAL, 0 },
+		/* What isn't there, and what is only called so. */
+		{ "/sys/nonsense/" DEV, -ENODEV, 0 },
+		{ "/sys/bus/other/" DEV, -EINVAL, 0 },
+		{ "/sys/class/net/loop/device", -ENODEV, 0 },
 		{ "group:-1", -EINVAL, 0 },
 		{ "group:", -EINVAL, 0 },
 		{ "group:99999999999", -EINVAL, 0 },
@@ -140,6 +148,10 @@ static void lists(struct tap *t, struct vfiopm_ctx *ctx)
 	struct vfiopm_device *dev = device(ctx, DEV), *port = device(ctx, PORT);
 	struct vfiopm_list *list;
 
+	tree_link(tree, "sys/class/net/eth0/device", "/sys/bus/pci/devices/" DEV);
+	tree_dir(tree, "sys/bus/pci/devices/" DEV "/net");
+	tree_link(tree, "sys/class/net/loop/device", "../loop/device");
+	tree_dir(tree, "sys/bus/other/" DEV);
 	for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
 		list = NULL;
 		tap_ok(t, vfiopm_list_new_from_spec(ctx, specs[i].spec, &list) == specs[i].r &&
@@ -189,7 +201,7 @@ int main(void)
 	tap_ok(&t, !device(ctx, DEV), "no sysfs, no device");
 	build(&tree);
 	identity(&t, ctx);
-	lists(&t, ctx);
+	lists(&t, &tree, ctx);
 	noiommu(&t, &tree, ctx);
 	/* The context outlives its creator's reference. */
 	dev = device(ctx, DEV);
