@@ -3,7 +3,7 @@
 # make                builds build/vfio-pm and build/libvfiopm.so
 # make demo           the main job on an emulated device in the test VM
 # make check          all tests; check-fast: those without a VM; soak: at full length
-# make install        PREFIX=/usr/local, DESTDIR= for packages
+# make install        PREFIX=/usr/local (or prefix=), DESTDIR= for packages
 # make module         KDIR=/lib/modules/RELEASE/build: the kernel module
 # V=1 shows the commands.
 
@@ -11,7 +11,7 @@ VERSION := 0.1.0
 # ABI of the library, counted apart from the project's version.
 SOVERSION := 0
 
-PREFIX ?= /usr/local
+PREFIX ?= $(or $(prefix),/usr/local)
 BINDIR ?= $(PREFIX)/bin
 INCDIR ?= $(PREFIX)/include
 LIBDIR ?= $(PREFIX)/lib
@@ -138,6 +138,7 @@ uninstall:
 		$(DESTDIR)$(FISHCOMPDIR)/vfio-pm.fish
 	for u in $(notdir $(UNITS)); do rm -f $(DESTDIR)$(UNITDIR)/$$u; done
 	for h in $(notdir $(HOOKS)); do rm -f $(DESTDIR)$(DOCDIR)/hooks/$$h; done
+	for d in $(DOCDIR)/hooks $(DOCDIR); do rmdir $(DESTDIR)$$d 2>/dev/null || :; done
 	for m in $(MANS); do rm -f $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m#man/}; done
 
 # What the binary says of itself goes into completions, vfio-pm.8 and README.md;
