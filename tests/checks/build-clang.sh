@@ -9,4 +9,4 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 make -s -j2 BUILD="$tmp" CC=clang \
-	CFLAGS='-O1 -Werror -Wno-gnu-variable-sized-type-not-at-end' all
+	CFLAGS='-O1 -Werror -Wno-gnu-variable-sized-type-not-at-end' all test-programs

@@ -11,7 +11,7 @@ git ls-files -z -co --exclude-standard | tar -c --null -T - | tar -x -C "$tmp"
 cd "$tmp"
 find . -type f -o -type l | sort >../"${tmp##*/}.before"
 trap 'rm -rf "$tmp" "$tmp.before"' EXIT
-make -s -j2 CC=gcc CFLAGS='-O2 -Werror' all
+make -s -j2 CC=gcc CFLAGS='-O2 -Werror' all test-programs
 find . -path ./build -prune -o \( -type f -o -type l \) -print | sort |
 	diff "$tmp.before" - || { echo "the build changed files outside of build/"; exit 1; }
 make -s clean

@@ -58,7 +58,7 @@ struct vt_dev {
 
 static int vt_tests, vt_failures;
 
-static inline void vt_die(const char *format, ...)
+__attribute__((format(printf, 1, 2))) static inline void vt_die(const char *format, ...)
 {
 	va_list args;
 

@@ -10,7 +10,8 @@ struct heard {
 	char text[64];
 };
 
-static void hear(void *data, int priority, const char *fmt, va_list args)
+static void __attribute__((format(printf, 3, 0)))
+hear(void *data, int priority, const char *fmt, va_list args)
 {
 	struct heard *heard = data;
 

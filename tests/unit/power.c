@@ -197,8 +197,9 @@ static void waking(struct tap *t, const struct tree *tree, const struct vfiopm_d
 	int torn = 0, tell[2];
 	pid_t child;
 
-	if (pipe(tell) < 0 || (child = fork()) < 0)
+	if (pipe(tell) < 0)
 		tree_die("waking");
+	child = fork();
 	if (child == 0) {
 		close(tell[1]);
 		wake_when_told(tree, tell[0]);
