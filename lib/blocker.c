@@ -30,6 +30,10 @@ static const struct rule rules[] = {
 	  rule_control },
 	{ "autosuspend", VFIOPM_TOPIC_DEVICE, "drivers/base/power/runtime.c, update_autosuspend()",
 	  rule_autosuspend },
+	{ "consumer", VFIOPM_TOPIC_SLOT,
+	  "drivers/pci/quirks.c, pci_create_device_link(); drivers/base/power/runtime.c, "
+	  "rpm_get_suppliers()",
+	  rule_consumer },
 	{ "group", VFIOPM_TOPIC_GROUP, "drivers/iommu/iommu.c, iommu_group_claim_dma_owner()",
 	  rule_group },
 	{ "user-d3hot", VFIOPM_TOPIC_DEVICE,
@@ -75,6 +79,8 @@ static const struct rule rules[] = {
 	  "drivers/base/power/runtime.c, rpm_check_suspend_allowed()", rule_bridge_status },
 	{ "bridge-control", VFIOPM_TOPIC_BRIDGE,
 	  "drivers/base/power/runtime.c, pm_runtime_forbid()", rule_bridge_control },
+	{ "bridge-autosuspend", VFIOPM_TOPIC_BRIDGE,
+	  "drivers/base/power/runtime.c, update_autosuspend()", rule_bridge_autosuspend },
 	{ "bridge-d3cold", VFIOPM_TOPIC_BRIDGE,
 	  "drivers/pci/pci-acpi.c, acpi_pci_choose_state(); drivers/pci/pci.c, "
 	  "pci_dev_check_d3cold()",
@@ -102,6 +108,8 @@ static const struct rule rules[] = {
 	  "drivers/acpi/device_pm.c, acpi_dev_pm_get_state(), _S0W", rule_acpi_choice },
 	{ "bridge-awake", VFIOPM_TOPIC_BRIDGE,
 	  "drivers/pci/pcie/portdrv.c, pcie_port_runtime_idle()", rule_bridge_awake },
+	{ "measured", VFIOPM_TOPIC_DEVICE, "drivers/pci/pci.c, pci_target_state()",
+	  rule_measured },
 };
 
 const char *vfiopm_verdict_name(enum vfiopm_verdict verdict)
@@ -144,127 +152,7 @@ int explanation_add(struct vfiopm_explanation *e, struct vfiopm_finding *f)
 	return 0;
 }
 
-/* ---- the scene ---- */
-
-bool look_is_vfio(struct look *look)
-{
-	return look->dev->vfio;
-}
-
-int look_pins(struct look *look, int64_t *ret)
-{
-	int64_t usage, delay;
-	int r;
-
-	r = look_number(look, ATTR_USAGE, &usage);
-	if (r < 0)
-		return r;
-	if (look_is(look, ATTR_CONTROL, "on"))
-		usage--;
-	/* A PF with VFs holds a reference of its own (vfio_pci_core_sriov_configure()). */
-	if (look_is_vfio(look) && look_text(look, ATTR_NUMVFS))
-		usage--;
-	/* So does a negative delay (update_autosuspend()). */
-	if (look_number(look, ATTR_DELAY, &delay) == 0 && delay < 0)
-		usage--;
-	*ret = usage;
-	return 0;
-}
-
-static enum vfiopm_state state_of(struct look *look)
-{
-	const char *text = look_text(look, ATTR_STATE);
-	enum vfiopm_state state = VFIOPM_STATE_UNKNOWN;
-
-	if (text)
-		vfiopm_state_parse(text, &state);
-	return state;
-}
-
-static bool in_transition(struct look *look)
-{
-	return look_is(look, ATTR_STATUS, "resuming") || look_is(look, ATTR_STATUS, "suspending");
-}
-
-static bool port_is_due(struct look *port)
-{
-	int64_t kids, pins;
-
-	return look_is(port, ATTR_STATUS, "active") && look_is(port, ATTR_CONTROL, "auto") &&
-	       look_number(port, ATTR_KIDS, &kids) == 0 && !kids &&
-	       look_pins(port, &pins) == 0 && pins <= 0;
-}
-
-/*
- * What changes by itself within moments is waited for, so that nothing is
- * accused for being looked at too early: a transition takes tens of
- * milliseconds, a port suspends 100 ms after its last child
- * (drivers/pci/pcie/portdrv.c), an access by the user holds a usage count for
- * as long as it takes.
- */
-static void settle(struct scene *s)
-{
-	int64_t pins;
-
-	if (s->foreign)
-		return;
-	/* Often enough to see one transition end, where the next one follows at once. */
-	for (int i = 0; i < 1000 && in_transition(s->look); i++) {
-		look_pause(1);
-		look_again(s->look);
-	}
-	for (int i = 0; i < 4; i++) {
-		if (!look_is(s->look, ATTR_STATUS, "active") || look_pins(s->look, &pins) < 0 ||
-		    pins <= 0)
-			break;
-		look_pause(3);
-		look_again(s->look);
-	}
-	for (size_t k = 0; k < s->n_ports; k++) {
-		struct look *port = s->ports[k];
-		int i;
-
-		if (!look_is(s->look, ATTR_STATUS, "suspended"))
-			return;
-		for (i = 0; i < 100 && !port->waited_for &&
-			    (port_is_due(port) || in_transition(port));
-		     i++) {
-			look_pause(10);
-			look_again(port);
-			look_again(s->look);
-		}
-		/* One that doesn't go to sleep is waited for once, not for each device. */
-		port->waited_for |= i == 100;
-	}
-}
-
-bool watch_saw_sleep(const struct scene *s)
-{
-	return s->watch.changes >= 2 && s->watch.timed && s->watch.suspended_ms > 0;
-}
-
-static void judge_scene(struct scene *s)
-{
-	int64_t enable, pins;
-
-	s->state = state_of(s->look);
-	s->vfio = look_is_vfio(s->look);
-	s->suspended = look_is(s->look, ATTR_STATUS, "suspended");
-	s->active = look_is(s->look, ATTR_STATUS, "active");
-	s->asleep = s->suspended && s->state >= VFIOPM_STATE_D3HOT;
-	/* vfio-pci-core enables a device while it is open (vfio_pci_core_enable()). */
-	s->open = s->vfio && look_number(s->look, ATTR_ENABLE, &enable) == 0 && enable > 0;
-	s->usage_known = look_pins(s->look, &pins) == 0;
-	s->pins = s->usage_known ? pins : 0;
-	/* What was seen to sleep isn't pinned: a count at the moment is who keeps it busy. */
-	if (watch_saw_sleep(s) && s->pins > 0)
-		s->pins = 0;
-}
-
-bool look_has_resources(struct look *look)
-{
-	return look_text(look, ATTR_NODE_D3HOT) != NULL;
-}
+/* ---- the answer ---- */
 
 /* Every way to D3cold that the platform has. */
 static unsigned int cold_routes(const struct scene *s)
@@ -278,8 +166,6 @@ static unsigned int cold_routes(const struct scene *s)
 			routes |= ROUTE_PORT(k);
 	return routes;
 }
-
-/* ---- the answer ---- */
 
 struct score {
 	unsigned int blocked, hard, blockers, unknown;
@@ -316,6 +202,11 @@ static bool is_better(const struct score *a, const struct score *b)
 	return a->unknown < b->unknown;
 }
 
+bool is_blocked(const struct vfiopm_explanation *e, unsigned int routes)
+{
+	return score_route(e, routes).blocked;
+}
+
 /* Of several ways the one that is open, or the most easily opened; else the nearest. */
 static unsigned int best_route(const struct vfiopm_explanation *e, unsigned int routes,
 			       struct score *ret)
@@ -350,13 +241,59 @@ static enum vfiopm_state reachable(const struct scene *s, unsigned int cold)
 	return score.unknown ? VFIOPM_STATE_UNKNOWN : VFIOPM_STATE_D3HOT;
 }
 
-/* Power is really off only where the ACPI node doesn't show otherwise. */
-static bool power_is_kept(struct scene *s)
+/* Asleep as deep as wanted, and not in name only. */
+static bool is_reached(struct scene *s)
 {
-	const char *real = look_text(s->look, ATTR_NODE_REAL);
+	return s->asleep && s->state >= s->want && !s->busy && !s->lost &&
+	       (s->want != VFIOPM_STATE_D3COLD || scene_power(s) == POWER_OFF);
+}
 
-	return look_is(s->look, ATTR_NODE_STATE, "D3cold") && real && strcmp(real, "D3cold") &&
-	       look_has_resources(s->look);
+/* Of the ways to the wanted state those that nothing known closes. */
+static unsigned int open_routes(const struct scene *s)
+{
+	unsigned int open = 0;
+
+	/* Without any way to D3cold the rules have said so. */
+	if (s->want == VFIOPM_STATE_D3COLD && !cold_routes(s))
+		return 0;
+	for (unsigned int bit = 0; bit < MAX_PORTS + 2; bit++) {
+		struct score score = score_route(s->out, 1u << bit);
+
+		if (s->routes & 1u << bit && !score.blocked && !score.unknown)
+			open |= 1u << bit;
+	}
+	return open;
+}
+
+/* What is measured beats every rule: one that sleeps less deep than wanted is kept from it. */
+void rule_measured(struct scene *s)
+{
+	const char *state = vfiopm_state_name(s->state);
+	unsigned int open = open_routes(s);
+	struct vfiopm_finding *f;
+
+	if (!s->suspended || s->busy || s->lost || !open || is_reached(s))
+		return;
+	if (s->state == VFIOPM_STATE_UNKNOWN) {
+		unmeasured(s, open, s->look, ATTR_STATE, "its power state");
+		return;
+	}
+	if (s->passing)
+		f = untold(s, open, s->look, "a device that is awake for a moment may be why",
+			   "measured: suspended in %s, and %s was awake meanwhile", state,
+			   s->passing->dev->name);
+	else
+		f = untold(s, open, s->look, "no rule explains it",
+			   "measured: suspended in %s%s", state,
+			   s->state >= s->want ? ", and its power may still be on" : "");
+	quote(s, f, s->look, ATTR_STATUS);
+	quote(s, f, s->look, ATTR_STATE);
+	if (s->passing)
+		mend_command(s, f, ORDER_LOOK, "vfio-pm monitor %s", s->passing->dev->name);
+	else
+		mend_advice(s, f, ORDER_LOOK,
+			    "vfio-pm report %s -o FILE has what a bug report needs",
+			    s->look->dev->name);
 }
 
 static void conclude(struct scene *s)
@@ -372,8 +309,7 @@ static void conclude(struct scene *s)
 	else
 		routes = best_route(e, s->routes, &score);
 
-	if (s->asleep && s->state >= s->want && !s->busy && !s->lost &&
-	    !(s->want == VFIOPM_STATE_D3COLD && power_is_kept(s)))
+	if (is_reached(s))
 		e->outcome = VFIOPM_OUTCOME_REACHED;
 	else if (score.blocked)
 		e->outcome = VFIOPM_OUTCOME_BLOCKED;
@@ -470,7 +406,23 @@ static bool has_mend(const struct vfiopm_explanation *e, const struct vfiopm_men
 	return false;
 }
 
-/* Each mend once, by order, and within it as the rules came. */
+/* By order, and within it as the rules came. */
+static void collect_mends_of(struct vfiopm_explanation *e, enum vfiopm_verdict verdict)
+{
+	for (int order = ORDER_BOOT; order <= ORDER_LOOK; order++) {
+		for (size_t i = 0; i < e->n_findings; i++) {
+			const struct vfiopm_finding *f = e->findings[i];
+
+			if (!f->matters || f->verdict != verdict)
+				continue;
+			for (size_t j = 0; j < f->n_mends; j++)
+				if ((int)f->mends[j]->order == order && !has_mend(e, f->mends[j]))
+					e->mends[e->n_mends++] = f->mends[j];
+		}
+	}
+}
+
+/* Each once: what is needed first, then what may be. */
 static int collect_mends(struct vfiopm_explanation *e)
 {
 	size_t room = 0;
@@ -482,15 +434,8 @@ static int collect_mends(struct vfiopm_explanation *e)
 	e->mends = calloc(room, sizeof(*e->mends));
 	if (!e->mends)
 		return -ENOMEM;
-	for (int order = ORDER_BOOT; order <= ORDER_LOOK; order++) {
-		for (size_t i = 0; i < e->n_findings; i++) {
-			const struct vfiopm_finding *f = e->findings[i];
-
-			for (size_t j = 0; f->matters && j < f->n_mends; j++)
-				if ((int)f->mends[j]->order == order && !has_mend(e, f->mends[j]))
-					e->mends[e->n_mends++] = f->mends[j];
-		}
-	}
+	collect_mends_of(e, VFIOPM_VERDICT_BLOCKS);
+	collect_mends_of(e, VFIOPM_VERDICT_UNKNOWN);
 	return 0;
 }
 
@@ -557,8 +502,8 @@ int vfiopm_explain_new(struct vfiopm_survey *survey, struct vfiopm_device *dev,
 		watch_device(&s, watch_ms);
 		look_again(s.look);
 	}
-	settle(&s);
-	judge_scene(&s);
+	scene_settle(&s);
+	scene_judge(&s);
 	e->status = status_of(s.look);
 	for (size_t i = 0; i < ARRAY_SIZE(rules) && !s.err; i++) {
 		s.rule = &rules[i];

@@ -55,6 +55,14 @@ struct look {
 	size_t n_ports, n_children;
 	bool have_ports, have_children, native_hotplug, reported, waited_for;
 	int children_err;
+	/* Devices that the kernel has linked to this one as their supplier. */
+	struct look **consumers;
+	size_t n_consumers;
+	bool have_consumers;
+	struct vfiopm_survey *survey;
+	/* See look_culprit(). */
+	bool have_culprit;
+	struct look *culprit;
 };
 
 /* One file of the system, not of a device. */
@@ -70,6 +78,8 @@ enum sysfact {
 struct power_user {
 	char *resource;
 	char *node;		/* in /sys/bus/acpi/devices */
+	int err;		/* why its state can't be read: it may be a user */
+	bool named;		/* by survey_name_user(): */
 	char *path;		/* its full ACPI name, or NULL */
 	char *physical;		/* address or name of its device, or NULL */
 };
@@ -82,6 +92,7 @@ struct vfiopm_survey {
 	struct fact facts[N_SYSFACTS];
 	struct power_user *users;
 	size_t n_users;
+	int users_err;
 	bool have_users, have_owners;
 	struct vfiopm_owners *owners;
 };
@@ -104,7 +115,13 @@ int survey_look_device(struct vfiopm_survey *survey, struct vfiopm_device *dev,
 /* Fill ports or children. -ENOMEM only; what can't be listed is in children_err. */
 int survey_ports(struct vfiopm_survey *survey, struct look *look);
 int survey_children(struct vfiopm_survey *survey, struct look *look);
+/* Fill the consumers of a look, 0; -ENOMEM, or why they can't be listed. */
+int look_consumers(struct look *look);
+/* Find out who uses which resource; -ENOMEM, or why that can't be listed. */
 int survey_users(struct vfiopm_survey *survey);
+/* The first of those who use @resource, which stand together; or n_users, or another's. */
+size_t survey_first_user(const struct vfiopm_survey *survey, const char *resource);
+void survey_name_user(struct vfiopm_survey *survey, struct power_user *user);
 /* Who has a device open, NULL: nobody, or nobody who can be seen. */
 const struct vfiopm_owner *survey_owner(struct vfiopm_survey *survey,
 					const struct vfiopm_device *dev);
@@ -152,6 +169,8 @@ const char *reason_of(int err);
 
 enum mend_order {
 	ORDER_BOOT,		/* undoes all that follows */
+	ORDER_REMOVE,		/* what is removed comes back by a rescan, without a driver */
+	ORDER_RESCAN,
 	ORDER_BIND,		/* a new driver sets control anew */
 	ORDER_DEVICE,
 	ORDER_D3COLD,		/* wakes, so before what lets sleep */
@@ -167,6 +186,8 @@ struct vfiopm_mend {
 	char *text, *undo;
 	char *path, *value, *old;	/* a knob: relative to the root */
 	bool wakes;
+	bool needed;		/* what it is for does stand in the way */
+	bool near;		/* a knob of the device, its siblings or the bridges above */
 };
 
 #define EVIDENCE_MAX 8
@@ -241,6 +262,7 @@ struct scene {
 	bool usage_known;
 	int64_t pins;		/* runtime_usage less what is accounted for otherwise */
 	bool busy, lost;
+	const struct look *passing;	/* beside the way, awake for a moment */
 	struct watch watch;
 	const struct rule *rule;	/* the one that judges */
 	struct vfiopm_explanation *out;
@@ -267,21 +289,55 @@ struct vfiopm_finding *untold(struct scene *s, unsigned int routes, const struct
 	__attribute__((format(printf, 5, 6)));
 void quote(struct scene *s, struct vfiopm_finding *f, struct look *look, enum attr attr);
 /* @file: relative to the root. */
+void quote_consumer(struct scene *s, struct vfiopm_finding *f, struct look *supplier,
+		    struct look *consumer);
 void quote_file(struct scene *s, struct vfiopm_finding *f, const char *file, const char *value);
 void quote_fact(struct scene *s, struct vfiopm_finding *f, enum sysfact which);
 void mend_knob(struct scene *s, struct vfiopm_finding *f, struct look *look, enum attr attr,
 	       const char *value);
+/* Take @look out of the kernel's hands and have it found anew, and the device bound again. */
+void mend_remove(struct scene *s, struct vfiopm_finding *f, struct look *look);
 void mend_command(struct scene *s, struct vfiopm_finding *f, enum mend_order order,
 		  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void mend_advice(struct scene *s, struct vfiopm_finding *f, enum mend_order order,
 		 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-/* What lets a device on whatever driver sleep: used for siblings and children. */
+/* ---- blocker_awake.c: other devices ---- */
+
+bool look_is_awake(struct look *look);
+/* A port that the kernel doesn't take into D3? */
+bool look_is_refused(struct look *look);
+/* Would it sleep by itself, nobody using it just now? What is below it is another matter. */
+bool look_may_sleep(struct look *look);
+/*
+ * Who keeps @look awake, for longer than a moment: itself or a device below it.
+ * NULL: nobody, as far as can be seen.
+ */
+struct look *look_culprit(struct scene *s, struct look *look);
+void describe_awake(struct look *look, char *buf, size_t size);
+void quote_awake(struct scene *s, struct vfiopm_finding *f, struct look *look);
+/* What lets a device on whatever driver, or a bridge and what is below it, sleep. */
 void mend_awake(struct scene *s, struct vfiopm_finding *f, struct look *look);
+#define HOTPLUG_MEND \
+	"turn hotplug of this slot off in the firmware, or else boot with pcie_ports=native"
+
 /* For one that is open and has not entered low power. */
 void mend_open(struct scene *s, struct vfiopm_finding *f, struct look *look);
-/* Usage count of @look that control, VFs and a negative delay don't account for. */
+/* Usage count of @look that control, VFs, a negative delay and consumers don't account for. */
 int look_pins(struct look *look, int64_t *ret);
 bool look_is_vfio(struct look *look);
+/* Another function of the device's slot, or itself? */
+bool is_sibling(const struct scene *s, const struct look *look);
+/* Do the ports and what is below them count for the answer, or is all to be told? */
+bool wants_ports(const struct scene *s);
+/* Not for an answer in brief that has nothing to do with @routes. */
+bool wants_routes(const struct scene *s, unsigned int routes);
+/* Has a rule so far found something in the way of one of @routes? */
+bool is_blocked(const struct vfiopm_explanation *e, unsigned int routes);
+
+/* ---- blocker_scene.c ---- */
+
+void scene_settle(struct scene *s);
+void scene_judge(struct scene *s);
 
 /* ---- the rules; the table in blocker.c has them in the order of the answer ---- */
 
@@ -292,6 +348,7 @@ void rule_sriov(struct scene *s);
 void rule_vf(struct scene *s);
 void rule_control(struct scene *s);
 void rule_autosuspend(struct scene *s);
+void rule_consumer(struct scene *s);		/* blocker_awake.c */
 void rule_user_d3hot(struct scene *s);
 void rule_owner(struct scene *s);
 void rule_idle(struct scene *s);
@@ -310,6 +367,7 @@ void rule_bridge_child(struct scene *s);
 void rule_bridge_awake(struct scene *s);
 void rule_bridge_status(struct scene *s);	/* blocker_bridge.c */
 void rule_bridge_control(struct scene *s);
+void rule_bridge_autosuspend(struct scene *s);
 void rule_bridge_d3cold(struct scene *s);
 void rule_bridge_driver(struct scene *s);
 void rule_port_pm(struct scene *s);
@@ -324,6 +382,7 @@ void rule_eject(struct scene *s);
 void rule_shared_resource(struct scene *s);
 void rule_acpi_choice(struct scene *s);
 void rule_aspm(struct scene *s);
+void rule_measured(struct scene *s);		/* blocker.c */
 
 /* Are there any runtime PM attributes? */
 bool look_has_pm(struct look *look);
@@ -334,5 +393,12 @@ bool look_has_pm(struct look *look);
 int survey_config_pm(struct vfiopm_survey *survey, char *file, size_t size);
 /* Does the ACPI node of this device name power resources for D3? */
 bool look_has_resources(struct look *look);
+/*
+ * Is the power of a device that shows D3cold really off? Its node, or that of
+ * a port above it, has switched its resources off; they stay on while another
+ * device uses them.
+ */
+enum power { POWER_OFF, POWER_KEPT, POWER_UNTOLD };
+enum power scene_power(struct scene *s);
 
 #endif /* VFIOPM_BLOCKER_H */

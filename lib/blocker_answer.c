@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* The explanation as its callers read it. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +82,16 @@ static const struct vfiopm_finding *likeliest(const struct vfiopm_explanation *e
 	return unknown;
 }
 
+/* One command is a hint; the first of several, or of a guess, would be half the way. */
+static char *hint_of(const struct vfiopm_explanation *e, const struct vfiopm_finding *f)
+{
+	char *hint;
+
+	if (f->n_mends == 1 && f->mends[0]->needed)
+		return strdup(f->mends[0]->text);
+	return asprintf(&hint, "vfio-pm explain %s", e->dev->name) < 0 ? NULL : hint;
+}
+
 int vfiopm_explain_likeliest(struct vfiopm_device *dev, enum vfiopm_state want,
 			     unsigned int flags, char **cause, char **mend)
 {
@@ -101,7 +112,7 @@ int vfiopm_explain_likeliest(struct vfiopm_device *dev, enum vfiopm_state want,
 	if (f) {
 		text = finding_phrase(e, f);
 		if (text && mend && f->n_mends)
-			cure = strdup(f->mends[0]->text);
+			cure = hint_of(e, f);
 		r = text && (cure || !mend || !f->n_mends) ? 1 : -ENOMEM;
 		if (r > 0) {
 			*cause = text;

@@ -28,10 +28,7 @@ void rule_bridge_status(struct scene *s)
 		    look_is(port, ATTR_STATUS, "unsupported")) {
 			f = blocks(s, ROUTES_PORTS(k), port,
 				   "its runtime PM has failed or is disabled");
-			mend_command(s, f, ORDER_BIND, "echo 1 > /sys/bus/pci/devices/%s/remove",
-				     port->dev->name);
-			mend_command(s, f, ORDER_BIND, "echo 1 > /sys/bus/pci/rescan");
-			mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", s->look->dev->name);
+			mend_remove(s, f, port);
 		} else if (look_is(port, ATTR_STATUS, "suspended") ||
 			   look_is(port, ATTR_STATUS, "active")) {
 			f = passes(s, ROUTES_PORTS(k), port, "its runtime PM works, it is %s",
@@ -70,6 +67,22 @@ void rule_bridge_control(struct scene *s)
 		} else {
 			unmeasured(s, ROUTES_PORTS(k), port, ATTR_CONTROL, "power/control");
 		}
+	}
+}
+
+void rule_bridge_autosuspend(struct scene *s)
+{
+	for_each_awake_port(s, k) {
+		struct look *port = s->ports[k];
+		struct vfiopm_finding *f;
+		int64_t delay;
+
+		if (look_number(port, ATTR_DELAY, &delay) < 0 || delay >= 0)
+			continue;
+		f = blocks(s, ROUTES_PORTS(k), port,
+			   "a negative autosuspend delay keeps the bridge awake");
+		quote(s, f, port, ATTR_DELAY);
+		mend_knob(s, f, port, ATTR_DELAY, "100");
 	}
 }
 
@@ -135,11 +148,6 @@ void rule_bridge_driver(struct scene *s)
 
 /* ---- a port that the kernel doesn't take into D3, and why ---- */
 
-static bool refused(struct look *port)
-{
-	return is_port(port) && look_fact(port, ATTR_DELAY)->err == -EIO;
-}
-
 static bool has_slot_below(const char *line, const struct look *port)
 {
 	struct vfiopm_addr addr;
@@ -162,45 +170,58 @@ struct slot_walk {
 	struct vfiopm_survey *survey;
 	const struct look *port;
 	char file[96];
+	int err;
 };
 
 static int find_slot(const char *name, void *data)
 {
 	struct slot_walk *walk = data;
 	char path[SYSFS_PATH_MAX], line[64];
+	ssize_t n;
 
 	if (snprintf(path, sizeof(path), "sys/bus/pci/slots/%s/address", name) >=
-		    (int)sizeof(walk->file) - 1 ||
-	    sysfs_read(walk->survey->ctx, path, line, sizeof(line)) <= 0 ||
-	    !has_slot_below(line, walk->port))
+	    (int)sizeof(walk->file) - 1)
+		return 0;
+	n = sysfs_read(walk->survey->ctx, path, line, sizeof(line));
+	if (n < 0 && n != -ENOENT)
+		walk->err = (int)n;
+	if (n <= 0 || !has_slot_below(line, walk->port))
 		return 0;
 	snprintf(walk->file, sizeof(walk->file), "%.94s", path);
 	return 1;
 }
 
+enum hotplug { HOTPLUG_NONE, HOTPLUG_NATIVE, HOTPLUG_FIRMWARE, HOTPLUG_UNKNOWN };
+
 /*
  * A hotplug port: handled by the kernel itself (it has the service), or by
  * firmware (a slot is registered for what is below it, and no service).
  */
-static bool is_hotplug(struct scene *s, struct look *port, bool *native, char *file, size_t size)
+static enum hotplug hotplug_of(struct scene *s, struct look *port, struct slot_walk *walk)
 {
-	struct slot_walk walk = { .survey = s->survey, .port = port };
 	int r;
 
+	*walk = (struct slot_walk){ .survey = s->survey, .port = port };
 	if (survey_children(s->survey, port) < 0) {
 		s->err = -ENOMEM;
-		return false;
+		return HOTPLUG_NONE;
 	}
-	*native = port->native_hotplug;
 	if (port->native_hotplug) {
-		snprintf(file, size, "sys/bus/pci/devices/%s/%s:pcie004", port->dev->name,
-			 port->dev->name);
-		return true;
+		snprintf(walk->file, sizeof(walk->file), "sys/bus/pci/devices/%s/%s:pcie004",
+			 port->dev->name, port->dev->name);
+		return HOTPLUG_NATIVE;
 	}
-	r = sysfs_foreach(s->survey->ctx, "sys/bus/pci/slots", find_slot, &walk);
+	r = sysfs_foreach(s->survey->ctx, "sys/bus/pci/slots", find_slot, walk);
 	if (r == 1)
-		snprintf(file, size, "%s", walk.file);
-	return r == 1;
+		return HOTPLUG_FIRMWARE;
+	if (r < 0 && r != -ENOENT)
+		walk->err = r;
+	return walk->err ? HOTPLUG_UNKNOWN : HOTPLUG_NONE;
+}
+
+static bool is_forced(struct scene *s)
+{
+	return survey_has_parameter(s->survey, "pcie_port_pm=force") == 1;
 }
 
 void rule_port_pm(struct scene *s)
@@ -216,7 +237,7 @@ void rule_port_pm(struct scene *s)
 	for_each_awake_port(s, k) {
 		struct look *port = s->ports[k];
 
-		if (!refused(port))
+		if (!look_is_refused(port))
 			continue;
 		if (off < 0) {
 			f = untold(s, ROUTES_PORTS(k), port,
@@ -245,20 +266,55 @@ void rule_aspm(struct scene *s)
 	for_each_awake_port(s, k) {
 		struct look *port = s->ports[k];
 		struct vfiopm_finding *f;
-		bool native = false;
-		char file[96];
+		struct slot_walk slot;
 
-		if (off < 0 || !refused(port) ||
-		    !is_hotplug(s, port, &native, file, sizeof(file)) || native)
+		if (off < 0 || !look_is_refused(port) ||
+		    hotplug_of(s, port, &slot) != HOTPLUG_FIRMWARE)
 			continue;
 		f = blocks(s, ROUTES_PORTS(k), port,
 			   "the kernel was booted with pcie_aspm=off, so it doesn't take over "
 			   "hotplug from the firmware, and keeps this port out of D3");
 		quote(s, f, port, ATTR_DELAY);
 		quote_fact(s, f, FACT_CMDLINE);
-		quote_file(s, f, file, "there");
+		quote_file(s, f, slot.file, "there");
 		mend_advice(s, f, ORDER_BOOT, "boot without pcie_aspm=off");
 	}
+}
+
+static void judge_hotplug(struct scene *s, struct look *port, unsigned int routes)
+{
+	struct vfiopm_finding *f = NULL;
+	struct slot_walk slot;
+
+	switch (hotplug_of(s, port, &slot)) {
+	case HOTPLUG_NONE:
+		return;
+	case HOTPLUG_UNKNOWN:
+		f = untold(s, routes, port, reason_of(slot.err),
+			   "whether it is a hotplug port could not be measured");
+		quote_file(s, f, "sys/bus/pci/slots", reason_of(slot.err));
+		return;
+	case HOTPLUG_NATIVE:
+		/* The kernel asks nothing of this kind then. */
+		if (is_forced(s))
+			return;
+		f = blocks(s, routes, port,
+			   "is a hotplug port whose firmware doesn't say that it works in D3 "
+			   "(HotPlugSupportInD3), and no Thunderbolt port");
+		mend_advice(s, f, ORDER_BOOT, "boot with pcie_port_pm=force");
+		break;
+	case HOTPLUG_FIRMWARE:
+		if (survey_has_parameter(s->survey, "pcie_aspm=off") == 1)
+			return;
+		f = blocks(s, routes, port,
+			   "is a hotplug port that the firmware handles: the kernel keeps it out "
+			   "of D3");
+		/* Where firmware handles hotplug, the kernel taking over may turn a slot off. */
+		mend_advice(s, f, ORDER_BOOT, HOTPLUG_MEND);
+		break;
+	}
+	quote(s, f, port, ATTR_DELAY);
+	quote_file(s, f, slot.file, "there");
 }
 
 void rule_hotplug(struct scene *s)
@@ -268,36 +324,13 @@ void rule_hotplug(struct scene *s)
 	for_each_awake_port(s, k) {
 		struct look *port = s->ports[k];
 		struct vfiopm_finding *f;
-		bool native = false;
-		char file[96];
 
-		if (!refused(port)) {
-			if (is_port(port) && look_text(port, ATTR_DELAY)) {
-				f = passes(s, ROUTES_PORTS(k), port,
-					   "the kernel puts this port into D3");
-				quote(s, f, port, ATTR_DELAY);
-			}
-			continue;
+		if (look_is_refused(port)) {
+			judge_hotplug(s, port, ROUTES_PORTS(k));
+		} else if (is_port(port) && look_text(port, ATTR_DELAY)) {
+			f = passes(s, ROUTES_PORTS(k), port, "the kernel puts this port into D3");
+			quote(s, f, port, ATTR_DELAY);
 		}
-		if (!is_hotplug(s, port, &native, file, sizeof(file)))
-			continue;
-		if (native) {
-			f = blocks(s, ROUTES_PORTS(k), port,
-				   "is a hotplug port whose firmware doesn't say that it works in "
-				   "D3 (HotPlugSupportInD3), and no Thunderbolt port");
-			mend_advice(s, f, ORDER_BOOT, "boot with pcie_port_pm=force");
-		} else {
-			if (survey_has_parameter(s->survey, "pcie_aspm=off") == 1)
-				continue;
-			f = blocks(s, ROUTES_PORTS(k), port,
-				   "is a hotplug port that the firmware handles: the kernel keeps "
-				   "it out of D3");
-			mend_advice(s, f, ORDER_BOOT,
-				    "boot with pcie_ports=native, or turn hotplug of this slot off "
-				    "in the firmware");
-		}
-		quote(s, f, port, ATTR_DELAY);
-		quote_file(s, f, file, "there");
 	}
 }
 
@@ -318,13 +351,21 @@ static int bios_year(struct scene *s)
 	return !*end && year > 1900 && year < 10000 ? (int)year : 0;
 }
 
+/* The order is that of pci_bridge_d3_possible(): off, the firmware's hotplug, force, the rest. */
 static bool other_reason(struct scene *s, struct look *port)
 {
-	bool native;
-	char file[96];
+	struct slot_walk slot;
 
-	return survey_has_parameter(s->survey, "pcie_port_pm=off") == 1 ||
-	       is_hotplug(s, port, &native, file, sizeof(file));
+	if (survey_has_parameter(s->survey, "pcie_port_pm=off") == 1)
+		return true;
+	switch (hotplug_of(s, port, &slot)) {
+	case HOTPLUG_FIRMWARE:
+		return true;
+	case HOTPLUG_NATIVE:
+		return !is_forced(s);
+	default:
+		return false;
+	}
 }
 
 void rule_bios_year(struct scene *s)
@@ -334,7 +375,7 @@ void rule_bios_year(struct scene *s)
 		struct vfiopm_finding *f;
 		int year;
 
-		if (!refused(port) || other_reason(s, port))
+		if (!look_is_refused(port) || is_forced(s) || other_reason(s, port))
 			continue;
 		year = bios_year(s);
 		if (!year || year >= 2015)
@@ -349,36 +390,47 @@ void rule_bios_year(struct scene *s)
 }
 
 /* Refused by a reason that none of the rules above has found. */
+static void judge_refused(struct scene *s, struct look *port, unsigned int routes)
+{
+	int year = bios_year(s);
+	struct vfiopm_finding *f;
+
+	if (is_forced(s)) {
+		f = blocks(s, routes, port,
+			   "the kernel doesn't put this port into D3 in spite of "
+			   "pcie_port_pm=force, for a reason that can't be seen; likely the "
+			   "firmware handles its hotplug");
+		quote(s, f, port, ATTR_DELAY);
+		quote_fact(s, f, FACT_CMDLINE);
+		mend_advice(s, f, ORDER_BOOT, HOTPLUG_MEND);
+		return;
+	}
+	if (year && year < 2015)
+		return;
+	if (!year) {
+		f = untold(s, routes, port, reason_of(survey_fact(s->survey, FACT_BIOS_DATE)->err),
+			   "whether the BIOS is too old for this port to be put into D3 could not "
+			   "be measured");
+		quote_fact(s, f, FACT_BIOS_DATE);
+	}
+	f = blocks(s, routes, port,
+		   "the kernel doesn't put this port into D3, for a reason that can't be seen%s",
+		   year ? "; likely the machine is on its list of those where that fails" : "");
+	quote(s, f, port, ATTR_DELAY);
+	quote_fact(s, f, FACT_BIOS_DATE);
+	mend_advice(s, f, ORDER_BOOT, "boot with pcie_port_pm=force");
+}
+
 void rule_bridge_refused(struct scene *s)
 {
 	for_each_awake_port(s, k) {
 		struct look *port = s->ports[k];
-		struct vfiopm_finding *f;
-		int year;
 
-		if (is_port(port) && !look_text(port, ATTR_DELAY) && !refused(port)) {
+		if (is_port(port) && !look_text(port, ATTR_DELAY) && !look_is_refused(port))
 			unmeasured(s, ROUTES_PORTS(k), port, ATTR_DELAY,
 				   "whether the kernel puts this port into D3");
-			continue;
-		}
-		if (!refused(port) || other_reason(s, port))
-			continue;
-		year = bios_year(s);
-		if (year && year < 2015)
-			continue;
-		if (!year) {
-			f = untold(s, ROUTES_PORTS(k), port,
-				   reason_of(survey_fact(s->survey, FACT_BIOS_DATE)->err),
-				   "whether the BIOS is too old for this port to be put into D3 "
-				   "could not be measured");
-			quote_fact(s, f, FACT_BIOS_DATE);
-		}
-		f = blocks(s, ROUTES_PORTS(k), port,
-			   "the kernel doesn't put this port into D3%s",
-			   year ? ": the machine is on its list of those where that fails" : "");
-		quote(s, f, port, ATTR_DELAY);
-		quote_fact(s, f, FACT_BIOS_DATE);
-		mend_advice(s, f, ORDER_BOOT, "boot with pcie_port_pm=force");
+		else if (look_is_refused(port) && !other_reason(s, port))
+			judge_refused(s, port, ROUTES_PORTS(k));
 	}
 }
 
@@ -390,11 +442,14 @@ void rule_bridge_usage(struct scene *s)
 		struct vfiopm_finding *f;
 		int64_t pins;
 
-		if (refused(port) || !is_port(port))
+		if (look_is_refused(port) || !is_port(port))
 			continue;
 		if (look_pins(port, &pins) < 0) {
-			/* Its children may well be the reason, and those are seen. */
-			unmeasured(s, 0, port, ATTR_USAGE, "whether something holds the port");
+			/* Where something else is the reason it is seen. */
+			unmeasured(s,
+				   s->suspended && !is_blocked(s->out, ROUTE_PORT(k)) ?
+					   ROUTES_PORTS(k) : 0,
+				   port, ATTR_USAGE, "whether something holds the port");
 			continue;
 		}
 		if (pins <= 0) {

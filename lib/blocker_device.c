@@ -19,6 +19,20 @@ static const char *driver_name(struct look *look)
 	return name ? name : "no driver";
 }
 
+static void judge_bridge(struct scene *s)
+{
+	struct look *culprit = look_culprit(s, s->look);
+	struct vfiopm_finding *f;
+
+	f = blocks(s, ROUTES_ALL, s->look, "is a bridge: it sleeps when all below it does");
+	quote(s, f, s->look, ATTR_DRIVER);
+	if (culprit && culprit != s->look)
+		mend_command(s, f, ORDER_LOOK, "vfio-pm explain %s", culprit->dev->name);
+	else
+		mend_advice(s, f, ORDER_LOOK,
+			    "ask of a device below it: that explains the bridges above, too");
+}
+
 void rule_driver(struct scene *s)
 {
 	const struct fact *driver = look_fact(s->look, ATTR_DRIVER);
@@ -44,8 +58,7 @@ void rule_driver(struct scene *s)
 		return;
 	}
 	if (vfiopm_device_is_bridge(s->look->dev)) {
-		f = blocks(s, ROUTES_ALL, s->look, "is a bridge: it sleeps when all below it does");
-		quote(s, f, s->look, ATTR_DRIVER);
+		judge_bridge(s);
 		return;
 	}
 	f = driver->value ?
@@ -98,6 +111,14 @@ void rule_features(struct scene *s)
 	quote(s, f, s->look, ATTR_DRIVER);
 }
 
+void mend_remove(struct scene *s, struct vfiopm_finding *f, struct look *look)
+{
+	mend_command(s, f, ORDER_REMOVE, "echo 1 > /sys/bus/pci/devices/%s/remove",
+		     look->dev->name);
+	mend_command(s, f, ORDER_RESCAN, "echo 1 > /sys/bus/pci/rescan");
+	mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", s->look->dev->name);
+}
+
 void rule_status(struct scene *s)
 {
 	const char *status = look_text(s->look, ATTR_STATUS);
@@ -131,9 +152,7 @@ void rule_status(struct scene *s)
 	quote(s, f, s->look, ATTR_STATUS);
 	quote(s, f, s->look, ATTR_ENABLED);
 	/* The error and the count of disables live as long as the device in the kernel. */
-	mend_command(s, f, ORDER_BIND, "echo 1 > /sys/bus/pci/devices/%s/remove", name);
-	mend_command(s, f, ORDER_BIND, "echo 1 > /sys/bus/pci/rescan");
-	mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", name);
+	mend_remove(s, f, s->look);
 }
 
 void rule_sriov(struct scene *s)
@@ -143,6 +162,12 @@ void rule_sriov(struct scene *s)
 
 	if (vfs <= 0) {
 		passes(s, ROUTES_ALL, s->look, "has no virtual functions enabled");
+		return;
+	}
+	/* vfio_pci_core_sriov_configure() holds it awake; what another driver does is its own. */
+	if (!s->vfio) {
+		f = passes(s, ROUTES_ALL, s->look, "its driver decides what its VFs are to it");
+		quote(s, f, s->look, ATTR_NUMVFS);
 		return;
 	}
 	f = blocks(s, ROUTES_ALL, s->look, "%d virtual function%s of it %s enabled", vfs,
@@ -274,8 +299,9 @@ void rule_owner(struct scene *s)
 	if (!s->open || s->suspended || s->flags & VFIOPM_EXPLAIN_ENGAGED) {
 		int64_t enable;
 
-		if (!s->suspended && look_number(s->look, ATTR_ENABLE, &enable) < 0) {
-			unmeasured(s, ROUTES_ALL, s->look, ATTR_ENABLE, "whether it is open");
+		if (look_number(s->look, ATTR_ENABLE, &enable) < 0) {
+			unmeasured(s, s->suspended ? 0 : ROUTES_ALL, s->look, ATTR_ENABLE,
+				   "whether it is open");
 			return;
 		}
 		f = passes(s, ROUTES_ALL, s->look, s->open ? "its owner has entered low power" :
@@ -328,6 +354,10 @@ void rule_usage(struct scene *s)
 		f = blocks(s, ROUTES_ALL, s->look, "%" PRId64 " active device%s below it keep%s it "
 			   "awake", kids, kids > 1 ? "s" : "", kids > 1 ? "" : "s");
 		quote(s, f, s->look, ATTR_KIDS);
+		mend_advice(s, f, ORDER_LOOK,
+			    "let them sleep; which they are: "
+			    "grep . /sys/bus/pci/devices/%s/*/power/runtime_status",
+			    s->look->dev->name);
 	}
 	if (s->vfio || !s->usage_known)
 		return;
@@ -381,7 +411,6 @@ static bool stays_lost(struct scene *s)
  */
 void rule_lost(struct scene *s)
 {
-	const char *name = s->look->dev->name;
 	struct vfiopm_finding *f;
 
 	/* What was seen to come and go answers. */
@@ -395,9 +424,7 @@ void rule_lost(struct scene *s)
 	quote(s, f, s->look, ATTR_NODE_STATE);
 	for (size_t k = 0; k < s->n_ports; k++)
 		quote(s, f, s->ports[k], ATTR_STATE);
-	mend_command(s, f, ORDER_BIND, "echo 1 > /sys/bus/pci/devices/%s/remove", name);
-	mend_command(s, f, ORDER_BIND, "echo 1 > /sys/bus/pci/rescan");
-	mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", name);
+	mend_remove(s, f, s->look);
 }
 
 /*
@@ -434,8 +461,14 @@ void rule_pm_capability(struct scene *s)
 	if (!s->vfio || look_text(s->look, ATTR_PHYSFN))
 		return;
 	if (s->asleep || shows_capability(s, &by)) {
-		f = passes(s, ROUTE_NATIVE, s->look, "has a PM capability, or sleeps without one");
+		f = passes(s, ROUTE_NATIVE, s->look, "%s",
+			   s->asleep || by != ATTR_D3COLD ?
+				   "has a PM capability, or sleeps without one" :
+				   "likely has a PM capability: d3cold_allowed is 1 at first only "
+				   "with one");
 		quote(s, f, s->look, s->asleep ? ATTR_STATE : by);
+	} else if (s->suspended && s->state == VFIOPM_STATE_UNKNOWN) {
+		unmeasured(s, ROUTE_NATIVE, s->look, ATTR_STATE, "its power state");
 	} else if (s->suspended && s->state == VFIOPM_STATE_D0) {
 		f = blocks(s, ROUTE_NATIVE, s->look,
 			   "no PM capability: it is suspended and stays in D0");

@@ -133,6 +133,16 @@ void quote(struct scene *s, struct vfiopm_finding *f, struct look *look, enum at
 	quote_file(s, f, path, fact->value ? fact->value : reason_of(fact->err));
 }
 
+void quote_consumer(struct scene *s, struct vfiopm_finding *f, struct look *supplier,
+		    struct look *consumer)
+{
+	char name[sizeof("consumer:pci:") + VFIOPM_ADDR_LEN], path[SYSFS_PATH_MAX];
+
+	snprintf(name, sizeof(name), "consumer:pci:%s", consumer->dev->name);
+	device_path(supplier->dev, name, path, sizeof(path));
+	quote_file(s, f, path, "there");
+}
+
 void quote_fact(struct scene *s, struct vfiopm_finding *f, enum sysfact which)
 {
 	const struct fact *fact;
@@ -176,9 +186,18 @@ static struct vfiopm_mend *mend_add(struct scene *s, struct vfiopm_finding *f,
 	}
 	mend->kind = kind;
 	mend->order = order;
+	mend->needed = f->verdict == VFIOPM_VERDICT_BLOCKS;
 	f->mends = grown;
 	grown[f->n_mends++] = mend;
 	return mend;
+}
+
+static bool is_near(const struct scene *s, const struct look *look)
+{
+	for (size_t k = 0; k < s->n_ports; k++)
+		if (s->ports[k] == look)
+			return true;
+	return is_sibling(s, look);
 }
 
 void mend_knob(struct scene *s, struct vfiopm_finding *f, struct look *look, enum attr attr,
@@ -196,6 +215,7 @@ void mend_knob(struct scene *s, struct vfiopm_finding *f, struct look *look, enu
 		return;
 	device_path(look->dev, attr_file(attr), path, sizeof(path));
 	mend->wakes = attr_wakes(attr);
+	mend->near = is_near(s, look);
 	mend->path = copy(s, path);
 	mend->value = copy(s, value);
 	if (asprintf(&mend->text, "echo %s > /%s", value, path) < 0) {
@@ -253,9 +273,7 @@ int vfiopm_mend_apply(struct vfiopm_ctx *ctx, const struct vfiopm_mend *mend)
 	if (r < 0)
 		return r == -ENOENT ? -ENODEV : r;
 	n = sysfs_read(ctx, mend->path, shown, sizeof(shown));
-	if (n < 0)
-		return (int)n;
-	return strcmp(shown, mend->value) ? -EIO : 0;
+	return n < 0 || strcmp(shown, mend->value) ? -EIO : 0;
 }
 
 enum vfiopm_mend_kind vfiopm_mend_get_kind(const struct vfiopm_mend *mend)
@@ -276,6 +294,16 @@ const char *vfiopm_mend_get_undo(const struct vfiopm_mend *mend)
 bool vfiopm_mend_wakes(const struct vfiopm_mend *mend)
 {
 	return mend->wakes;
+}
+
+bool vfiopm_mend_is_needed(const struct vfiopm_mend *mend)
+{
+	return mend->needed;
+}
+
+bool vfiopm_mend_is_near(const struct vfiopm_mend *mend)
+{
+	return mend->near;
 }
 
 /* ---- getters ---- */

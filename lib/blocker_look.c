@@ -307,6 +307,10 @@ void look_again(struct look *look)
 	look_forget(look, ATTR_KIDS);
 	look_forget(look, ATTR_NODE_STATE);
 	look_forget(look, ATTR_NODE_REAL);
+	for (size_t i = 0; i < look->n_consumers; i++) {
+		look_forget(look->consumers[i], ATTR_STATUS);
+		look_forget(look->consumers[i], ATTR_USAGE);
+	}
 }
 
 void look_pause(long ms)

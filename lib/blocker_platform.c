@@ -161,11 +161,17 @@ void rule_power_resource(struct scene *s)
 
 static void judge_eject(struct scene *s, struct look *look, unsigned int route)
 {
+	const struct fact *eject;
 	struct vfiopm_finding *f;
 
-	if (!look_has_resources(look))
+	if (!wants_routes(s, route) || !look_has_resources(look))
 		return;
-	if (!look_text(look, ATTR_NODE_EJECT)) {
+	eject = look_fact(look, ATTR_NODE_EJECT);
+	if (eject->err && eject->err != -ENOENT) {
+		unmeasured(s, route, look, ATTR_NODE_EJECT, "whether its ACPI node has _EJ0");
+		return;
+	}
+	if (!eject->value) {
 		f = passes(s, route, look, "its ACPI node has no _EJ0");
 		quote(s, f, look, ATTR_NODE_EJECT);
 		return;
@@ -192,42 +198,84 @@ struct resource_walk {
 	struct look *look;
 	unsigned int route;
 	unsigned int users;
+	struct look *own_way;	/* one on the way to the root that uses the resource, too */
 };
+
+/* The device on the way from the judged one to the root whose ACPI node this is. */
+static struct look *on_the_way(struct scene *s, const char *node)
+{
+	if (look_is(s->look, ATTR_NODE, node))
+		return s->look;
+	for (size_t k = 0; k < s->n_ports; k++)
+		if (look_is(s->ports[k], ATTR_NODE, node))
+			return s->ports[k];
+	return NULL;
+}
+
+/* One that sleeps, and in a state that needs the power. */
+static void mend_deeper(struct scene *s, struct vfiopm_finding *f, struct look *other)
+{
+	if (look_is(other, ATTR_D3COLD, "0"))
+		mend_knob(s, f, other, ATTR_D3COLD, "1");
+	else
+		mend_command(s, f, ORDER_LOOK, "vfio-pm explain --state=D3cold %s",
+			     other->dev->name);
+}
 
 /* Name the PCI device of an ACPI node, when it is one, and what would let it sleep. */
 static void accuse_user(struct resource_walk *walk, const char *resource,
-			const struct power_user *user)
+			struct power_user *user)
 {
+	const char *name = user->physical ? user->physical : user->path ? user->path : user->node;
+	struct look *other = NULL, *culprit = NULL;
 	struct scene *s = walk->s;
 	struct vfiopm_finding *f;
 	struct vfiopm_addr addr;
-	struct look *other;
 	char file[128];
-	int r;
 
-	walk->users++;
-	f = blocks(s, walk->route, walk->look,
-		   "its power resource %s is shared with %s, which keeps it on", resource,
-		   user->physical ? user->physical : user->path ? user->path : user->node);
+	if (user->physical && vfiopm_addr_parse(user->physical, &addr) == 0 &&
+	    survey_look(s->survey, &addr, &other) == -ENOMEM)
+		s->err = -ENOMEM;
 	snprintf(file, sizeof(file), "sys/bus/acpi/devices/%.40s/power_resources_D0/%.40s",
 		 user->node, resource);
+	walk->users++;
+	if (user->err) {
+		f = untold(s, walk->route, walk->look, reason_of(user->err),
+			   "whether %s keeps its power resource %s on could not be measured", name,
+			   resource);
+		quote_file(s, f, file, "there");
+		return;
+	}
+	if (other)
+		culprit = look_culprit(s, other);
+	if (other && !culprit && look_is_awake(other) && !look_is(other, ATTR_D3COLD, "0")) {
+		s->passing = other;
+		f = passes(s, walk->route, walk->look,
+			   "its power resource %s is shared with %s, which is awake for a moment",
+			   resource, name);
+	} else {
+		f = blocks(s, walk->route, walk->look,
+			   "its power resource %s is shared with %s, which keeps it on", resource,
+			   name);
+	}
 	quote_file(s, f, file, user->path ? user->path : "there");
 	quote(s, f, walk->look, ATTR_NODE_REAL);
-	if (!user->physical || vfiopm_addr_parse(user->physical, &addr) < 0) {
+	if (!other) {
 		mend_advice(s, f, ORDER_LOOK, "let %s sleep",
 			    user->path ? user->path : user->node);
 		return;
 	}
-	r = survey_look(s->survey, &addr, &other);
-	if (r == -ENOMEM)
-		s->err = r;
-	if (r < 0)
-		return;
 	quote(s, f, other, ATTR_STATUS);
+	if (look_is(other, ATTR_STATUS, "suspended")) {
+		mend_deeper(s, f, other);
+		return;
+	}
 	if (look_is(other, ATTR_D3COLD, "0"))
 		mend_knob(s, f, other, ATTR_D3COLD, "1");
-	if (!look_is(other, ATTR_STATUS, "suspended"))
+	if (culprit || !look_is_awake(other))
 		mend_awake(s, f, other);
+	if (f && f->verdict == VFIOPM_VERDICT_BLOCKS && !f->curable)
+		mend_command(s, f, ORDER_LOOK, "vfio-pm explain %s", other->dev->name);
 }
 
 static int take_resource(const char *name, void *data)
@@ -236,13 +284,53 @@ static int take_resource(const char *name, void *data)
 	struct vfiopm_survey *survey = walk->s->survey;
 	const char *own = look_text(walk->look, ATTR_NODE);
 
-	for (size_t i = 0; i < survey->n_users; i++) {
-		const struct power_user *user = &survey->users[i];
+	for (size_t i = survey_first_user(survey, name); i < survey->n_users; i++) {
+		struct power_user *user = &survey->users[i];
 
-		if (!strcmp(user->resource, name) && (!own || strcmp(user->node, own)))
-			accuse_user(walk, name, user);
+		if (strcmp(user->resource, name))
+			break;
+		if (own && !strcmp(user->node, own))
+			continue;
+		/* What is on the way sleeps with the device, or is told by its own rules. */
+		if (on_the_way(walk->s, user->node)) {
+			walk->own_way = on_the_way(walk->s, user->node);
+			continue;
+		}
+		survey_name_user(survey, user);
+		accuse_user(walk, name, user);
 	}
 	return walk->s->err;
+}
+
+/* Switched off by the kernel, and the power is on: nobody but who is on the way can be seen. */
+static void judge_kept(struct resource_walk *walk)
+{
+	struct look *look = walk->look, *other = walk->own_way;
+	struct scene *s = walk->s;
+	struct vfiopm_finding *f;
+
+	if (other) {
+		f = blocks(s, walk->route, look,
+			   "the kernel has switched its power resource off, and %s, which shares "
+			   "it, keeps it on", other->dev->name);
+		quote(s, f, other, ATTR_STATUS);
+		if (other == s->look)
+			mend_advice(s, f, ORDER_LOOK,
+				    "it has to go to D3cold by its own power resources");
+		else if (look_is(other, ATTR_STATUS, "suspended"))
+			mend_deeper(s, f, other);
+		else
+			mend_awake(s, f, other);
+		if (f && other != s->look && !f->curable)
+			mend_command(s, f, ORDER_LOOK, "vfio-pm monitor %s", other->dev->name);
+	} else {
+		f = blocks(s, walk->route, look,
+			   "the kernel has switched its power resource off, and the power is still "
+			   "on: an unseen user keeps it on");
+		mend_advice(s, f, ORDER_LOOK, "none is known: the firmware decides");
+	}
+	quote(s, f, look, ATTR_NODE_STATE);
+	quote(s, f, look, ATTR_NODE_REAL);
 }
 
 static void judge_resources(struct scene *s, struct look *look, unsigned int route)
@@ -251,8 +339,9 @@ static void judge_resources(struct scene *s, struct look *look, unsigned int rou
 	const char *real = look_text(look, ATTR_NODE_REAL);
 	char path[SYSFS_PATH_MAX];
 	struct vfiopm_finding *f;
+	int r;
 
-	if (!look_has_resources(look) || s->err)
+	if (!wants_routes(s, route) || !look_has_resources(look) || s->err)
 		return;
 	/* What is really off is off. */
 	if (real && !strcmp(real, "D3cold")) {
@@ -260,25 +349,67 @@ static void judge_resources(struct scene *s, struct look *look, unsigned int rou
 		quote(s, f, look, ATTR_NODE_REAL);
 		return;
 	}
-	if (survey_users(s->survey) < 0) {
-		s->err = -ENOMEM;
+	r = survey_users(s->survey);
+	if (r == -ENOMEM) {
+		s->err = r;
+		return;
+	}
+	if (r < 0) {
+		f = untold(s, route, look, reason_of(r),
+			   "whether another device uses its power resource could not be measured");
+		quote_file(s, f, "sys/bus/acpi/devices", reason_of(r));
 		return;
 	}
 	device_path(look->dev, attr_file(ATTR_NODE_D3HOT), path, sizeof(path));
-	sysfs_foreach(s->survey->ctx, path, take_resource, &walk);
-	if (walk.users)
-		return;
-	if (look_is(look, ATTR_NODE_STATE, "D3cold") && real) {
-		f = blocks(s, route, look,
-			   "the kernel has switched its power resource off, and the power is still "
-			   "on: an unseen user keeps it on");
-		quote(s, f, look, ATTR_NODE_STATE);
+	r = sysfs_foreach(s->survey->ctx, path, take_resource, &walk);
+	if (r < 0 && r != -ENOENT && r != -ENOMEM)
+		unmeasured(s, route, look, ATTR_NODE_D3HOT, "which its power resources are");
+	/* The file always stands beside the resources (drivers/acpi/device_sysfs.c). */
+	if (!walk.users && look_is(look, ATTR_STATE, "D3cold") &&
+	    (!real || !look_text(look, ATTR_NODE_STATE)))
+		unmeasured(s, route, look, real ? ATTR_NODE_STATE : ATTR_NODE_REAL,
+			   "whether its power is off");
+	else if (!walk.users && look_is(look, ATTR_NODE_STATE, "D3cold"))
+		judge_kept(&walk);
+	else if (!walk.users) {
+		f = passes(s, route, look, "no other device that is awake uses its power resource");
 		quote(s, f, look, ATTR_NODE_REAL);
-		mend_advice(s, f, ORDER_LOOK, "none is known: the firmware decides");
-		return;
 	}
-	f = passes(s, route, look, "no other device that is awake uses its power resource");
-	quote(s, f, look, ATTR_NODE_REAL);
+}
+
+/* false: what it shows is no reason to doubt the D3cold of the device. */
+static bool tells_power(struct look *look, enum power *ret)
+{
+	const char *real = look_text(look, ATTR_NODE_REAL);
+	const char *state = look_text(look, ATTR_NODE_STATE);
+
+	if (!look_has_resources(look) || !look_is(look, ATTR_STATE, "D3cold"))
+		return false;
+	if (real && !strcmp(real, "D3cold"))
+		*ret = POWER_OFF;
+	else
+		*ret = real && state ? POWER_KEPT : POWER_UNTOLD;
+	return *ret != POWER_KEPT || !strcmp(state, "D3cold");
+}
+
+enum power scene_power(struct scene *s)
+{
+	enum power best = POWER_OFF, power;
+
+	if (tells_power(s->look, &power)) {
+		if (power == POWER_OFF)
+			return POWER_OFF;
+		best = power;
+	}
+	for (size_t k = 0; k < s->n_ports; k++) {
+		if (!tells_power(s->ports[k], &power))
+			continue;
+		if (power == POWER_OFF)
+			return POWER_OFF;
+		if (best != POWER_UNTOLD)
+			best = power;
+	}
+	return best;
 }
 
 void rule_shared_resource(struct scene *s)
@@ -297,17 +428,18 @@ static void judge_choice(struct scene *s, struct look *look, unsigned int routes
 {
 	struct vfiopm_finding *f;
 
-	if (!look_is(look, ATTR_STATUS, "suspended") || !look_has_resources(look) ||
+	if (!wants_routes(s, routes) || !look_is(look, ATTR_STATUS, "suspended") ||
+	    !look_has_resources(look) ||
 	    !look_is(look, ATTR_STATE, "D3hot") || look_text(look, ATTR_NODE_EJECT) ||
 	    !look_is(look, ATTR_D3COLD, "1") || look_is(look, ATTR_NODE_STATE, "D3cold"))
 		return;
 	f = blocks(s, routes, look,
-		   "the kernel chose D3hot for it: the firmware allows no deeper state that can "
-		   "wake the system (_S0W)");
+		   "the kernel chose D3hot for it, for a reason that can't be seen; likely the "
+		   "firmware allows no deeper state that can wake the system (_S0W)");
 	quote(s, f, look, ATTR_STATE);
 	quote(s, f, look, ATTR_NODE_STATE);
 	quote(s, f, look, ATTR_D3COLD);
-	mend_advice(s, f, ORDER_LOOK, "none in the system: _S0W is the firmware's");
+	mend_advice(s, f, ORDER_LOOK, "none is known in the system: _S0W is the firmware's");
 }
 
 void rule_acpi_choice(struct scene *s)

@@ -48,8 +48,26 @@ static void block_group(struct scene *s, unsigned int routes, const struct vfiop
 			continue;
 		snprintf(file, sizeof(file), "sys/bus/pci/devices/%s/driver", member->name);
 		quote_file(s, f, file, member->driver);
-		mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", member->name);
+		/* vfio-pci takes no bridge (drivers/vfio/pci/vfio_pci_core.c). */
+		if (vfiopm_device_is_bridge(member))
+			mend_command(s, f, ORDER_BIND,
+				     "echo %s > /sys/bus/pci/devices/%s/driver/unbind",
+				     member->name, member->name);
+		else
+			mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", member->name);
 	}
+}
+
+static void untold_group(struct scene *s, unsigned int routes, const char *reason)
+{
+	struct vfiopm_finding *f;
+	char file[64];
+
+	f = untold(s, routes, s->look, reason,
+		   "who else is in its IOMMU group %d could not be measured",
+		   s->look->dev->group);
+	snprintf(file, sizeof(file), "sys/kernel/iommu_groups/%d/devices", s->look->dev->group);
+	quote_file(s, f, file, reason);
 }
 
 /* A VFIO group is opened only when every member may be in it. */
@@ -71,8 +89,10 @@ void rule_group(struct scene *s)
 		vfiopm_list_new_group(s->look->dev->ctx, s->look->dev->group, &members);
 	if (r == -ENOMEM)
 		s->err = r;
-	else if (r < 0)
+	else if (s->look->dev->group < 0)
 		passes(s, 0, s->look, "is in no IOMMU group");
+	else if (r < 0)
+		untold_group(s, routes, reason_of(r));
 	if (r < 0)
 		return;
 	if (name_members(s, members, true, names, sizeof(names)))
@@ -85,70 +105,31 @@ void rule_group(struct scene *s)
 	vfiopm_list_free(members);
 }
 
-void mend_awake(struct scene *s, struct vfiopm_finding *f, struct look *look)
+/* It is awake: for a moment, or kept so, by itself or by what is below it. */
+static void judge_awake(struct scene *s, struct look *child, size_t k, const char *what)
 {
-	const char *name = look->dev->name;
-	bool on = look_is(look, ATTR_CONTROL, "on");
-	int64_t pins = 0, enable = 0;
-	bool pins_known = look_pins(look, &pins) == 0;
+	struct look *culprit = look_culprit(s, child);
+	unsigned int routes = ROUTES_PORTS(k);
+	const char *name = s->ports[k]->dev->name;
+	struct vfiopm_finding *f;
+	char text[160];
 
-	if (vfiopm_device_is_bridge(look->dev)) {
-		if (on)
-			mend_knob(s, f, look, ATTR_CONTROL, "auto");
-		else
-			mend_command(s, f, ORDER_LOOK, "vfio-pm explain %s", name);
-		return;
+	describe_awake(culprit ? culprit : child, text, sizeof(text));
+	if (!culprit) {
+		s->passing = child;
+		f = passes(s, routes, child, "%s is awake for a moment (%s)", what, text);
+	} else if (culprit == child) {
+		f = blocks(s, routes, child, "%s is awake (%s), which keeps %s awake", what, text,
+			   name);
+	} else {
+		f = blocks(s, routes, child,
+			   "%s is kept awake by %s (%s) below it, which keeps %s awake", what,
+			   culprit->dev->name, text, name);
+		quote(s, f, child, ATTR_STATUS);
 	}
-	if (!look_is_vfio(look) && look_text(look, ATTR_DRIVER) && (pins > 0 || !on)) {
-		/* Its driver takes no part in runtime PM, or is at work. */
-		mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", name);
-		return;
-	}
-	if (on)
-		mend_knob(s, f, look, ATTR_CONTROL, "auto");
-	if (!look_is_vfio(look))
-		return;
-	if (look_text(look, ATTR_NUMVFS))
-		mend_command(s, f, ORDER_DEVICE, "echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs",
-			     name);
-	look_number(look, ATTR_ENABLE, &enable);
-	if (pins <= 0 && (pins_known || on))
-		return;
-	if (enable > 0)
-		mend_open(s, f, look);
-	else
-		mend_command(s, f, ORDER_ENTER, "vfio-pm enter %s", name);
-}
-
-/* May a device sleep at all, once nobody uses it just now? "" where that can't be told. */
-static const char *may_sleep(struct look *look)
-{
-	int64_t pins;
-
-	if (look_is(look, ATTR_CONTROL, "on"))
-		return ": may not sleep";
-	if (!look_is(look, ATTR_CONTROL, "auto") || look_pins(look, &pins) < 0)
-		return "";
-	return pins > 0 ? ": may not sleep" : ": may sleep";
-}
-
-/* "driver e1000e, control auto, usage 1: may not sleep" */
-static void describe(struct look *look, char *buf, size_t size)
-{
-	const char *driver = look_text(look, ATTR_DRIVER);
-	const char *control = look_text(look, ATTR_CONTROL);
-	const char *usage = look_text(look, ATTR_USAGE);
-
-	snprintf(buf, size, "driver %s, control %s, usage %s%s", driver ? driver : "none",
-		 control ? control : "unknown", usage ? usage : "unknown", may_sleep(look));
-}
-
-static void quote_awake(struct scene *s, struct vfiopm_finding *f, struct look *look)
-{
-	quote(s, f, look, ATTR_STATUS);
-	quote(s, f, look, ATTR_DRIVER);
-	quote(s, f, look, ATTR_CONTROL);
-	quote(s, f, look, ATTR_USAGE);
+	quote_awake(s, f, culprit ? culprit : child);
+	if (culprit)
+		mend_awake(s, f, child);
 }
 
 /* Judge a device below port @k that isn't on the way from the device to the root. */
@@ -157,7 +138,6 @@ static void judge_child(struct scene *s, struct look *child, size_t k, const cha
 	unsigned int routes = ROUTES_PORTS(k);
 	const struct look *port = s->ports[k];
 	struct vfiopm_finding *f;
-	char text[128];
 	int64_t kids;
 
 	if (look_is(child, ATTR_STATUS, "suspended")) {
@@ -165,13 +145,8 @@ static void judge_child(struct scene *s, struct look *child, size_t k, const cha
 		quote(s, f, child, ATTR_STATUS);
 		return;
 	}
-	if (look_is(child, ATTR_STATUS, "active") || look_is(child, ATTR_STATUS, "resuming") ||
-	    look_is(child, ATTR_STATUS, "suspending")) {
-		describe(child, text, sizeof(text));
-		f = blocks(s, routes, child, "%s is awake (%s), which keeps %s awake", what, text,
-			   port->dev->name);
-		quote_awake(s, f, child);
-		mend_awake(s, f, child);
+	if (look_is_awake(child)) {
+		judge_awake(s, child, k, what);
 		return;
 	}
 	/*
@@ -196,7 +171,7 @@ static void judge_child(struct scene *s, struct look *child, size_t k, const cha
 	unmeasured(s, routes, child, ATTR_STATUS, "its runtime PM status");
 }
 
-static bool is_sibling(const struct scene *s, const struct look *look)
+bool is_sibling(const struct scene *s, const struct look *look)
 {
 	const struct vfiopm_addr *a = &look->dev->addr, *b = &s->look->dev->addr;
 
@@ -209,11 +184,15 @@ static bool port_sleeps(struct scene *s, size_t k)
 	return look_is(s->ports[k], ATTR_STATUS, "suspended");
 }
 
-/* Hundreds of devices may be below a port: not for nothing when only the answer counts. */
-static bool wants_ports(const struct scene *s)
+bool wants_routes(const struct scene *s, unsigned int routes)
 {
-	return s->n_ports &&
-	       (s->routes & ROUTES_PORTS(0) || !(s->flags & VFIOPM_EXPLAIN_BRIEF));
+	return s->routes & routes || !(s->flags & VFIOPM_EXPLAIN_BRIEF);
+}
+
+/* Hundreds of devices may be below a port: not for nothing when only the answer counts. */
+bool wants_ports(const struct scene *s)
+{
+	return s->n_ports && wants_routes(s, ROUTES_PORTS(0));
 }
 
 static bool list_children(struct scene *s, size_t k)
@@ -254,8 +233,12 @@ void rule_bridge_child(struct scene *s)
 		if (!list_children(s, k))
 			return;
 		if (port->children_err) {
-			untold(s, ROUTES_PORTS(k), port, reason_of(port->children_err),
-			       "what else is below it could not be measured");
+			char path[SYSFS_PATH_MAX];
+
+			f = untold(s, ROUTES_PORTS(k), port, reason_of(port->children_err),
+				   "what else is below it could not be measured");
+			device_path(port->dev, "", path, sizeof(path));
+			quote_file(s, f, path, reason_of(port->children_err));
 			continue;
 		}
 		snprintf(what, sizeof(what), "this device below %s", port->dev->name);
@@ -273,12 +256,19 @@ void rule_bridge_child(struct scene *s)
 
 typedef void (*judge_fn)(struct scene *s, struct look *child, size_t k);
 
+/* No attribute, or an empty one: it can't wake the system (drivers/base/power/sysfs.c). */
+static bool can_say_nothing(const struct fact *fact, enum attr attr)
+{
+	return fact->err == -ENOENT || (attr == ATTR_WAKEUP && fact->err == -ENODATA);
+}
+
 /*
  * A port asks every device below it, asleep or not (pci_bridge_d3_update()):
  * judge those beside the way whose @attr has @value, below ports that don't
- * sleep.
+ * sleep; @other is the value that lets them.
  */
-static void judge_beside(struct scene *s, enum attr attr, const char *value, judge_fn judge)
+static void judge_beside(struct scene *s, enum attr attr, const char *value, const char *other,
+			 judge_fn judge)
 {
 	if (!wants_ports(s))
 		return;
@@ -290,9 +280,13 @@ static void judge_beside(struct scene *s, enum attr attr, const char *value, jud
 		for (size_t i = 0; i < port->n_children; i++) {
 			struct look *child = port->children[i];
 
-			if (child != s->look && (k == 0 || child != s->ports[k - 1]) &&
-			    look_is(child, attr, value))
+			if (child == s->look || (k > 0 && child == s->ports[k - 1]))
+				continue;
+			if (look_is(child, attr, value))
 				judge(s, child, k);
+			else if (!look_is(child, attr, other) &&
+				 !can_say_nothing(look_fact(child, attr), attr))
+				unmeasured(s, ROUTES_PORTS(k), child, attr, attr_file(attr));
 		}
 	}
 }
@@ -309,7 +303,7 @@ static void judge_d3cold(struct scene *s, struct look *child, size_t k)
 
 void rule_sibling_d3cold(struct scene *s)
 {
-	judge_beside(s, ATTR_D3COLD, "0", judge_d3cold);
+	judge_beside(s, ATTR_D3COLD, "0", "1", judge_d3cold);
 }
 
 /*
@@ -319,12 +313,11 @@ void rule_sibling_d3cold(struct scene *s)
 static bool port_stays_awake(struct scene *s, size_t k)
 {
 	struct look *port = s->ports[k];
-	int64_t kids, pins;
+	int64_t kids;
 
-	if (!s->suspended || !look_is(port, ATTR_STATUS, "active") ||
-	    !look_is(port, ATTR_CONTROL, "auto") || look_fact(port, ATTR_DELAY)->err == -EIO ||
-	    look_number(port, ATTR_KIDS, &kids) < 0 || kids || look_pins(port, &pins) < 0 ||
-	    pins > 0 || survey_children(s->survey, port) < 0)
+	if (!s->suspended || !look_is(port, ATTR_STATUS, "active") || !look_may_sleep(port) ||
+	    look_fact(port, ATTR_DELAY)->err == -EIO || look_number(port, ATTR_KIDS, &kids) < 0 ||
+	    kids || survey_children(s->survey, port) < 0)
 		return false;
 	for (size_t i = 0; i < port->n_children; i++)
 		if (!look_is(port->children[i], ATTR_D3COLD, "1"))
@@ -368,6 +361,13 @@ void rule_wakeup(struct scene *s)
 		judge_wakeup(s, s->look, 0);
 		return;
 	}
+	if (s->n_ports && !port_sleeps(s, 0) && !look_is(s->look, ATTR_WAKEUP, "enabled") &&
+	    !look_is(s->look, ATTR_WAKEUP, "disabled") &&
+	    !can_say_nothing(look_fact(s->look, ATTR_WAKEUP), ATTR_WAKEUP)) {
+		unmeasured(s, ROUTES_PORTS(0), s->look, ATTR_WAKEUP,
+			   "whether it is to wake the system");
+		return;
+	}
 	f = passes(s, ROUTES_PORTS(0), s->look, "%s",
 		   look_is(s->look, ATTR_WAKEUP, "enabled") ? "its wakeup is in no port's way" :
 							      "isn't to wake the system");
@@ -376,16 +376,7 @@ void rule_wakeup(struct scene *s)
 
 void rule_sibling_wakeup(struct scene *s)
 {
-	judge_beside(s, ATTR_WAKEUP, "enabled", judge_wakeup);
-}
-
-static bool is_blocked(const struct vfiopm_explanation *e, unsigned int routes)
-{
-	for (size_t i = 0; i < e->n_findings; i++)
-		if (e->findings[i]->routes & routes &&
-		    e->findings[i]->verdict == VFIOPM_VERDICT_BLOCKS)
-			return true;
-	return false;
+	judge_beside(s, ATTR_WAKEUP, "enabled", "disabled", judge_wakeup);
 }
 
 /* What no rule explains isn't passed over: the port was given the time to sleep. */

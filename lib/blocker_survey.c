@@ -146,6 +146,7 @@ int survey_look_device(struct vfiopm_survey *survey, struct vfiopm_device *dev, 
 			return -ENOMEM;
 		look->dir = -1;
 		look->dev = vfiopm_device_ref(dev);
+		look->survey = survey;
 		*slot = look;
 		survey->count++;
 	}
@@ -273,11 +274,52 @@ int survey_children(struct vfiopm_survey *survey, struct look *look)
 	return 0;
 }
 
+/* "consumer:pci:0000:01:00.1": a device link (drivers/base/core.c, devlink_add_symlinks()). */
+static int take_consumer(const char *name, void *data)
+{
+	struct look *look = data, *consumer;
+	char path[SYSFS_PATH_MAX], *runtime_pm = NULL;
+	struct vfiopm_addr addr;
+	int r;
+
+	if (strncmp(name, "consumer:pci:", 13) || vfiopm_addr_parse(name + 13, &addr) < 0)
+		return 0;
+	device_path(look->dev, name, path, sizeof(path) - sizeof("/runtime_pm"));
+	strcat(path, "/runtime_pm");
+	r = fact_read_text(look->dev->ctx, path, 8, &runtime_pm);
+	/* One that takes no part in runtime PM orders system sleep only. */
+	if (r == 0 && !strcmp(runtime_pm, "0"))
+		r = 1;
+	free(runtime_pm);
+	if (r == 1)
+		return 0;
+	r = survey_look(look->survey, &addr, &consumer);
+	if (r == 0)
+		r = append(&look->consumers, &look->n_consumers, consumer);
+	return r == -ENOMEM ? r : 0;
+}
+
+int look_consumers(struct look *look)
+{
+	char path[SYSFS_PATH_MAX];
+	int r;
+
+	if (look->have_consumers)
+		return 0;
+	look->have_consumers = true;
+	device_path(look->dev, "", path, sizeof(path));
+	r = sysfs_foreach(look->dev->ctx, path, take_consumer, look);
+	if (look->n_consumers)
+		qsort(look->consumers, look->n_consumers, sizeof(look->consumers[0]), by_address);
+	return r;
+}
+
 /* ---- who uses which ACPI power resource ---- */
 
 struct user_walk {
 	struct vfiopm_survey *survey;
 	const char *node;
+	int err;		/* why the node's state can't be read */
 };
 
 static int take_user(const char *resource, void *data)
@@ -285,61 +327,108 @@ static int take_user(const char *resource, void *data)
 	struct user_walk *walk = data;
 	struct vfiopm_survey *survey = walk->survey;
 	struct power_user *grown, *user;
-	char path[SYSFS_PATH_MAX];
 
 	if (strncmp(resource, "LNXPOWER", 8))
 		return 0;
-	grown = reallocarray(survey->users, survey->n_users + 1, sizeof(*grown));
+	/* Powers of two from 64 on. */
+	grown = survey->users;
+	if (survey->n_users >= 64 ? !(survey->n_users & (survey->n_users - 1)) : !survey->n_users)
+		grown = reallocarray(survey->users, survey->n_users ? survey->n_users * 2 : 64,
+				     sizeof(*grown));
 	if (!grown)
 		return -ENOMEM;
 	survey->users = grown;
 	user = &grown[survey->n_users++];
-	*user = (struct power_user){ 0 };
+	*user = (struct power_user){ .err = walk->err };
 	user->resource = strdup(resource);
 	user->node = strdup(walk->node);
-	if (!user->resource || !user->node)
-		return -ENOMEM;
-	snprintf(path, sizeof(path), "sys/bus/acpi/devices/%s/path", walk->node);
-	fact_read_text(survey->ctx, path, 255, &user->path);
-	snprintf(path, sizeof(path), "sys/bus/acpi/devices/%s/physical_node", walk->node);
-	fact_read_link(survey->ctx, path, &user->physical);
-	return 0;
+	return user->resource && user->node ? 0 : -ENOMEM;
 }
 
 /* The resources that a node uses are those of the state that it is in. */
+static int take_users_of(struct user_walk *walk, int dir)
+{
+	struct vfiopm_ctx *ctx = walk->survey->ctx;
+	char state[17], list[40];
+	ssize_t n;
+
+	if (!sysfs_exists_at(dir, "power_resources_D0"))
+		return 0;
+	n = sysfs_read_at(ctx, dir, "power_state", state, sizeof(state));
+	/* A node that has no states, or has gone. */
+	if (n == -ENOENT)
+		return 0;
+	walk->err = n < 0 ? (int)n : n == 0 ? -ENODATA : 0;
+	if (!walk->err && !strcmp(state, "D3cold"))
+		return 0;
+	snprintf(list, sizeof(list), "power_resources_%.8s", walk->err ? "D0" : state);
+	return sysfs_foreach_at(ctx, dir, list, take_user, walk);
+}
+
 static int take_node(const char *name, void *data)
 {
 	struct user_walk walk = { .survey = data, .node = name };
-	char path[SYSFS_PATH_MAX], *state = NULL;
-	int r;
+	char path[SYSFS_PATH_MAX];
+	int dir, r;
 
-	if (snprintf(path, sizeof(path), "sys/bus/acpi/devices/%s/power_resources_D0", name) >=
-	    (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "sys/bus/acpi/devices/%s", name) >= (int)sizeof(path))
 		return 0;
-	r = sysfs_path(walk.survey->ctx, path);
-	if (r < 0)
+	dir = sysfs_dir(walk.survey->ctx, path);
+	if (dir < 0)
 		return 0;
-	close(r);
-	snprintf(path, sizeof(path), "sys/bus/acpi/devices/%s/power_state", name);
-	if (fact_read_text(walk.survey->ctx, path, 16, &state) < 0)
-		return 0;
-	r = 0;
-	if (strcmp(state, "D3cold")) {
-		snprintf(path, sizeof(path), "sys/bus/acpi/devices/%s/power_resources_%.8s", name,
-			 state);
-		r = sysfs_foreach(walk.survey->ctx, path, take_user, &walk);
-	}
-	free(state);
+	r = take_users_of(&walk, dir);
+	close(dir);
 	return r == -ENOMEM ? r : 0;
+}
+
+void survey_name_user(struct vfiopm_survey *survey, struct power_user *user)
+{
+	char path[SYSFS_PATH_MAX];
+
+	if (user->named)
+		return;
+	user->named = true;
+	snprintf(path, sizeof(path), "sys/bus/acpi/devices/%s/path", user->node);
+	fact_read_text(survey->ctx, path, 255, &user->path);
+	snprintf(path, sizeof(path), "sys/bus/acpi/devices/%s/physical_node", user->node);
+	fact_read_link(survey->ctx, path, &user->physical);
+}
+
+static int by_resource(const void *a, const void *b)
+{
+	const struct power_user *x = a, *y = b;
+	int r = strcmp(x->resource, y->resource);
+
+	return r ? r : strcmp(x->node, y->node);
 }
 
 int survey_users(struct vfiopm_survey *survey)
 {
+	int r;
+
 	if (survey->have_users)
-		return 0;
+		return survey->users_err;
 	survey->have_users = true;
-	return sysfs_foreach(survey->ctx, "sys/bus/acpi/devices", take_node, survey) == -ENOMEM ?
-		-ENOMEM : 0;
+	r = sysfs_foreach(survey->ctx, "sys/bus/acpi/devices", take_node, survey);
+	survey->users_err = r == -ENOENT ? 0 : r;
+	if (survey->n_users && r != -ENOMEM)
+		qsort(survey->users, survey->n_users, sizeof(survey->users[0]), by_resource);
+	return survey->users_err;
+}
+
+size_t survey_first_user(const struct vfiopm_survey *survey, const char *resource)
+{
+	size_t low = 0, high = survey->n_users;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(survey->users[middle].resource, resource) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 /* The processes are looked through once, when the first device is found open. */
@@ -383,6 +472,7 @@ static void look_free(struct look *look)
 		free(look->facts[i].value);
 	free(look->ports);
 	free(look->children);
+	free(look->consumers);
 	vfiopm_device_unref(look->dev);
 	free(look);
 }

@@ -12,6 +12,9 @@
 /* Finer than the 13 ms that a wake takes, and cheap: one file a look. */
 #define STEP_MS 5
 
+/* The kernel's timer and the suspend itself come on top of the delay. */
+#define DELAY_SLACK_MS 100
+
 static int64_t now_ms(void)
 {
 	struct timespec t;
@@ -104,6 +107,7 @@ void rule_busy(struct scene *s)
 	const struct watch *watch = &s->watch;
 	struct vfiopm_finding *f;
 	char value[64], file[SYSFS_PATH_MAX];
+	int64_t delay;
 
 	if (!watch->done)
 		return;
@@ -123,6 +127,18 @@ void rule_busy(struct scene *s)
 	if (watch->changes < 2 && !(s->active && s->vfio && s->usage_known && s->pins <= 0 &&
 				    look_is(s->look, ATTR_CONTROL, "auto")))
 		return;
+	/* One use of it, before the watch began, is enough to keep it awake for so long. */
+	if (watch->changes < 2 && look_number(s->look, ATTR_DELAY, &delay) == 0 &&
+	    watch->ms <= delay + DELAY_SLACK_MS) {
+		f = untold(s, ROUTES_ALL, s->look,
+			   "it was watched for less than its autosuspend delay",
+			   "whether somebody keeps it busy could not be measured");
+		quote_file(s, f, file, value);
+		quote(s, f, s->look, ATTR_DELAY);
+		mend_command(s, f, ORDER_LOOK, "vfio-pm explain --watch=%" PRId64 "ms %s",
+			     delay * 2 + 1000, s->look->dev->name);
+		return;
+	}
 	s->busy = true;
 	f = blocks(s, ROUTES_ALL, s->look,
 		   "is kept busy: asleep for %" PRId64 " %% of %" PRId64 " ms, the status changed "

@@ -1566,7 +1566,8 @@ size_t vfiopm_explanation_count_blockers(const struct vfiopm_explanation *e);
 /**
  * vfiopm_explanation_get_mend - mend number @i of all that matter
  *
- * In the order in which to apply them, each once.
+ * In the order in which to apply them, each once; those that may be needed
+ * only (vfiopm_mend_is_needed()) stand last.
  * Return: the explanation's, NULL past the end. Since: 0.1
  */
 const struct vfiopm_mend *vfiopm_explanation_get_mend(const struct vfiopm_explanation *e,
@@ -1615,12 +1616,25 @@ const char *vfiopm_mend_get_undo(const struct vfiopm_mend *mend);
 /** vfiopm_mend_wakes - does it resume the device? Since: 0.1 */
 bool vfiopm_mend_wakes(const struct vfiopm_mend *mend);
 /**
+ * vfiopm_mend_is_needed - does what it mends stand in the way?
+ *
+ * false: what it would mend could not be measured, so it may be needed.
+ * Since: 0.1
+ */
+bool vfiopm_mend_is_needed(const struct vfiopm_mend *mend);
+/**
+ * vfiopm_mend_is_near - is it a knob of the device, of a function of its slot
+ * or of a bridge above?
+ * Since: 0.1
+ */
+bool vfiopm_mend_is_near(const struct vfiopm_mend *mend);
+/**
  * vfiopm_mend_apply - turn the knob
  * @ctx: context
  * @mend: of the kind VFIOPM_MEND_KNOB
  * Return: 0; -EINVAL: another kind; -EROFS: foreign root; -EACCES; -ENODEV:
- * the device has gone; another error of write(2); -EIO: the kernel took the
- * value and shows another.
+ * the device has gone; another error of write(2); -EIO: it was written, and the
+ * kernel shows another value or none.
  * Since: 0.1
  */
 int vfiopm_mend_apply(struct vfiopm_ctx *ctx, const struct vfiopm_mend *mend);

@@ -51,8 +51,8 @@ blockers() {
 	jq -r '[.devices[].findings[] | select(.matters and .verdict == "blocks") | .rule] | join(" ")' "$json"
 }
 
-mends() { # those that are commands, as printed by the text
-	sed -n '/^In this order:$/,$ s/^  //p' <<<"$output"
+mends() { # those that are needed, as printed by the text
+	sed -n '/^In this order:$/,/^[^ ]/ s/^  //p' <<<"$output"
 }
 
 # Runs the printed mends as printed, in the order given.

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * The scene before the rules look at it: what changes by itself within moments
+ * is waited for, and what several rules go by is found out once.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "blocker.h"
+
+bool look_is_vfio(struct look *look)
+{
+	return look->dev->vfio;
+}
+
+int look_pins(struct look *look, int64_t *ret)
+{
+	int64_t usage, delay;
+	int r;
+
+	r = look_number(look, ATTR_USAGE, &usage);
+	if (r < 0)
+		return r;
+	if (look_is(look, ATTR_CONTROL, "on"))
+		usage--;
+	/* A PF with VFs holds a reference of its own (vfio_pci_core_sriov_configure()). */
+	if (look_is_vfio(look) && look_text(look, ATTR_NUMVFS))
+		usage--;
+	/* So does a negative delay (update_autosuspend()). */
+	if (look_number(look, ATTR_DELAY, &delay) == 0 && delay < 0)
+		usage--;
+	/* And each device that depends on it and is awake: see rule_consumer(). */
+	if (usage > 0 && look_consumers(look) == -ENOMEM)
+		return -ENOMEM;
+	for (size_t i = 0; i < look->n_consumers && usage > 0; i++)
+		usage -= look_is_awake(look->consumers[i]);
+	*ret = usage;
+	return 0;
+}
+
+static enum vfiopm_state state_of(struct look *look)
+{
+	const char *text = look_text(look, ATTR_STATE);
+	enum vfiopm_state state = VFIOPM_STATE_UNKNOWN;
+
+	if (text)
+		vfiopm_state_parse(text, &state);
+	return state;
+}
+
+static bool in_transition(struct look *look)
+{
+	return look_is(look, ATTR_STATUS, "resuming") || look_is(look, ATTR_STATUS, "suspending");
+}
+
+/* Without a count of the awake children they are looked at themselves. */
+static bool has_awake_child(struct scene *s, struct look *port)
+{
+	int64_t kids;
+
+	if (look_number(port, ATTR_KIDS, &kids) == 0)
+		return kids != 0;
+	if (survey_children(s->survey, port) < 0)
+		s->err = -ENOMEM;
+	for (size_t i = 0; i < port->n_children; i++)
+		if (look_is_awake(port->children[i]))
+			return true;
+	return false;
+}
+
+/* A kernel without the counts shows no reason why it shouldn't be. */
+static bool port_is_due(struct scene *s, struct look *port)
+{
+	int64_t pins;
+
+	return look_is(port, ATTR_STATUS, "active") && look_is(port, ATTR_CONTROL, "auto") &&
+	       (look_pins(port, &pins) < 0 || pins <= 0) && !has_awake_child(s, port);
+}
+
+/* A transition, the kernel's asynchronous idle check, or an access that was just at work. */
+#define PASSING_MS 150
+#define PASSING_STEP_MS 10
+/* Usage counts of accesses are gone by then. */
+#define ACCESS_MS 20
+/* Who sleeps seconds after its last use is waited for only where somebody reads the answer. */
+#define DELAY_MAX_MS 5000
+
+/* How long another device is to be given to go to sleep: 0 when it is of no use. */
+static int64_t patience_for(struct scene *s, struct look *look, int64_t waited)
+{
+	int64_t delay = 0, pins = 0;
+
+	if (look->waited_for || !look_is_awake(look) || look_is(look, ATTR_CONTROL, "on"))
+		return 0;
+	if (look_pins(look, &pins) < 0)
+		return PASSING_MS;
+	if (pins > 0)
+		return waited < ACCESS_MS ? ACCESS_MS : 0;
+	if (s->flags & VFIOPM_EXPLAIN_BRIEF || look_number(look, ATTR_DELAY, &delay) < 0 ||
+	    delay < 0 || delay > DELAY_MAX_MS)
+		delay = 0;
+	return PASSING_MS + delay;
+}
+
+/* Look again at those of @look that may be awake for a moment only; true: go on. */
+static bool settle_other(struct scene *s, struct look *look, int64_t waited)
+{
+	if (patience_for(s, look, waited) <= waited) {
+		look->waited_for = true;
+		return false;
+	}
+	look_again(look);
+	return true;
+}
+
+/*
+ * A device beside the way, or one that depends on this one, is awake for a
+ * moment when somebody has just used it: to be accused it has to stay so.
+ */
+static void settle_others(struct scene *s)
+{
+	bool more = true;
+
+	if (look_consumers(s->look) == -ENOMEM)
+		s->err = -ENOMEM;
+	for (int64_t waited = 0; more && !s->err; waited += PASSING_STEP_MS) {
+		more = false;
+		for (size_t i = 0; i < s->look->n_consumers; i++)
+			more |= settle_other(s, s->look->consumers[i], waited);
+		for (size_t k = 0; k < s->n_ports && wants_ports(s); k++) {
+			struct look *port = s->ports[k];
+
+			if (look_is(port, ATTR_STATUS, "suspended"))
+				continue;
+			if (survey_children(s->survey, port) < 0)
+				s->err = -ENOMEM;
+			for (size_t i = 0; i < port->n_children; i++)
+				if (port->children[i] != s->look &&
+				    (!k || port->children[i] != s->ports[k - 1]))
+					more |= settle_other(s, port->children[i], waited);
+		}
+		if (!more)
+			return;
+		look_pause(PASSING_STEP_MS);
+		for (size_t k = 0; k < s->n_ports; k++)
+			look_again(s->ports[k]);
+		look_again(s->look);
+	}
+}
+
+/*
+ * What changes by itself within moments is waited for, so that nothing is
+ * accused for being looked at too early: a transition takes tens of
+ * milliseconds, a port suspends 100 ms after its last child
+ * (drivers/pci/pcie/portdrv.c), an access by the user holds a usage count for
+ * as long as it takes.
+ */
+void scene_settle(struct scene *s)
+{
+	int64_t pins;
+
+	if (s->foreign)
+		return;
+	/* Often enough to see one transition end, where the next one follows at once. */
+	for (int i = 0; i < 1000 && in_transition(s->look); i++) {
+		look_pause(1);
+		look_again(s->look);
+	}
+	for (int i = 0; i < 4; i++) {
+		if (!look_is(s->look, ATTR_STATUS, "active") || look_pins(s->look, &pins) < 0 ||
+		    pins <= 0)
+			break;
+		look_pause(3);
+		look_again(s->look);
+	}
+	settle_others(s);
+	for (size_t k = 0; k < s->n_ports; k++) {
+		struct look *port = s->ports[k];
+		int i;
+
+		if (!look_is(s->look, ATTR_STATUS, "suspended"))
+			return;
+		for (i = 0; i < 100 && !port->waited_for &&
+			    (port_is_due(s, port) || in_transition(port));
+		     i++) {
+			look_pause(10);
+			look_again(port);
+			look_again(s->look);
+		}
+		/* One that doesn't go to sleep is waited for once, not for each device. */
+		port->waited_for |= i == 100;
+	}
+}
+
+/*
+ * The state that goes with the status: between two reads of a live device it
+ * may have woken.
+ */
+static void read_state(struct scene *s)
+{
+	char status[32];
+
+	for (int i = 0; i < 5; i++) {
+		snprintf(status, sizeof(status), "%.31s",
+			 look_text(s->look, ATTR_STATUS) ? look_text(s->look, ATTR_STATUS) : "");
+		s->state = state_of(s->look);
+		if (s->foreign || !status[0])
+			return;
+		look_forget(s->look, ATTR_STATUS);
+		if (look_is(s->look, ATTR_STATUS, status))
+			return;
+		look_forget(s->look, ATTR_STATE);
+	}
+}
+
+bool watch_saw_sleep(const struct scene *s)
+{
+	return s->watch.changes >= 2 && s->watch.timed && s->watch.suspended_ms > 0;
+}
+
+void scene_judge(struct scene *s)
+{
+	int64_t enable, pins;
+
+	read_state(s);
+	s->vfio = look_is_vfio(s->look);
+	s->suspended = look_is(s->look, ATTR_STATUS, "suspended");
+	s->active = look_is(s->look, ATTR_STATUS, "active");
+	s->asleep = s->suspended && s->state >= VFIOPM_STATE_D3HOT;
+	/* vfio-pci-core enables a device while it is open (vfio_pci_core_enable()). */
+	s->open = s->vfio && look_number(s->look, ATTR_ENABLE, &enable) == 0 && enable > 0;
+	s->usage_known = look_pins(s->look, &pins) == 0;
+	s->pins = s->usage_known ? pins : 0;
+	/* What was seen to sleep isn't pinned: a count at the moment is who keeps it busy. */
+	if (watch_saw_sleep(s) && s->pins > 0)
+		s->pins = 0;
+}
+
+bool look_has_resources(struct look *look)
+{
+	return look_text(look, ATTR_NODE_D3HOT) != NULL;
+}
