@@ -23,8 +23,8 @@ static const struct argp_option options[] = {
 	{ "watch", KEY_WATCH, "TIME", 0,
 	  "Watch each DEVICE for TIME first: is it kept busy?", 0 },
 	{ "fix", KEY_FIX, NULL, 0,
-	  "Apply the mends that are sysfs attributes of the device, its siblings and bridges; "
-	  "nothing is unbound",
+	  "Apply those mends of what stands in the way that are sysfs attributes of the device, "
+	  "its siblings and bridges; nothing is unbound",
 	  0 },
 	{ "dry-run", KEY_DRY_RUN, NULL, 0, "With --fix: show what would be written", 0 },
 	{ "verbose", 'v', NULL, 0, "Show also the rules that passed, and where the kernel has them",
@@ -67,6 +67,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "which device?");
 		if (o->all && (args->devices.count || o->fix || o->watch_ms))
 			argp_error(state, "--all takes no DEVICE, no --fix and no --watch");
+		if (o->all && o->verbose)
+			argp_error(state, "--all is a line for each device; --verbose goes with a "
+					  "DEVICE, and --all --json has everything");
 		if (o->dry_run && !o->fix)
 			argp_error(state, "--dry-run goes with --fix");
 		if (o->fix && o->json)

@@ -16,7 +16,8 @@ struct explain_options {
 
 /* explain_tree.c: for people. @out may be a memory stream; @colour as the caller found out. */
 void explain_print(FILE *out, const struct vfiopm_explanation *e, bool verbose, bool colour);
-void explain_print_mends(FILE *out, const struct vfiopm_explanation *e);
+/* @title: over those that are needed, where there are any. */
+void explain_print_mends(FILE *out, const struct vfiopm_explanation *e, const char *title);
 /* explain_json.c: everything. NULL: no memory. */
 struct json_object *explain_json(const struct vfiopm_explanation *e);
 /* fix.c: turn the knobs that are in the way, look again. Returns an exit code. */

@@ -19,6 +19,9 @@ static json *mend_json(const struct vfiopm_mend *mend)
 	json_add_text(object, "text", vfiopm_mend_get_text(mend));
 	json_add_text(object, "undo", vfiopm_mend_get_undo(mend));
 	json_object_object_add(object, "wakes", json_object_new_boolean(vfiopm_mend_wakes(mend)));
+	json_object_object_add(object, "needed",
+			       json_object_new_boolean(vfiopm_mend_is_needed(mend)));
+	json_object_object_add(object, "near", json_object_new_boolean(vfiopm_mend_is_near(mend)));
 	return object;
 }
 

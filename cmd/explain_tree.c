@@ -167,15 +167,28 @@ static void print_chain(struct printer *p)
 	vfiopm_list_free(ports);
 }
 
-void explain_print_mends(FILE *out, const struct vfiopm_explanation *e)
+static void print_mends_if(FILE *out, const struct vfiopm_explanation *e, bool needed,
+			   const char *title)
 {
 	const struct vfiopm_mend *mend;
 
-	for (size_t i = 0; (mend = vfiopm_explanation_get_mend(e, i)); i++)
+	for (size_t i = 0; (mend = vfiopm_explanation_get_mend(e, i)); i++) {
+		if (vfiopm_mend_is_needed(mend) != needed)
+			continue;
+		if (title)
+			fprintf(out, "%s\n", title);
+		title = NULL;
 		fprintf(out, "  %s%s%s\n",
 			vfiopm_mend_get_kind(mend) == VFIOPM_MEND_ADVICE ? "# " : "",
 			vfiopm_mend_get_text(mend),
 			vfiopm_mend_wakes(mend) ? "  # wakes the device" : "");
+	}
+}
+
+void explain_print_mends(FILE *out, const struct vfiopm_explanation *e, const char *title)
+{
+	print_mends_if(out, e, true, title);
+	print_mends_if(out, e, false, "May be needed, too:");
 }
 
 static bool lacks_permission(const struct vfiopm_explanation *e)
@@ -223,8 +236,5 @@ void explain_print(FILE *out, const struct vfiopm_explanation *e, bool verbose, 
 	fprintf(out, "%s%s%s.\n", p.style.bold, vfiopm_explanation_get_sentence(e), p.style.off);
 	if (lacks_permission(e))
 		fputs("As root more can be measured.\n", out);
-	if (!vfiopm_explanation_get_mend(e, 0))
-		return;
-	fputs("In this order:\n", out);
-	explain_print_mends(out, e);
+	explain_print_mends(out, e, "In this order:");
 }

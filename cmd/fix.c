@@ -9,9 +9,11 @@
 /* A write of d3cold_allowed resumes; from there to sleep again, ports included. */
 #define SETTLE_MS 3000
 
-static bool is_knob(const struct vfiopm_mend *mend)
+/* No guess, and nothing of devices that were not named. */
+static bool is_fixed(const struct vfiopm_mend *mend)
 {
-	return vfiopm_mend_get_kind(mend) == VFIOPM_MEND_KNOB;
+	return vfiopm_mend_get_kind(mend) == VFIOPM_MEND_KNOB && vfiopm_mend_is_needed(mend) &&
+	       vfiopm_mend_is_near(mend);
 }
 
 static size_t announce(const struct vfiopm_explanation *e, bool dry_run)
@@ -21,7 +23,7 @@ static size_t announce(const struct vfiopm_explanation *e, bool dry_run)
 	size_t n = 0;
 
 	for (size_t i = 0; (mend = vfiopm_explanation_get_mend(e, i)); i++) {
-		if (!is_knob(mend)) {
+		if (!is_fixed(mend)) {
 			other = true;
 			continue;
 		}
@@ -37,10 +39,11 @@ static size_t announce(const struct vfiopm_explanation *e, bool dry_run)
 	if (other) {
 		puts("Left to you:");
 		for (size_t i = 0; (mend = vfiopm_explanation_get_mend(e, i)); i++)
-			if (!is_knob(mend))
-				printf("  %s%s\n",
+			if (!is_fixed(mend))
+				printf("  %s%s%s\n",
 				       vfiopm_mend_get_kind(mend) == VFIOPM_MEND_ADVICE ? "# " : "",
-				       vfiopm_mend_get_text(mend));
+				       vfiopm_mend_get_text(mend),
+				       vfiopm_mend_is_needed(mend) ? "" : "  # may be needed, too");
 	}
 	return n;
 }
@@ -55,10 +58,10 @@ static void print_undo(const struct vfiopm_explanation *e, size_t applied)
 		return;
 	puts("To undo it:");
 	for (; (mend = vfiopm_explanation_get_mend(e, n)) && knobs < applied; n++)
-		knobs += is_knob(mend);
+		knobs += is_fixed(mend);
 	while (n-- > 0) {
 		mend = vfiopm_explanation_get_mend(e, n);
-		if (is_knob(mend) && vfiopm_mend_get_undo(mend))
+		if (is_fixed(mend) && vfiopm_mend_get_undo(mend))
 			printf("  %s\n", vfiopm_mend_get_undo(mend));
 	}
 }
@@ -72,9 +75,11 @@ static int apply(struct app *app, const struct vfiopm_explanation *e, size_t *ap
 	for (size_t i = 0; (mend = vfiopm_explanation_get_mend(e, i)); i++) {
 		int r;
 
-		if (!is_knob(mend))
+		if (!is_fixed(mend))
 			continue;
 		r = vfiopm_mend_apply(app->ctx, mend);
+		/* It was written, then, so it is among what to undo. */
+		*applied += r == 0 || r == -EIO;
 		if (r < 0) {
 			msg_cannot("fix", name, "'%s': %s", vfiopm_mend_get_text(mend),
 				   r == -EIO ? "the kernel didn't keep the value" : strerror(-r));
@@ -82,7 +87,6 @@ static int apply(struct app *app, const struct vfiopm_explanation *e, size_t *ap
 				msg_hint("be root: sudo " PROGRAM " explain --fix %s", name);
 			return r == -ENODEV ? EXIT_NODEV : EXIT_FAILED;
 		}
-		(*applied)++;
 	}
 	return EXIT_OK;
 }
@@ -105,10 +109,7 @@ static int look_again(struct app *app, const struct vfiopm_explanation *before)
 		return r == -ENODEV ? EXIT_NODEV : EXIT_FAILED;
 	}
 	printf("Afterwards: %s.\n", vfiopm_explanation_get_sentence(e));
-	if (vfiopm_explanation_get_mend(e, 0)) {
-		puts("Still, in this order:");
-		explain_print_mends(stdout, e);
-	}
+	explain_print_mends(stdout, e, "Still, in this order:");
 	code = explain_exit_code(e);
 	vfiopm_explanation_free(e);
 	return code;

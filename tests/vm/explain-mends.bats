@@ -170,7 +170,7 @@ teardown() {
 	rpm_trace_start "${watched[@]}"
 	repeat "$(count 600)" "$vfio_pm" explain "$D3COLD" "$D3COLD_VIA" "$PAIR0" "$SHARED0" >/dev/null
 	repeat "$(count 100)" "$vfio_pm" explain -J --state=D3cold "$D3COLD_VIA" >/dev/null
-	repeat "$(count 100)" "$vfio_pm" explain --all -v >/dev/null
+	repeat "$(count 100)" "$vfio_pm" explain --all >/dev/null
 	repeat "$(count 60)" "$vfio_pm" report "$D3COLD" "$D3COLD_VIA" -o /dev/null >/dev/null
 	"$vfio_pm" explain --watch=1 "$D3COLD" >/dev/null
 	for address in "${watched[@]}"; do
