@@ -219,8 +219,12 @@ int cmd_report(struct app *app, int argc, char **argv)
 		msg_error("cannot write the report to '%s': %s", args.output, strerror(-r));
 		return r == -ENODEV ? EXIT_NODEV : EXIT_FAILED;
 	}
-	if (strcmp(args.output, "-"))
-		printf("%s: written; unpacked, " PROGRAM " --sysroot=" FOLDER
-		       " explain %s explains it\n", args.output, args.devices.specs[0]);
+	if (strcmp(args.output, "-")) {
+		printf("%s: written; unpacked, " PROGRAM " --sysroot=" FOLDER " explain",
+		       args.output);
+		for (size_t i = 0; i < args.devices.count; i++)
+			printf(" %s", args.devices.specs[i]);
+		puts(" says the same");
+	}
 	return EXIT_OK;
 }

@@ -214,6 +214,18 @@ static int take_vfio_dev(struct folder *folder, const char *name, const char *pa
 	return ret;
 }
 
+/* A device link: its own folder is elsewhere, and says whether it takes part in runtime PM. */
+static int report_consumer(struct report *r, const char *path)
+{
+	char file[SYSFS_PATH_MAX], real[SYSFS_PATH_MAX];
+	int ret = copy_link(r, path);
+
+	if (ret < 0 || real_path(r->survey->ctx, path, real, sizeof(real)) < 0 ||
+	    snprintf(file, sizeof(file), "%s/runtime_pm", real) >= (int)sizeof(file))
+		return ret;
+	return copy_line(r, file);
+}
+
 static int take_device_entry(struct folder *folder, const char *name, const char *path)
 {
 	struct report *r = folder->r;
@@ -222,6 +234,8 @@ static int take_device_entry(struct folder *folder, const char *name, const char
 	if (!strncmp(name, "virtfn", 6) || !strcmp(name, "physfn") || !strcmp(name, "driver") ||
 	    !strcmp(name, "iommu_group") || !strcmp(name, "firmware_node"))
 		return copy_link(r, path);
+	if (!strncmp(name, "consumer:pci:", 13))
+		return report_consumer(r, path);
 	/* Its presence makes a PF; to read it takes the device lock. */
 	if (!strcmp(name, "sriov_numvfs"))
 		return emit(r, VFIOPM_REPORT_FILE, path, "");
@@ -371,6 +385,11 @@ static int report_system(struct report *r)
 	}
 	if (ret == 0 && survey_fact(r->survey, FACT_ACPI)->value)
 		ret = emit(r, VFIOPM_REPORT_FOLDER, sysfact_file(FACT_ACPI), NULL);
+	/* Which vfio-pm-pci is loaded, as far as its build says so. */
+	if (ret == 0)
+		ret = copy_line(r, "sys/module/vfio_pm_pci/version");
+	if (ret == 0)
+		ret = copy_line(r, "sys/module/vfio_pm_pci/srcversion");
 	if (ret == 0)
 		ret = walk(r, "sys/bus/pci/slots", take_slot);
 	return ret == 0 ? walk(r, "sys/bus/acpi/devices", take_acpi_device) : ret;
@@ -397,6 +416,7 @@ static int report_users(struct report *r)
 		struct vfiopm_addr addr;
 		struct look *look;
 
+		survey_name_user(survey, &survey->users[i]);
 		if (!survey->users[i].physical ||
 		    vfiopm_addr_parse(survey->users[i].physical, &addr) < 0)
 			continue;
@@ -428,6 +448,10 @@ static int report_device(struct report *r, struct vfiopm_device *dev)
 		for (size_t i = 0; ret == 0 && i < port->n_children; i++)
 			ret = report_look(r, port->children[i]);
 	}
+	if (ret == 0 && look_consumers(look) == -ENOMEM)
+		ret = -ENOMEM;
+	for (size_t i = 0; ret == 0 && i < look->n_consumers; i++)
+		ret = report_look(r, look->consumers[i]);
 	if (ret == 0)
 		ret = report_group(r, dev);
 	if (ret == 0 && !look_has_pm(look))
