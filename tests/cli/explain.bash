@@ -21,13 +21,21 @@ json() { # FILTER
 	timeout 20 "$vfio_pm" --sysroot="$FX" explain -J "${asked[@]}" 2>/dev/null | jq -r "$1"
 }
 
-rules() { # sets blocks and unknown to the rules that matter, in order
-	IFS='|' read -r blocks unknown < <(json 'def rules(v): [.devices[0].findings[] |
-		select(.matters and .verdict == v) | .rule] | join(" "); rules("blocks") + "|" + rules("unknown")')
+# Sets blocks and unknown to the rules that matter, in order; of whatever is said to be in the way or
+# unknown there has to be evidence, and a mend or the reason why it is unknown.
+rules() {
+	local bare
+	IFS='|' read -r blocks unknown bare < <(json 'def rules(v): [.devices[0].findings[] |
+		select(.matters and .verdict == v) | .rule] | join(" ");
+		rules("blocks") + "|" + rules("unknown") + "|" + ([.devices[].findings[] |
+		select(.verdict != "passes" and ((.evidence | length) == 0 or
+			(if .verdict == "blocks" then (.mends | length) == 0 else .reason == null end))) |
+		.rule] | join(" "))')
+	[ -z "$bare" ] || { echo "without evidence, mend or reason: $bare"; return 1; }
 }
 
 expect() { # CODE BLOCKING [UNKNOWN]: exit code, rules in the way, rules that couldn't be measured
-	rules
+	rules || return
 	if [ "$code" != "$1" ] || [ "$blocks" != "$2" ] || [ "$unknown" != "${3:-}" ]; then
 		echo "exit $code, in the way: '$blocks', unknown: '$unknown'"
 		echo "$output"
@@ -36,7 +44,7 @@ expect() { # CODE BLOCKING [UNKNOWN]: exit code, rules in the way, rules that co
 }
 
 first() { # RULE: it is told first
-	rules
+	rules || return
 	[ "${blocks%% *}" = "$1" ] || { echo "in the way: '$blocks'"; echo "$output"; return 1; }
 }
 

@@ -262,17 +262,22 @@ load explain
 	cold_port kids=1
 	fx_bridge 0000:01:00.0 parent=$port status=active kids=0
 	fx_bridge 0000:02:01.0 parent=0000:01:00.0 status=suspended state=D3hot
-	fx_bridge 0000:02:02.0 parent=0000:01:00.0 status=active
+	fx_bridge 0000:02:02.0 parent=0000:01:00.0 status=active control=on usage=1
 	fx_device 0000:03:00.0 parent=0000:02:01.0 driver=vfio-pci group=7
 	explain 03:00.0
 	expect 6 bridge-child
 	says "0000:02:02.0"
+	says "  echo auto > /sys/bus/pci/devices/0000:02:02.0/power/control"
 	# The bridge between them had the time to follow: that it doesn't is told as not understood.
 	fx_set 0000:02:02.0 power/runtime_status suspended
 	explain 03:00.0
 	expect 1 "" bridge-awake
 	says "why 0000:01:00.0 stays awake could not be measured"
 	fx_set 0000:01:00.0 power/runtime_status suspended
+	explain 03:00.0
+	expect 1 "" measured
+	fx_set $port power/runtime_status suspended
+	for addr in $port 0000:01:00.0 0000:02:01.0 0000:03:00.0; do fx_set $addr power_state D3cold; done
 	explain 03:00.0
 	expect 0 ""
 }
@@ -375,12 +380,7 @@ load explain
 	explain $dev
 	expect 6 shared-resource
 	says "an unseen user keeps it on"
-	for addr in $dev 0000:00:06.0; do
-		fx_path $addr
-		node=$(readlink "$FX/$FX_RET/firmware_node")
-		fx_link "sys/bus/acpi/devices/${node##*/}" "${node##*../}"
-		fx_link "${node##*../}/physical_node" "$FX_RET"
-	done
+	fx_acpi_bus $dev 0000:00:06.0
 	explain $dev
 	expect 6 shared-resource
 	says "its power resource LNXPOWER:00 is shared with 0000:00:06.0, which keeps it on"
@@ -475,7 +475,7 @@ vfio-pm enter 0000:01:00.0" ] || { echo "$output"; false; }
 	cold_port
 	cold_device
 	for words in "" "--all $dev" "--dry-run $dev" "--state=D1 $dev" "--watch=x $dev" "--watch=2h $dev" \
-		"--fix -J $dev" "--all --fix" "--fix $dev" "--watch=1 $dev"; do
+		"--fix -J $dev" "--all --fix" "--all -v" "--fix $dev" "--watch=1 $dev"; do
 		# shellcheck disable=SC2086 # words
 		explain $words
 		[ "$code" = 2 ] || { echo "explain $words: exit $code: $output"; false; }

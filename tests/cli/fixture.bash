@@ -216,6 +216,28 @@ fx_device() {
 	fi
 }
 
+# fx_consumer ADDR CONSUMER [RUNTIME_PM]: the kernel's link from a device to one that depends on it.
+fx_consumer() {
+	local link="sys/devices/virtual/devlink/pci:$1--pci:$2"
+
+	fx_file "$link/runtime_pm" "${3:-1}"
+	fx_path "$1"
+	fx_link "$FX_RET/consumer:pci:$2" "$link"
+}
+
+# fx_acpi_bus ADDR...: the ACPI bus knows the nodes of these devices, and they their devices.
+fx_acpi_bus() {
+	local addr node
+
+	for addr; do
+		fx_path "$addr"
+		node=$(readlink "$FX/$FX_RET/firmware_node")
+		node=${node##*../}
+		fx_link "sys/bus/acpi/devices/${node##*/}" "$node"
+		fx_link "$node/physical_node" "$FX_RET"
+	done
+}
+
 # fx_account ADDR [KEY=VALUE...]: the account that the driver vfio-pm-pci keeps; a number not given is
 # 0, wake= is the text of last_wake.
 fx_account() {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * mktree DIR COUNT [awake]: a system of COUNT devices on vfio-pci below DIR, for the
+ * mktree DIR COUNT [awake|acpi]: a system of COUNT devices on vfio-pci below DIR, for the
  * tests of size. Ten thousand take seconds, where the builder in fixture.bash
  * would take minutes. Each second device shares a slot and a group with the
  * one before; a port is above each bus of 32 devices. All sleep, or all are
- * kept awake.
+ * kept awake; with "acpi" each device and port has a node with a power resource,
+ * which the two functions of a slot share.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -145,26 +146,55 @@ static void device(const char *below, const char *addr, const char *driver,
 	link_to(target, "%s/driver", path);
 }
 
+/* The ACPI node of the device in @path, with power resource number @resource. */
+static void node(const char *path, unsigned long resource)
+{
+	static unsigned long count;
+	static const char *const lists[] = { "power_resources_D0", "power_resources_D3hot" };
+	char base[64], target[600];
+
+	snprintf(base, sizeof(base), "sys/devices/LNXSYSTM:00/device:%05lx", count);
+	dir("%s", base);
+	file(base, "path", "\\_SB_.PCI0.S28_");
+	file(base, "power_state", "D0");
+	file(base, "real_power_state", "D0");
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		dir("%s/%s", base, lists[i]);
+		snprintf(target, sizeof(target), "/sys/devices/LNXSYSTM:00/LNXPOWER:%05lx",
+			 resource);
+		link_to(target, "%s/%s/LNXPOWER:%05lx", base, lists[i], resource);
+	}
+	snprintf(target, sizeof(target), "/%s", path);
+	link_to(target, "%s/physical_node", base);
+	snprintf(target, sizeof(target), "/%s", base);
+	link_to(target, "%s/firmware_node", path);
+	link_to(target, "sys/bus/acpi/devices/device:%05lx", count++);
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const skeleton[] = {
 		"sys",
 		"sys/bus",
+		"sys/bus/acpi",
+		"sys/bus/acpi/devices",
 		"sys/bus/pci",
 		"sys/bus/pci/devices",
 		"sys/bus/pci/drivers",
 		"sys/bus/pci/drivers/vfio-pci",
 		"sys/bus/pci/drivers/pcieport",
 		"sys/devices",
+		"sys/devices/LNXSYSTM:00",
 		"sys/kernel",
 		"sys/kernel/iommu_groups",
 		"proc",
 	};
-	bool awake = argc == 4 && !strcmp(argv[3], "awake");
+	bool acpi = argc == 4 && !strcmp(argv[3], "acpi");
+	bool awake = acpi || (argc == 4 && !strcmp(argv[3], "awake"));
 	unsigned long count;
 
 	if (argc != 3 && !awake) {
-		fprintf(stderr, "usage: mktree DIR COUNT [awake]\n");
+		fprintf(stderr, "usage: mktree DIR COUNT [awake|acpi]\n");
 		return 2;
 	}
 	count = strtoul(argv[2], NULL, 10);
@@ -186,6 +216,9 @@ int main(int argc, char **argv)
 			snprintf(addr, sizeof(addr), "%04lx:00:%02x.%x", domain, (bus - 1) / 8,
 				 (bus - 1) % 8);
 			device(below, addr, "pcieport", awake ? port_awake : port);
+			snprintf(path, sizeof(path), "%s/%s", below, addr);
+			if (acpi)
+				node(path, count + bus_index);
 		}
 		snprintf(below, sizeof(below), "sys/devices/pci%04lx:00/%04lx:00:%02x.%x", domain,
 			 domain, (bus - 1) / 8, (bus - 1) % 8);
@@ -193,6 +226,8 @@ int main(int argc, char **argv)
 			 i % 2);
 		device(below, addr, "vfio-pci", awake ? endpoint_awake : endpoint);
 		snprintf(path, sizeof(path), "%s/%s", below, addr);
+		if (acpi)
+			node(path, i / 2);
 		dir("%s/vfio-dev", path);
 		dir("%s/vfio-dev/vfio%lu", path, i);
 		snprintf(group, sizeof(group), "sys/kernel/iommu_groups/%lu", i / 2);

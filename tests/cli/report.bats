@@ -35,12 +35,7 @@ many() { # a system with something of everything
 	fx_device 0000:00:05.0 driver=vfio-pci group=8 numvfs=1 acpi='\_SB_.PCI0.S28_' acpi_state=D3cold acpi_real=D0 resources=LNXPOWER:01
 	fx_device 0000:00:05.1 driver=vfio-pci group=9 physfn=0000:00:05.0 state=D0
 	fx_device 0000:00:06.0 driver=e1000e status=active state=D0 acpi='\_SB_.PCI0.S30_' resources=LNXPOWER:01
-	for addr in 0000:00:05.0 0000:00:06.0; do
-		fx_path $addr
-		node=$(readlink "$FX/$FX_RET/firmware_node")
-		fx_link "sys/bus/acpi/devices/${node##*/}" "${node##*../}"
-		fx_link "${node##*../}/physical_node" "$FX_RET"
-	done
+	fx_acpi_bus 0000:00:05.0 0000:00:06.0
 	fx_process 4711 comm=qemu-system-x86 uid=107 fd=/dev/vfio/7
 }
 

@@ -1,0 +1,252 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# check: group=fast timeout=600
+#
+# explain: what is beside the device and on the way, when it is awake for a moment only, depends on the
+# device, shares its power, or can't be read; and which mends --fix may apply.
+
+load fixture
+load explain
+
+mends() {
+	sed -n '/^In this order/,/^[^ ]/ s/^  //p' <<<"$output"
+}
+
+@test "a sibling that is awake for a moment isn't accused; one that never slept is" {
+	cold_port kids=1
+	cold_device status=active state=D0
+	fx_device 0000:01:00.1 parent=$port driver=vfio-pci status=active state=D0
+	explain $dev
+	expect 0 ""
+	fx_set 0000:01:00.1 driver_override e1000e
+	fx_device 0000:01:00.2 parent=$port driver=e1000e status=active state=D0
+	explain $dev
+	expect 0 ""
+	fx_set 0000:01:00.2 power/runtime_suspended_time 0
+	explain $dev
+	expect 6 sibling
+	says "control auto, usage 0, has never slept: may not sleep"
+	[ "$(mends)" = "vfio-pm bind 0000:01:00.2" ]
+	# A negative delay holds one, whatever it is on.
+	fx_set 0000:01:00.2 power/runtime_suspended_time 1000
+	fx_set 0000:01:00.2 power/autosuspend_delay_ms -1
+	fx_set 0000:01:00.2 power/runtime_usage 1
+	explain $dev
+	expect 6 sibling
+	[ "$(mends)" = "echo 100 > /sys/bus/pci/devices/0000:01:00.2/power/autosuspend_delay_ms" ]
+}
+
+@test "measured: it sleeps less deep than wanted, and no rule says why" {
+	cold_port kids=1
+	cold_device
+	fx_device 0000:01:00.1 parent=$port driver=vfio-pci status=active state=D0
+	explain $dev
+	expect 1 "" measured
+	says "measured: suspended in D3hot, and 0000:01:00.1 was awake meanwhile"
+	says "May be needed, too:
+  vfio-pm monitor 0000:01:00.1"
+	fx_device 0000:00:05.0 driver=vfio-pci state=D1
+	explain 00:05.0
+	expect 1 "" measured
+	says "suspended in D1"
+	fx_set 0000:00:05.0 power_state -
+	explain 00:05.0
+	expect 1 "" pm-capability
+	says "its power state could not be measured: no such file"
+}
+
+@test "a bridge's negative autosuspend delay, and neither wakeup is accused for it" {
+	cold_port autosuspend=-1 usage=1
+	cold_device wakeup=enabled
+	explain $dev
+	expect 6 bridge-autosuspend wakeup
+	[ "$(mends)" = "echo 100 > /sys/bus/pci/devices/$port/power/autosuspend_delay_ms" ]
+}
+
+@test "what a bridge beside the way is kept awake by is named, and what could help" {
+	cold_port kids=1
+	fx_bridge 0000:01:00.0 parent=$port status=active kids=1
+	fx_bridge 0000:02:01.0 parent=0000:01:00.0 status=suspended state=D3hot
+	fx_bridge 0000:02:02.0 parent=0000:01:00.0 status=active kids=1
+	fx_device 0000:03:00.0 parent=0000:02:01.0 driver=vfio-pci group=7
+	fx_device 0000:04:00.0 parent=0000:02:02.0 driver=nvme status=active state=D0 usage=1
+	explain 03:00.0
+	expect 6 bridge-child
+	says "is kept awake by 0000:04:00.0 (driver nvme, control auto, usage 1: may not sleep) below it"
+	[ "$(mends)" = "vfio-pm bind 0000:04:00.0" ]
+	# Awake for a moment below it: so is the bridge.
+	fx_set 0000:04:00.0 power/runtime_usage 0
+	explain 03:00.0
+	expect 1 "" measured
+	# The kernel doesn't take it into D3: its control is of no help.
+	fx_error 0000:02:02.0 power/autosuspend_delay_ms EIO
+	fx_set 0000:02:02.0 power/control on
+	fx_set 0000:02:02.0 power/runtime_usage 1
+	explain 03:00.0
+	expect 6 bridge-child
+	[ "$(mends)" = "# boot with pcie_port_pm=force" ]
+	# The bridge itself is asked about: who is it that is awake below it?
+	fx_set 0000:04:00.0 power/runtime_usage 1
+	explain 02:02.0
+	first driver
+	says "vfio-pm explain 0000:04:00.0"
+}
+
+@test "a GPU's audio function is awake: that, not disable_idle_d3, holds the GPU" {
+	cold_port kids=2
+	cold_device status=active state=D0 usage=1
+	fx_device 0000:01:00.1 parent=$port driver=snd_hda_intel status=active state=D0 control=on usage=1
+	fx_consumer $dev 0000:01:00.1
+	explain --state=D3hot $dev
+	expect 6 consumer
+	says "depends on $dev and is awake (driver snd_hda_intel, control on, usage 1: may not sleep)"
+	[ "$(mends)" = "echo auto > /sys/bus/pci/devices/0000:01:00.1/power/control" ]
+	explain $dev
+	expect 6 "consumer sibling"
+	# It sleeps: then it is disable_idle_d3.
+	fx_set 0000:01:00.1 power/runtime_status suspended
+	explain --state=D3hot $dev
+	expect 6 idle
+	# A link that has no part in runtime PM.
+	fx_set 0000:01:00.1 power/runtime_status active
+	fx_consumer $dev 0000:01:00.1 0
+	explain --state=D3hot $dev
+	expect 6 idle
+	# Open and entered: its owner isn't accused.
+	fx_consumer $dev 0000:01:00.1
+	fx_set $dev enable 1
+	explain --state=D3hot $dev
+	expect 6 consumer
+}
+
+@test "a power resource shared on the way itself accuses neither" {
+	cold_port kids=1
+	cold_device status=active state=D0 acpi='\_SB_.PCI0.RP05.S00_' resources=LNXPOWER:00
+	fx_acpi_bus $port $dev
+	explain $dev
+	expect 0 ""
+	# Switched off below, and the port keeps it on.
+	fx_set $dev power/runtime_status suspended
+	fx_set $dev power_state D3cold
+	fx_set $port power/control on
+	fx_set $port power/runtime_usage 1
+	fx_path $dev
+	fx_file "$FX_RET/firmware_node/power_state" D3cold
+	explain -v $dev
+	says "$port, which shares it, keeps it on"
+	[ "$code" = 6 ]
+	[ "$(mends)" = "echo auto > /sys/bus/pci/devices/$port/power/control" ]
+}
+
+@test "D3cold by a port whose power stays on is D3cold in name only" {
+	cold_port status=suspended state=D3cold acpi_state=D3cold acpi_real=D0
+	cold_device state=D3cold
+	fx_device 0000:00:06.0 driver=e1000e status=active state=D0 usage=1 acpi='\_SB_.PCI0.S30_' resources=LNXPOWER:00
+	fx_acpi_bus $port 0000:00:06.0
+	explain $dev
+	expect 6 shared-resource
+	says "its power resource LNXPOWER:00 is shared with 0000:00:06.0, which keeps it on"
+	# It sleeps, and in a state that needs the power.
+	fx_set 0000:00:06.0 power/runtime_status suspended
+	fx_set 0000:00:06.0 power_state D3hot
+	explain $dev
+	expect 6 shared-resource
+	[ "$(mends)" = "vfio-pm explain --state=D3cold 0000:00:06.0" ]
+	fx_path $port
+	fx_file "$FX_RET/firmware_node/real_power_state" D3cold
+	explain $dev
+	expect 0 ""
+	rm "$FX/$FX_RET/firmware_node/real_power_state"
+	explain $dev
+	expect 6 shared-resource
+	rm -r "$FX/sys/bus/acpi/devices"
+	explain $dev
+	expect 1 "" "shared-resource"
+	says "whether its power is off could not be measured: no such file"
+}
+
+@test "pcie_port_pm=force is in effect: nothing that it overrules is accused" {
+	cold_port control=on usage=1
+	cold_device
+	fx_error $port power/autosuspend_delay_ms EIO
+	fx_file proc/cmdline 'ro pcie_port_pm=force'
+	fx_file sys/devices/virtual/dmi/id/bios_date 04/01/2014
+	explain $dev
+	expect 6 bridge-refused
+	says "in spite of pcie_port_pm=force"
+	[[ $(mends) == "# turn hotplug of this slot off in the firmware"* ]]
+	fx_path $port
+	mkdir "$FX/$FX_RET/$port:pcie004"
+	explain $dev
+	expect 6 bridge-refused
+	rmdir "$FX/$FX_RET/$port:pcie004"
+	fx_file sys/bus/pci/slots/5/address 0000:01:00
+	explain $dev
+	expect 6 hotplug
+}
+
+@test "counts of a port that can't be read are not passed over" {
+	cold_port
+	cold_device
+	fx_set $port power/runtime_usage -
+	fx_set $port power/runtime_active_kids -
+	explain $dev
+	expect 1 "" bridge-usage
+	# Something else is in the way: the counts are of no matter.
+	fx_set $port d3cold_allowed 0
+	explain $dev
+	expect 6 bridge-d3cold
+	fx_set $port d3cold_allowed 1
+	fx_set $dev power/runtime_status active
+	fx_set $dev power_state D0
+	explain $dev
+	expect 0 ""
+}
+
+@test "the mends of two devices that failed: both are removed before the rescan, and bound after it" {
+	cold_port status=error
+	cold_device status=error state=D0
+	explain $dev
+	expect 6 "status bridge-status"
+	[ "$(mends)" = "echo 1 > /sys/bus/pci/devices/$dev/remove
+echo 1 > /sys/bus/pci/devices/$port/remove
+echo 1 > /sys/bus/pci/rescan
+vfio-pm bind $dev" ]
+}
+
+@test "--fix: knobs of the device, its siblings and bridges, for what is in the way; no guess" {
+	cold_port d3cold_allowed=0 kids=1
+	fx_bridge 0000:01:00.0 parent=$port kids=1
+	fx_bridge 0000:02:01.0 parent=0000:01:00.0
+	fx_bridge 0000:02:02.0 parent=0000:01:00.0 kids=1
+	fx_device 0000:03:00.0 parent=0000:02:01.0 driver=vfio-pci group=7 status=active state=D0 control=on usage=1 wakeup=enabled
+	fx_device 0000:03:00.1 parent=0000:02:01.0 d3cold_allowed=0
+	fx_device 0000:04:00.0 parent=0000:02:02.0 status=active state=D0 control=on usage=1
+	explain --fix --dry-run 03:00.0
+	[ "$code" = 6 ]
+	says "Would be written:
+  echo 1 > /sys/bus/pci/devices/0000:03:00.1/d3cold_allowed
+  echo 1 > /sys/bus/pci/devices/$port/d3cold_allowed
+  echo auto > /sys/bus/pci/devices/0000:03:00.0/power/control
+A write of"
+	says "Left to you:
+  echo auto > /sys/bus/pci/devices/0000:04:00.0/power/control
+  echo disabled > /sys/bus/pci/devices/0000:03:00.0/power/wakeup  # may be needed, too"
+	explain 03:00.0
+	says "May be needed, too:
+  echo disabled > /sys/bus/pci/devices/0000:03:00.0/power/wakeup"
+	[ "$(json '[.devices[].mends[] | select(.needed and .near)] | length')" = 3 ]
+}
+
+@test "a bridge in the group is unbound, not bound; VFs of a driver of the host are its own matter" {
+	fx_device $dev driver=vfio-pci group=7 status=active state=D0 usage=1
+	fx_device 0000:01:00.1 driver=shpchp class=060400 group=7 status=active state=D0
+	explain $dev
+	expect 6 "group idle"
+	[ "$(mends)" = "echo 0000:01:00.1 > /sys/bus/pci/devices/0000:01:00.1/driver/unbind
+vfio-pm enter $dev" ]
+	fx_device 0000:00:06.0 driver=igb status=active state=D0 numvfs=1
+	fx_device 0000:00:06.1 physfn=0000:00:06.0
+	explain 00:06.0
+	expect 6 driver
+}
