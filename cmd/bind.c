@@ -76,7 +76,12 @@ static int refuse_use(const char *name, const struct vfiopm_uses *uses, size_t i
 	return vfiopm_uses_get_kind(uses, i) == VFIOPM_USE_BRIDGE ? EXIT_UNUSABLE : EXIT_BUSY;
 }
 
-static int check_uses(const struct bind_input *in, const char *session,
+static void hint_bridge(void)
+{
+	msg_hint("VFIO takes the devices below it: " PROGRAM " list -a");
+}
+
+static int check_uses(struct app *app, const struct bind_input *in, const char *session,
 		      const struct vfiopm_device *dev)
 {
 	const char *name = vfiopm_device_get_name(dev);
@@ -84,12 +89,12 @@ static int check_uses(const struct bind_input *in, const char *session,
 	int r, code = EXIT_OK;
 
 	r = vfiopm_uses_new(dev, session, &uses);
-	if (r == -ENODEV) {
-		msg_cannot("bind", name, "the device has gone");
-		return EXIT_NODEV;
-	}
+	if (r == -ENODEV)
+		return app_gone(app, "bind", name);
 	if (r < 0) {
 		msg_cannot("bind", name, "what it is used for can't be told: %s", strerror(-r));
+		msg_hint("look as root, with /proc and /sys mounted: " PROGRAM
+			 " bind --dry-run %s", name);
 		return EXIT_FAILED;
 	}
 	for (size_t i = 0; i < vfiopm_uses_count(uses); i++) {
@@ -103,7 +108,7 @@ static int check_uses(const struct bind_input *in, const char *session,
 		msg_warn("'%s': %s", name, text);
 	}
 	if (code == EXIT_UNUSABLE)
-		msg_hint("VFIO takes the devices below it: " PROGRAM " list -a");
+		hint_bridge();
 	else if (code != EXIT_OK && in->force)
 		msg_hint("the kernel would wait for it to be closed, for ever");
 	else if (code != EXIT_OK)
@@ -120,7 +125,7 @@ static int check(struct app *app, const struct bind_input *in, const char *sessi
 	if (is_done(dev, in->to.driver))
 		return EXIT_OK;
 	code = rebind_check_owner(app, "bind", dev);
-	return code == EXIT_OK ? check_uses(in, session, dev) : code;
+	return code == EXIT_OK ? check_uses(app, in, session, dev) : code;
 }
 
 static void show_plan(const struct bind_input *in, const struct vfiopm_device *dev)
@@ -135,16 +140,15 @@ static void show_plan(const struct bind_input *in, const struct vfiopm_device *d
 }
 
 /* The result, when udev has made the node. */
-static int show(const struct vfiopm_device *dev, const struct vfiopm_binding *former)
+static int show(struct app *app, const struct vfiopm_device *dev,
+		const struct vfiopm_binding *former)
 {
 	struct vfiopm_device *now;
 	int r;
 
 	r = vfiopm_device_refresh(dev, &now);
-	if (r < 0) {
-		msg_cannot("bind", vfiopm_device_get_name(dev), "the device has gone");
-		return EXIT_NODEV;
-	}
+	if (r < 0)
+		return app_gone(app, "bind", vfiopm_device_get_name(dev));
 	r = vfiopm_device_wait_node(now, NODE_TIMEOUT_MS);
 	rebind_print(now, former ? vfiopm_binding_get_driver(former) :
 				   vfiopm_device_get_driver(now));
@@ -193,6 +197,8 @@ static void restore(const struct bind_input *in, const struct targets *unit,
 		else
 			msg_cannot("restore", name, "it was on %s: %s",
 				   driver ? driver : "no driver", strerror(-r));
+		if (r < 0)
+			msg_hint("the kernel's log may tell more: dmesg | grep %s", name);
 	}
 }
 
@@ -242,7 +248,7 @@ static int bind_unit(struct app *app, const struct bind_input *in, const char *s
 	code = bind_all(app, in, unit, former);
 	for (size_t i = 0; i < unit->count; i++) {
 		if (code == EXIT_OK)
-			code_merge(&code, show(unit->dev[i], former[i]));
+			code_merge(&code, show(app, unit->dev[i], former[i]));
 		vfiopm_binding_free(former[i]);
 	}
 	free(former);
@@ -261,6 +267,11 @@ static int bind_group(struct app *app, const struct bind_input *in, const char *
 	char text[32], *spec = text;
 	const struct device_args args = { &spec, 1 };
 
+	if (vfiopm_device_is_bridge(dev)) {
+		msg_cannot("bind", vfiopm_device_get_name(dev), "it is a bridge");
+		hint_bridge();
+		return EXIT_UNUSABLE;
+	}
 	if (group < 0) {
 		msg_cannot("bind", vfiopm_device_get_name(dev), "it is in no IOMMU group");
 		msg_hint("turn the IOMMU on in the firmware and on the kernel's command line "
@@ -275,14 +286,15 @@ static int bind_group(struct app *app, const struct bind_input *in, const char *
 	return code;
 }
 
-/* Two devices of one group name one unit. */
+/* Two devices of one group name one unit; a bridge names none. */
 static bool group_was_done(const struct targets *targets, size_t i)
 {
 	int group = vfiopm_device_get_group(targets->dev[i]);
 
 	for (size_t j = 0; group >= 0 && j < i; j++)
-		if (vfiopm_device_get_group(targets->dev[j]) == group)
-			return true;
+		if (vfiopm_device_get_group(targets->dev[j]) == group &&
+		    !vfiopm_device_is_bridge(targets->dev[j]))
+			return !vfiopm_device_is_bridge(targets->dev[i]);
 	return false;
 }
 

@@ -248,8 +248,12 @@ static int wait_one(struct app *app, const struct enter_args *args, struct progr
 	p->result.time_us = now_us() - p->start_us;
 	if (r < 0 && r != -ETIMEDOUT && r != -EOPNOTSUPP) {
 		p->result.now = NULL;
+		if (r == -ENODEV)
+			return app_gone(app, "look at", vfiopm_device_get_name(p->dev));
 		app_cannot(app, "look at", vfiopm_device_get_name(p->dev), "%s", strerror(-r));
-		return r == -ENODEV ? EXIT_NODEV : EXIT_FAILED;
+		msg_hint("it stays held, as asked; " PROGRAM " exit %s releases it",
+			 vfiopm_device_get_name(p->dev));
+		return EXIT_FAILED;
 	}
 	if (r < 0 && !args->no_wait)
 		return trouble_awake(app, p->dev, p->result.now, r, p->result.time_us / 1000);
@@ -287,7 +291,8 @@ static void borrow_all(struct app *app, const struct enter_args *args, struct pr
 
 int cmd_enter(struct app *app, int argc, char **argv)
 {
-	struct enter_args args = { .hold.timeout_ms = TIMEOUT_DEFAULT_MS };
+	struct enter_args args = { .hold = { .timeout_ms = TIMEOUT_DEFAULT_MS,
+					     .on_wake = ON_WAKE_KEEP } };
 	struct json_object *devices = NULL;
 	struct progress *all;
 	struct targets targets;

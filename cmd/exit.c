@@ -126,7 +126,7 @@ static bool is_pinned(const struct vfiopm_device *dev)
 static const char *look_afterwards(struct leaving *l)
 {
 	const char *control;
-	int64_t usage = 0, enable = 0;
+	int64_t usage, enable = 0;
 	struct vfiopm_power *power;
 	int r;
 
@@ -136,7 +136,12 @@ static const char *look_afterwards(struct leaving *l)
 	if (r < 0 && r != -ETIMEDOUT && r != -EOPNOTSUPP)
 		return NULL;
 	l->result.now = power;
-	vfiopm_power_get_usage(power, &usage);
+	/*
+	 * Without CONFIG_PM_ADVANCED_DEBUG there is none. A driver of VFIO has
+	 * no other reason to keep awake what nobody has open.
+	 */
+	if (vfiopm_power_get_usage(power, &usage) < 0)
+		usage = 1;
 	control = vfiopm_power_get_control(power);
 	vfiopm_power_get_enable(power, &enable);
 	if (vfiopm_power_get_status(power) == VFIOPM_STATUS_SUSPENDED)

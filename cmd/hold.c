@@ -90,7 +90,7 @@ static int hold_one(struct app *app, const struct hold_args *args, struct holder
 		.on_wake = args->hold.on_wake,
 		.backend = args->hold.backend,
 	};
-	struct holder_reply reply;
+	struct holder_reply reply = { 0 };
 	int code, r;
 
 	code = trouble_check(app, "hold", dev);
@@ -98,16 +98,16 @@ static int hold_one(struct app *app, const struct hold_args *args, struct holder
 		return code;
 	r = holder_listen(holder, vfiopm_device_get_group(dev));
 	if (r == -EADDRINUSE)
-		return trouble_busy(app, "hold", dev);
+		return trouble_taken(app, "hold", dev);
 	if (r < 0)
-		return trouble_reply(app, "hold", dev, r, NULL);
+		return trouble_reply(app, "hold", dev, r, &reply);
 	holder_handle(holder, &rq, &reply);
 	return trouble_reply(app, "hold", dev, 0, &reply);
 }
 
-/* A device that falls asleep: is it, and since when is that so? */
+/* A device that falls asleep: is it, or is it suspended in D0, and since when is that so? */
 struct fall {
-	bool asleep;
+	bool asleep, flat;
 	int64_t since;
 };
 
@@ -122,9 +122,12 @@ static int look(const struct vfiopm_device *dev, struct fall *fall, struct vfiop
 	int r;
 
 	r = vfiopm_power_wait_asleep(dev, VFIOPM_STATE_D3HOT, 0, ret);
-	if (fall->asleep != (r == 0))
-		*fall = (struct fall){ .asleep = r == 0, .since = now };
-	return r == 0 && !settled && now - fall->since < SETTLE_MS ? -ETIMEDOUT : r;
+	if (fall->asleep != (r == 0) || fall->flat != (r == -EOPNOTSUPP))
+		*fall = (struct fall){ .asleep = r == 0, .flat = r == -EOPNOTSUPP, .since = now };
+	if (settled || now - fall->since >= SETTLE_MS)
+		return r;
+	/* Nor is what is suspended in D0 known to stay so while a port may still cut its power. */
+	return r == 0 || r == -EOPNOTSUPP ? -ETIMEDOUT : r;
 }
 
 /* Serve while the devices fall asleep. Returns a signal, -1 when all have gone, or 0. */

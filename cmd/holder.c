@@ -219,9 +219,11 @@ static void add_again(struct holder *h, struct held *held, const struct holder_r
 		      struct holder_reply *reply)
 {
 	struct holder_reply left = { 0 };
+	enum on_wake on_wake = rq->on_wake == ON_WAKE_KEEP ? held->on_wake :
+							    (enum on_wake)rq->on_wake;
 
 	reply->held = 1;
-	if (held->engaged && held->on_wake == (enum on_wake)rq->on_wake)
+	if (held->engaged && held->on_wake == on_wake)
 		return;
 	if (leave(h, held, NULL, &left) < 0) {
 		reply->stage = left.stage;
@@ -230,7 +232,7 @@ static void add_again(struct holder *h, struct held *held, const struct holder_r
 	}
 	reply->status_before = left.status_before;
 	reply->state_before = left.state_before;
-	held->on_wake = (enum on_wake)rq->on_wake;
+	held->on_wake = on_wake;
 	held->reenter_at = 0;
 	held_enter(held, reply);
 }

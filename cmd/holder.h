@@ -25,6 +25,7 @@ enum on_wake {
 	ON_WAKE_EXIT,
 	ON_WAKE_REENTER,
 	ON_WAKE_STAY,
+	ON_WAKE_KEEP,		/* in a request: as it is held; ignore when it isn't */
 };
 
 /* A register to read once the device is awake again; width 0: none. */
@@ -49,7 +50,7 @@ enum holder_stage {
 	STAGE_VERIFY,		/* active, but its registers don't read as before */
 };
 
-#define HOLDER_VERSION 1
+#define HOLDER_VERSION 2
 
 /* Both sides run the same executable, so a struct will do for a message. */
 struct holder_request {
@@ -65,7 +66,8 @@ struct holder_reply {
 	uint32_t version;
 	uint32_t stage;		/* enum holder_stage */
 	int32_t error;		/* positive errno, or 0 */
-	int32_t pid;
+	int32_t pid;		/* who has the socket, as the kernel says it, */
+	uint32_t uid;		/* also of one that isn't ours */
 	uint8_t held;		/* add: was held already; drop: was held */
 	uint8_t status_before;	/* enum vfiopm_status, before the request */
 	uint8_t state_before;	/* enum vfiopm_state */
@@ -133,10 +135,12 @@ socklen_t holder_address(uid_t uid, int group, struct sockaddr_un *ret);
  * Send a request to the holder of @dev's group. HOLDER_ADD starts one when
  * there is none; HOLDER_DROP without a holder is answered with held = 0.
  * Return: 0, @reply is filled; -ETIMEDOUT: no answer for 30 s; -EPERM: the
- * socket's name is taken by somebody else; another errno.
+ * socket's name is taken by somebody else, whom @reply names; another errno.
  */
 int holder_request(struct app *app, const struct vfiopm_device *dev,
 		   const struct holder_request *rq, struct holder_reply *reply);
+/* Is there a holder of ours? 1; 0: somebody else has its name; -ECONNREFUSED: nobody answers. */
+int holder_look(struct app *app, const struct vfiopm_device *dev, struct ucred *ret);
 
 /* ---- trouble.c: failures as messages and exit codes ---- */
 
@@ -147,6 +151,8 @@ int trouble_reply(struct app *app, const char *what, const struct vfiopm_device 
 		  const struct holder_reply *reply);
 /* Report that @dev is in use, and by whom. Returns EXIT_BUSY. */
 int trouble_busy(struct app *app, const char *what, const struct vfiopm_device *dev);
+/* The same where the name of its holder's socket is taken, perhaps by somebody else. */
+int trouble_taken(struct app *app, const char *what, const struct vfiopm_device *dev);
 /* Report that @dev isn't asleep as wanted. Returns EXIT_STATE. */
 int trouble_awake(struct app *app, struct vfiopm_device *dev, const struct vfiopm_power *power,
 		  int r, int64_t waited_ms);

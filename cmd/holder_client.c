@@ -77,27 +77,36 @@ static int start_holder(int group)
 }
 
 /*
- * Connect to the holder of @group, process @pid: -ECONNREFUSED when there is
+ * Connect to the holder of @group, process @peer: -ECONNREFUSED when there is
  * none, -EPERM when it isn't ours.
  */
-static int connect_holder(struct app *app, int group, int *ret, pid_t *pid)
+static int connect_holder(struct app *app, int group, int *ret, struct ucred *peer)
 {
 	struct sockaddr_un addr;
 	socklen_t len = holder_address(geteuid(), group, &addr);
-	struct ucred peer;
 	int fd;
 
-	fd = abstract_connect(&addr, len, 0, 0, &peer);
+	*peer = (struct ucred){ 0 };
+	/* Somebody else's socket may leave its queue full. */
+	fd = abstract_connect(&addr, len, 0, ANSWER_MS, peer);
 	if (fd < 0)
-		return fd;
-	if ((peer.uid != geteuid() && peer.uid != 0) ||
-	    vfiopm_process_is_self_exe(app->ctx, peer.pid) == 0) {
+		return fd == -EAGAIN ? -ETIMEDOUT : fd;
+	if ((peer->uid != geteuid() && peer->uid != 0) ||
+	    vfiopm_process_is_self_exe(app->ctx, peer->pid) == 0) {
 		close(fd);
 		return -EPERM;
 	}
 	*ret = fd;
-	*pid = peer.pid;
 	return 0;
+}
+
+int holder_look(struct app *app, const struct vfiopm_device *dev, struct ucred *ret)
+{
+	int fd, r = connect_holder(app, vfiopm_device_get_group(dev), &fd, ret);
+
+	if (r == 0)
+		close(fd);
+	return r == -EPERM ? 0 : r < 0 ? r : 1;
 }
 
 /* -ECONNRESET: the holder ended before it saw the request. */
@@ -132,16 +141,17 @@ static void pause_between(void)
 static int ask(struct app *app, int group, const struct holder_request *rq,
 	       struct holder_reply *reply)
 {
-	pid_t pid = 0;
+	struct ucred peer;
 	int fd = -1, r;
 
-	r = connect_holder(app, group, &fd, &pid);
-	if (r < 0)
-		return r;
-	r = converse(fd, rq, reply);
-	/* As the kernel says it: another version's reply may have another form. */
-	reply->pid = pid;
-	close(fd);
+	r = connect_holder(app, group, &fd, &peer);
+	if (r == 0) {
+		r = converse(fd, rq, reply);
+		close(fd);
+	}
+	/* Another version's reply may have another form, and a stranger's is none. */
+	reply->pid = peer.pid;
+	reply->uid = peer.uid;
 	return r;
 }
 

@@ -79,7 +79,7 @@ int held_open(struct vfiopm_ctx *ctx, const struct holder_request *rq,
 	if (!held)
 		return fail(reply, STAGE_DEVICE, -ENOMEM);
 	held->wake_fd = held->request_fd = held->error_fd = -1;
-	held->on_wake = (enum on_wake)rq->on_wake;
+	held->on_wake = rq->on_wake == ON_WAKE_KEEP ? ON_WAKE_IGNORE : (enum on_wake)rq->on_wake;
 
 	stage = STAGE_DEVICE;
 	r = vfiopm_device_new(ctx, &rq->addr, &held->dev);

@@ -90,6 +90,13 @@ void msg_cannot(const char *what, const char *addr, const char *fmt, ...)
 	va_end(args);
 }
 
+int app_gone(struct app *app, const char *what, const char *addr)
+{
+	app_cannot(app, what, addr, "the device has gone");
+	msg_hint(PROGRAM " list -a shows the PCI devices of this system");
+	return EXIT_NODEV;
+}
+
 /* Why a device can't be borrowed or put to sleep, in a sentence with "refused: ". */
 static const char *const refusal_texts[] = {
 	[VFIOPM_REFUSED_NOT] = "nothing",

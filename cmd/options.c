@@ -13,7 +13,8 @@ static const struct argp_option options[] = {
 	{ "on-wake", KEY_ON_WAKE, "exit|ignore|reenter|stay", OPTION_ARG_OPTIONAL,
 	  "Notice when something wakes the device, and then let go of it (exit, also without a "
 	  "value), enter low power again (reenter, the default of hold), or keep it awake (stay); "
-	  "or do not notice, the kernel lets it fall asleep again (ignore, the default of enter)",
+	  "or do not notice, the kernel lets it fall asleep again (ignore, the default of enter; a "
+	  "device that is held already keeps what it has)",
 	  0 },
 	{ "backend", KEY_BACKEND, "auto|group|cdev", 0,
 	  "Open the device by its IOMMU group, or by iommufd and its own node (default: cdev "

@@ -147,10 +147,10 @@ int rebind_report(struct app *app, const char *what, const struct vfiopm_device 
 	case -EPERM:
 		return say_no_permission(app, what, name);
 	case -ENODEV:
-		msg_cannot(what, name, "the device has gone");
-		return EXIT_NODEV;
+		return app_gone(app, what, name);
 	case -ENOENT:
 		msg_cannot(what, name, "driver '%s' has been unloaded", driver ? driver : "");
+		msg_hint("load it again: modprobe %s", driver ? driver : "");
 		return EXIT_UNUSABLE;
 	case -EAGAIN:
 		msg_cannot(what, name, "another process is changing its driver");

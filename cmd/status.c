@@ -272,7 +272,12 @@ static void show_policy(const struct view *v)
 	    vfiopm_power_get_active_kids(v->power, &kids) == 0)
 		field("held by", "%" PRId64 " reference%s, %" PRId64 " active child%s", usage,
 		      usage == 1 ? "" : "s", kids, kids == 1 ? "" : "ren");
-	if (vfiopm_device_is_vfio(v->dev) && get_enable(v) == 0)
+	if (!vfiopm_device_is_vfio(v->dev) || get_enable(v) != 0)
+		return;
+	if (vfiopm_power_get_usage(v->power, &usage) < 0 &&
+	    vfiopm_power_get_status(v->power) != VFIOPM_STATUS_SUSPENDED)
+		field("unopened", "not known: this kernel shows no runtime_usage");
+	else
 		field("unopened", idle_in_d0(v) ? "kept in D0 (disable_idle_d3)" :
 						  "may sleep (idle runtime PM)");
 }

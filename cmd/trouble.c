@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "holder.h"
 
@@ -85,7 +86,8 @@ int trouble_check(struct app *app, const char *what, const struct vfiopm_device 
 	return check_group(app, what, dev);
 }
 
-int trouble_busy(struct app *app, const char *what, const struct vfiopm_device *dev)
+/* Name the owner, if one is to be seen. */
+static bool say_owner(struct app *app, const char *what, const struct vfiopm_device *dev)
 {
 	const char *name = vfiopm_device_get_name(dev);
 	const struct vfiopm_owner *owner = NULL;
@@ -101,12 +103,47 @@ int trouble_busy(struct app *app, const char *what, const struct vfiopm_device *
 			   vfiopm_owner_get_comm(owner), (int)vfiopm_owner_get_pid(owner),
 			   (unsigned int)vfiopm_owner_get_uid(owner));
 		msg_hint("the device is released when that process closes it");
-	} else {
+	}
+	vfiopm_owners_free(owners);
+	return owner != NULL;
+}
+
+int trouble_busy(struct app *app, const char *what, const struct vfiopm_device *dev)
+{
+	const char *name = vfiopm_device_get_name(dev);
+
+	if (!say_owner(app, what, dev)) {
 		app_cannot(app, what, name, "in use, owner not visible from here");
 		msg_hint("look as root, and outside of this container: " PROGRAM " status %s",
 			 name);
 	}
-	vfiopm_owners_free(owners);
+	return EXIT_BUSY;
+}
+
+/* An abstract name is anybody's to take, whoever it is meant for (unix(7)). */
+static int say_taken(struct app *app, const char *what, const struct vfiopm_device *dev,
+		     pid_t pid, uid_t uid)
+{
+	const char *name = vfiopm_device_get_name(dev);
+	char comm[64];
+
+	if (say_owner(app, what, dev))
+		return EXIT_BUSY;
+	/* 0: a process of another PID namespace. */
+	if (pid > 0 && vfiopm_process_get_comm(app->ctx, pid, comm, sizeof(comm)) == 0) {
+		app_cannot(app, what, name,
+			   "the name of its holder's socket is taken by '%s' (pid %d, user %u)",
+			   comm, (int)pid, (unsigned int)uid);
+		msg_hint("that is no holder of yours; the name is free when it ends: kill %d",
+			 (int)pid);
+		return EXIT_BUSY;
+	}
+	app_cannot(app, what, name,
+		   "the name of its holder's socket is taken by a process of user %u, not visible "
+		   "from here",
+		   (unsigned int)uid);
+	msg_hint("look outside of this container: ss -xap | grep " PROGRAM "/%u/group/%d",
+		 (unsigned int)geteuid(), vfiopm_device_get_group(dev));
 	return EXIT_BUSY;
 }
 
@@ -122,8 +159,7 @@ static int report_open(struct app *app, const char *what, const struct vfiopm_de
 	case EBUSY:
 		return trouble_busy(app, what, dev);
 	case ENODEV:
-		app_cannot(app, what, name, "the device has gone");
-		return EXIT_NODEV;
+		return app_gone(app, what, name);
 	case EMEDIUMTYPE:
 	case EPERM:
 		/* What stood in the way may have come since it was looked at. */
@@ -154,7 +190,7 @@ static int report_open(struct app *app, const char *what, const struct vfiopm_de
 }
 
 static int report_request(struct app *app, const char *what, const struct vfiopm_device *dev,
-			  int error, pid_t pid)
+			  int error, const struct holder_reply *reply)
 {
 	const char *name = vfiopm_device_get_name(dev);
 
@@ -165,14 +201,32 @@ static int report_request(struct app *app, const char *what, const struct vfiopm
 		return EXIT_FAILED;
 	case EPROTO:
 		app_cannot(app, what, name, "its holder is another version of this program");
-		msg_hint("end it, which releases its group's devices: kill %d", (int)pid);
+		msg_hint("end it, which releases its group's devices: kill %d", (int)reply->pid);
 		return EXIT_FAILED;
 	case EPERM:
-		/* Somebody else's program has the name of the holder's socket. */
-		return trouble_busy(app, what, dev);
+		return say_taken(app, what, dev, reply->pid, reply->uid);
 	}
 	app_cannot(app, what, name, "no holder can be reached: %s", strerror(error));
+	if (error == ECONNREFUSED || error == ECONNRESET)
+		msg_hint("who has the name of its socket: ss -xap | grep " PROGRAM "/%u/group/%d",
+			 (unsigned int)geteuid(), vfiopm_device_get_group(dev));
+	else
+		msg_hint(PROGRAM " hold %s needs none", name);
 	return EXIT_FAILED;
+}
+
+int trouble_taken(struct app *app, const char *what, const struct vfiopm_device *dev)
+{
+	struct holder_reply reply = { 0 };
+	struct ucred peer;
+	int r;
+
+	r = holder_look(app, dev, &peer);
+	if (r == 1)
+		return trouble_busy(app, what, dev);
+	reply.pid = peer.pid;
+	reply.uid = peer.uid;
+	return report_request(app, what, dev, r == 0 ? EPERM : -r, &reply);
 }
 
 int trouble_reply(struct app *app, const char *what, const struct vfiopm_device *dev, int r,
@@ -181,7 +235,7 @@ int trouble_reply(struct app *app, const char *what, const struct vfiopm_device 
 	const char *name = vfiopm_device_get_name(dev);
 
 	if (r < 0)
-		return report_request(app, what, dev, -r, reply ? reply->pid : 0);
+		return report_request(app, what, dev, -r, reply);
 	switch ((enum holder_stage)reply->stage) {
 	case STAGE_DONE:
 		return EXIT_OK;
@@ -196,6 +250,7 @@ int trouble_reply(struct app *app, const char *what, const struct vfiopm_device 
 	case STAGE_ENTRY:
 		app_cannot(app, what, name, "the kernel refused low power: %s",
 			   strerror(reply->error));
+		msg_hint("the kernel's log may tell more: dmesg | grep %s", name);
 		return EXIT_FAILED;
 	case STAGE_EXIT:
 		app_cannot(app, what, name, "it does not come back: %s", strerror(reply->error));
@@ -205,6 +260,7 @@ int trouble_reply(struct app *app, const char *what, const struct vfiopm_device 
 		app_cannot(app, what, name, "low power is left, but it is %s in %s",
 			   vfiopm_status_name((enum vfiopm_status)reply->status),
 			   vfiopm_state_name((enum vfiopm_state)reply->state));
+		msg_hint("dmesg | grep %s; a bus rescan or a power cycle may help", name);
 		return EXIT_FAILED;
 	case STAGE_VERIFY:
 		app_cannot(app, what, name, "its config space does not read as before: %04x:%04x",
@@ -214,7 +270,7 @@ int trouble_reply(struct app *app, const char *what, const struct vfiopm_device 
 	case STAGE_PROTOCOL:
 		break;
 	}
-	return report_request(app, what, dev, EPROTO, reply->pid);
+	return report_request(app, what, dev, EPROTO, reply);
 }
 
 int trouble_awake(struct app *app, struct vfiopm_device *dev, const struct vfiopm_power *power,

@@ -69,5 +69,9 @@ int vfiopm_process_get_comm(struct vfiopm_ctx *ctx, pid_t pid, char *buf, size_t
 
 	snprintf(path, sizeof(path), "proc/%d/comm", (int)pid);
 	n = sysfs_read(ctx, path, buf, size);
+	/* A process may call itself what it likes. */
+	for (ssize_t i = 0; i < n; i++)
+		if ((unsigned char)buf[i] < ' ' || buf[i] == 0x7f)
+			buf[i] = ' ';
 	return n == -ENOENT ? -ESRCH : n < 0 ? (int)n : 0;
 }

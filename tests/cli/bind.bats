@@ -108,8 +108,9 @@ route() { # LINE...
 	dry --group 0000:02:00.1
 	[ "$status" = 5 ]
 	[ -z "$output" ]
-	dry --group 0000:00:1c.0
-	is 4 "" "vfio-pm: cannot bind '0000:00:1c.0': it is in no IOMMU group
+	fx_device 0000:0a:00.0
+	dry --group 0000:0a:00.0
+	is 4 "" "vfio-pm: cannot bind '0000:0a:00.0': it is in no IOMMU group
 vfio-pm: hint: turn the IOMMU on in the firmware and on the kernel's command line (intel_iommu=on, amd_iommu=on)"
 }
 
@@ -249,6 +250,23 @@ vfio-pm: hint: VFIO takes the devices below it: vfio-pm list -a"
 	dry --force 0000:00:1c.0
 	is 0 "0000:00:1c.0: would go from pcieport to vfio-pci" \
 		"vfio-pm: warning: '0000:00:1c.0': it is a bridge"
+}
+
+@test "a bridge names no group: refused whether it is alone in it or not" {
+	local refused="vfio-pm: cannot bind 'BRIDGE': it is a bridge
+vfio-pm: hint: VFIO takes the devices below it: vfio-pm list -a"
+	fx_bridge 0000:00:1d.0 group=11 bus=0b
+	dry --group 0000:00:1d.0
+	is 4 "" "${refused/BRIDGE/0000:00:1d.0}"
+	fx_bridge 0000:00:1e.0 group=12 bus=0c
+	fx_device 0000:0c:00.0 parent=0000:00:1e.0 driver=e1000e group=12
+	dry --group --force 0000:00:1e.0
+	is 4 "" "${refused/BRIDGE/0000:00:1e.0}"
+	# An endpoint that is named beside it is bound.
+	dry --group 0000:00:1e.0 0000:0c:00.0
+	is 4 "0000:0c:00.0: would go from e1000e to vfio-pci" "${refused/BRIDGE/0000:00:1e.0}"
+	dry --group group:12
+	is 0 "0000:0c:00.0: would go from e1000e to vfio-pci" ""
 }
 
 @test "open through VFIO: the owner is named, --force or not" {

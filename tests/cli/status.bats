@@ -124,6 +124,13 @@ setup() { system_copy; }
 	expect_in "$out" "unopened    kept in D0 (disable_idle_d3)"
 	vp status 00:10.0
 	expect_in "$out" "unopened    may sleep (idle runtime PM)" "D3cold      not allowed: d3cold_allowed is 0"
+	# A kernel without CONFIG_PM_ADVANCED_DEBUG.
+	fx_set 0000:00:11.0 power/runtime_usage -
+	vp status 00:11.0
+	expect_in "$out" "unopened    not known: this kernel shows no runtime_usage"
+	fx_set 0000:00:10.0 power/runtime_usage -
+	vp status 00:10.0
+	expect_in "$out" "unopened    may sleep (idle runtime PM)"
 }
 
 @test "power/control on, runtime PM disabled" {

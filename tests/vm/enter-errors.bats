@@ -158,6 +158,56 @@ other_has() { # ADDRESS [COMMAND...]
 	is_state "$D3COLD" suspended D3cold
 }
 
+# An ordinary user's process that has the name of a socket in the abstract namespace; sets squatter.
+take_name() { # NAME "listen"|"mute"
+	setpriv --reuid=65534 --regid=65534 --clear-groups python3 - "$@" >"$BATS_TEST_TMPDIR/taken" 3>&- <<-'PY' &
+		import signal, socket, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		s.bind("\0" + sys.argv[1])
+		if sys.argv[2] == "listen":
+		    s.listen()
+		print("taken", flush=True)
+		signal.pause()
+	PY
+	squatter=$!
+	wait_for "$VM_PATIENCE" grep -q taken "$BATS_TEST_TMPDIR/taken"
+}
+
+@test "the name of the holder's socket is taken: by whom is told, and that isn't the device's owner" {
+	bind_vfio "$D3COLD"
+	group_of "$D3COLD"
+	name=vfio-pm/0/group/$REPLY
+	take_name "$name" listen
+	while read -r verb what; do
+		vp "$verb" "$D3COLD"
+		expect 5 "cannot $what '$D3COLD': the name of its holder's socket is taken by 'python3' (pid $squatter, user 65534)" \
+			"that is no holder of yours; the name is free when it ends: kill $squatter"
+	done <<-END
+		enter enter low power on
+		exit leave low power on
+		hold hold
+	END
+	eval "${output##*: }"
+	wait $squatter || true
+	# One that doesn't even listen.
+	take_name "$name" mute
+	while read -r verb what; do
+		vp "$verb" "$D3COLD"
+		expect 1 "cannot $what '$D3COLD': no holder can be reached: Connection refused" \
+			"who has the name of its socket: ss -xap | grep $name"
+	done <<-END
+		enter enter low power on
+		hold hold
+	END
+	kill $squatter
+	wait $squatter || true
+	is_state "$D3COLD" active D0 || fail "$REPLY"
+	vp enter "$D3COLD"
+	expect_code 0
+	vp exit "$D3COLD"
+	expect_code 0
+}
+
 @test "a driver without the features: 4" {
 	bind_vfio "$D3COLD"
 	# Which ioctl asks for features tells a first run; the second gets ENOTTY there.

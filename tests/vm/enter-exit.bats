@@ -15,12 +15,13 @@ setup() {
 teardown() {
 	pkill -KILL -x 'vfio-pm|socat' || true
 	rm -f /dev/log
+	umount "$pci/$D3COLD/power/runtime_usage" 2>/dev/null || true
 	echo 0 >"$pci/$D3COLD_VIA_UP/d3cold_allowed"
 	unbind_all
 }
 
 round_trip() { # ROLE STATE
-	local address=${!1} bar offset value
+	local address=${!1} bar offset value vendor device
 	bind_vfio "$address"
 	is_state "$address" active D0 || fail "$1: $REPLY before"
 	vp enter "$address"
@@ -30,7 +31,9 @@ round_trip() { # ROLE STATE
 	read -r bar offset value <<<"$(dev "REG_$1")"
 	vp exit "--read=$bar:$offset" "$address"
 	expect_code 0
-	[[ $output == *"awake in D0"*"config space reads"* ]] || fail "$1: $output"
+	read -r vendor <"$pci/$address/vendor"
+	read -r device <"$pci/$address/device"
+	[[ $output == *"awake in D0"*"config space reads ${vendor#0x}:${device#0x}"* ]] || fail "$1: $output"
 	[[ $output == *"reads $value"* ]] || fail "$1: register: $output"
 	[[ $output == *"released; it stays in D0: disable_idle_d3"* ]] || fail "$1: $output"
 	is_state "$address" active D0 || fail "$1: $REPLY after exit"
@@ -201,12 +204,47 @@ has_given_up() { # PID [FILE]
 	wait_for 5 no_holder
 }
 
+# What the two printed, in either order of their doings, against what is so now: the exit came last
+# when it says that it released the device, else the enter did.
+race_was_told() {
+	local entered exited
+	entered=$(<"$BATS_TEST_TMPDIR/a") exited=$(<"$BATS_TEST_TMPDIR/b")
+	if [[ $exited == *"$D3COLD: released; it stays in D0"* ]]; then
+		[[ $exited == *"$D3COLD: awake in D0 after "*"config space reads "* ]] || return
+		wait_for 5 no_holder && is_state "$D3COLD" active D0 || return
+	else
+		[[ $exited == *"$D3COLD: nothing to do: not held"* ]] || return
+		[ "$(pgrep -cx vfio-pm)" = 1 ] && is_state "$D3COLD" suspended D3cold || return
+		[ $status_a = 0 ] || return
+	fi
+	case $status_a in
+	0) [[ $entered == "$D3COLD: asleep in D3cold after "*"(was active in D0)"* ]] ;;
+	# Overtaken before it slept: told as what it then was.
+	6) [[ $entered == *"'$D3COLD' is not asleep after "* && $exited == *released* ]] ;;
+	esac
+}
+
+@test "a conventional pair, without PM capability and behind a bridge: exit 6, one holder, exit 0" {
+	bind_vfio "$CONV0" "$CONV1"
+	vp enter "$CONV0" "$CONV1"
+	expect_code 6
+	for address in "$CONV0" "$CONV1"; do
+		[[ $output == *"'$address' is not asleep after "*": suspended in D0: no PM capability"* ]] ||
+			fail "$address: $output"
+	done
+	[ "$(pgrep -cx vfio-pm)" = 1 ]
+	vp exit "$CONV1" "$CONV0"
+	expect_code 0
+	[[ $output == *"$CONV0: released"* && $output == *"$CONV1: "* ]] || fail "$output"
+	wait_for 5 no_holder
+}
+
 @test "enter and exit race each other: no lost holder, no wrong answer" {
 	bind_vfio "$D3COLD"
 	for ((i = $(count 200); i > 0; i--)); do
-		"$vfio_pm" enter "$D3COLD" >"$BATS_TEST_TMPDIR/a" 2>&1 &
+		"$vfio_pm" enter "$D3COLD" >"$BATS_TEST_TMPDIR/a" 2>&1 3>&- &
 		a=$!
-		"$vfio_pm" exit "$D3COLD" >"$BATS_TEST_TMPDIR/b" 2>&1 &
+		"$vfio_pm" exit "$D3COLD" >"$BATS_TEST_TMPDIR/b" 2>&1 3>&- &
 		b=$!
 		status_a=0 status_b=0
 		wait $a || status_a=$?
@@ -214,6 +252,8 @@ has_given_up() { # PID [FILE]
 		# An exit that overtakes the sleep makes enter say 6; nothing else may fail.
 		[ $status_b = 0 ] || fail "exit: $status_b: $(<"$BATS_TEST_TMPDIR/b")"
 		[ $status_a = 0 ] || [ $status_a = 6 ] || fail "enter: $status_a: $(<"$BATS_TEST_TMPDIR/a")"
+		race_was_told || fail "enter ($status_a): $(<"$BATS_TEST_TMPDIR/a")" \
+			"exit: $(<"$BATS_TEST_TMPDIR/b")" "now $REPLY, holders: $(pgrep -x vfio-pm)"
 		vp exit "$D3COLD"
 		expect_code 0
 		wait_for 5 no_holder || fail "a holder is left over"
@@ -314,6 +354,53 @@ has_given_up() { # PID [FILE]
 	expect_code 0
 }
 
+@test "enter of a device that is held otherwise: nothing changes unless --on-wake is given" {
+	bind_vfio "$D3COLD"
+	"$vfio_pm" hold --on-wake=stay "$D3COLD" 2>"$BATS_TEST_TMPDIR/log" 3>&- &
+	holder=$!
+	wait_for "$VM_PATIENCE" grep -q asleep "$BATS_TEST_TMPDIR/log" || fail "$(<"$BATS_TEST_TMPDIR/log")"
+	rpm_trace_start "$D3COLD"
+	vp enter "$D3COLD"
+	expect_code 0
+	rpm_trace_stop
+	[[ $output == *"it was held already (pid $holder)"* ]] || fail "$output"
+	[ "$(rpm_count "$D3COLD")" = 0 ] || fail "$(rpm_transitions)"
+	is_state "$D3COLD" suspended D3cold || fail "$REPLY"
+	# It still notices a wake, and stays awake then; and so after another enter.
+	for _ in 1 2; do
+		: >"$BATS_TEST_TMPDIR/log"
+		cfg_read "$D3COLD" 0.L >/dev/null
+		wait_for "$VM_PATIENCE" grep -q "woken; it stays awake and held" "$BATS_TEST_TMPDIR/log" ||
+			fail "$(<"$BATS_TEST_TMPDIR/log")"
+		is_state "$D3COLD" active D0 || fail "$REPLY"
+		vp enter "$D3COLD"
+		expect_code 0
+		is_state "$D3COLD" suspended D3cold || fail "$REPLY"
+	done
+	# As it is told: no wake is noticed any more.
+	vp enter --on-wake=ignore "$D3COLD"
+	expect_code 0
+	: >"$BATS_TEST_TMPDIR/log"
+	cfg_read "$D3COLD" 0.L >/dev/null
+	wait_state "$D3COLD" suspended D3cold
+	[ ! -s "$BATS_TEST_TMPDIR/log" ] || fail "$(<"$BATS_TEST_TMPDIR/log")"
+	vp exit "$D3COLD"
+	expect_code 0
+	wait $holder
+}
+
+@test "a kernel without runtime_usage: what follows the close is told all the same" {
+	bind_vfio "$D3COLD"
+	: >"$BATS_TEST_TMPDIR/usage"
+	mount --bind "$BATS_TEST_TMPDIR/usage" "$pci/$D3COLD/power/runtime_usage"
+	vp enter "$D3COLD"
+	expect_code 0
+	vp exit "$D3COLD"
+	umount "$pci/$D3COLD/power/runtime_usage"
+	expect_code 0
+	[[ $output == *"released; it stays in D0: disable_idle_d3"* ]] || fail "$output"
+}
+
 # sd_notify's messages follow each other without anything in between.
 status_ends() { # TEXT
 	local told
@@ -366,6 +453,21 @@ status_ends() { # TEXT
 	grep -q "the host asked for it" "$BATS_TEST_TMPDIR/log" || fail "$(<"$BATS_TEST_TMPDIR/log")"
 }
 
+@test "unbind of a device that the holder in the background keeps: within a second, and it says why" {
+	socat -u UNIX-RECV:/dev/log "CREATE:$BATS_TEST_TMPDIR/log" 3>&- &
+	wait_for 5 test -S /dev/log
+	bind_vfio "$D3COLD"
+	vp enter "$D3COLD"
+	expect_code 0
+	start=${EPOCHREALTIME/[.,]/}
+	echo "$D3COLD" >"$pci/$D3COLD/driver/unbind"
+	took=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
+	[ $took -lt 1000 ] || fail "unbind took $took ms"
+	wait_for 5 no_holder
+	wait_for 5 grep -q "$D3COLD: released: the host asked for it" "$BATS_TEST_TMPDIR/log" ||
+		fail "$(<"$BATS_TEST_TMPDIR/log")"
+}
+
 @test "unplug of a held device: it goes, and so does the holder" {
 	bind_vfio "$HOTPLUG"
 	# A holder in the background has syslog to talk to.
@@ -390,10 +492,12 @@ status_ends() { # TEXT
 	rpm_trace_start "$D3COLD"
 	vp enter "$D3COLD"
 	expect_code 0
-	[[ $output == *"asleep in D3cold after"*"(was suspended in D3cold)"* ]] || fail "$output"
+	# As the trace was when enter had returned.
 	rpm_trace_stop
+	[[ $output == *"asleep in D3cold after"*"(was suspended in D3cold)"* ]] || fail "$output"
 	# The open resumed it: the sleep that was told came after that.
 	[ "$(rpm_count "$D3COLD" resume)" -ge 1 ]
+	[ "$(rpm_transitions "$D3COLD" | tail -n 1)" = "$D3COLD suspend" ] || fail "$(rpm_transitions)"
 	[ "$(pgrep -cx vfio-pm)" = 1 ]
 	vp exit "$D3COLD"
 	expect_code 0
