@@ -250,3 +250,14 @@ vfio-pm enter $dev" ]
 	explain 00:06.0
 	expect 6 driver
 }
+
+@test "who waits is given the mend when it is one, and explain when it takes several" {
+	cold_port
+	cold_device status=active state=D0 control=on usage=1
+	run "$vfio_pm" --sysroot="$FX" wait --state=D3cold --timeout=0 $dev
+	[[ $output == *"hint: echo auto > /sys/bus/pci/devices/$dev/power/control"* ]]
+	fx_set $dev power/runtime_status error
+	run "$vfio_pm" --sysroot="$FX" wait --state=D3cold --timeout=0 $dev
+	[[ $output == *"a transition has failed before"* ]]
+	[[ $output == *"hint: vfio-pm explain $dev"* ]]
+}

@@ -30,12 +30,14 @@ round_trip() { # ADDRESS...
 
 many() { # a system with something of everything
 	fx_bridge 0000:00:1c.0 acpi='\_SB_.PCI0.RP05' resources=LNXPOWER:00
-	fx_device 0000:01:00.0 parent=0000:00:1c.0 driver=vfio-pci group=7 status=active state=D0 enable=1 usage=1 cdev=yes
+	fx_device 0000:01:00.0 parent=0000:00:1c.0 driver=vfio-pci group=7 status=active state=D0 enable=1 usage=2 cdev=yes
 	fx_device 0000:01:00.1 parent=0000:00:1c.0 driver=snd_hda_intel group=7 status=active state=D0 usage=1
 	fx_device 0000:00:05.0 driver=vfio-pci group=8 numvfs=1 acpi='\_SB_.PCI0.S28_' acpi_state=D3cold acpi_real=D0 resources=LNXPOWER:01
 	fx_device 0000:00:05.1 driver=vfio-pci group=9 physfn=0000:00:05.0 state=D0
 	fx_device 0000:00:06.0 driver=e1000e status=active state=D0 acpi='\_SB_.PCI0.S30_' resources=LNXPOWER:01
 	fx_acpi_bus 0000:00:05.0 0000:00:06.0
+	fx_consumer 0000:01:00.0 0000:01:00.1
+	fx_file sys/module/vfio_pm_pci/srcversion 0123456789ABCDEF
 	fx_process 4711 comm=qemu-system-x86 uid=107 fd=/dev/vfio/7
 }
 
@@ -49,6 +51,11 @@ many() { # a system with something of everything
 	grep -q 'qemu-system-x86 (pid 4711)' "$away/vfio-pm-report/explanation.txt"
 	jq -e '.devices | length == 4' "$away/vfio-pm-report/explanation.json"
 	grep -q '^vfio-pm ' "$away/vfio-pm-report/version"
+	jq -e '.devices[0].findings[] | select(.rule == "consumer" and .verdict == "blocks")' \
+		"$away/vfio-pm-report/explanation.json"
+	grep -qx 0123456789ABCDEF "$away/vfio-pm-report/sys/module/vfio_pm_pci/srcversion"
+	run "$vfio_pm" --sysroot="$FX" report 01:00.0 00:05.0 -o "$archive"
+	[[ $output == *"vfio-pm --sysroot=vfio-pm-report explain 01:00.0 00:05.0 says the same" ]]
 }
 
 @test "what couldn't be read can't be read there either, for the same reason" {
