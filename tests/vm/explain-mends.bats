@@ -90,6 +90,11 @@ teardown() {
 	vp explain --watch=2 "$D3COLD"
 	expect_code 6
 	[[ $output == *"last woken by user (pid $user_pid)"* ]] || fail "$output"
+	# A single use keeps it awake for that long, so nothing can be said of less.
+	echo 10000 >"$pci/$D3COLD/power/autosuspend_delay_ms"
+	vp explain --watch=1 "$D3COLD"
+	expect_code 1
+	[[ $output == *"it was watched for less than its autosuspend delay"* ]] || fail "$output"
 	echo 0 >"$pci/$D3COLD/power/autosuspend_delay_ms"
 	vp explain --watch=2 "$D3COLD"
 	expect_code 6

@@ -65,7 +65,12 @@ reached() { # OPTION... ADDRESS...: so is each device, and no rule is in the way
 		cfg_read "$D3COLD" 0.L >/dev/null
 		vp explain "$D3COLD"
 		expect_code 0
+		# Nor in the way of one beside which another is.
+		cfg_read "$PAIRCOLD1" 0.L >/dev/null
+		vp explain --state=D3cold "$PAIRCOLD0"
+		expect_code 0
 	done
+	wait_state "$PAIRCOLD1" suspended D3cold
 	vp explain --all
 	expect_code 6
 	[ "$(grep -c ' is in D3' <<<"$output")" = "${#deepest[@]}" ] || fail "$output"
