@@ -191,8 +191,9 @@ int vfiopm_borrow_again(struct vfiopm_borrow *borrow, enum vfiopm_refusal *why)
 	r = take_pins(borrow);
 	if (r == 0)
 		r = borrow->device_number >= 0 ? take_own(borrow) : take_by_name(borrow, why);
+	/* What it is has been found out; to ask the device itself would wake it. */
 	if (r == 0)
-		r = vfiopm_handle_wrap(borrow->dev->ctx, borrow->fd, &borrow->handle);
+		r = handle_wrap(borrow->dev->ctx, borrow->fd, &borrow->handle);
 	if (r == 0)
 		return 0;
 	vfiopm_borrow_drop(borrow);

@@ -262,9 +262,11 @@ static bool host_keeps_awake(struct vfiopm_borrow *b)
 int vfiopm_borrow_enter_agreed(struct vfiopm_borrow *borrow, int eventfd, unsigned int flags,
 			       enum vfiopm_refusal *why)
 {
+	int64_t start;
 	uint16_t ctrl;
 	int r;
 
+	borrow->entry_us = 0;
 	r = find_pm(borrow);
 	if (r <= 0)
 		return r < 0 ? r : refuse(why, VFIOPM_REFUSED_NO_PM);
@@ -276,12 +278,19 @@ int vfiopm_borrow_enter_agreed(struct vfiopm_borrow *borrow, int eventfd, unsign
 	/* It would stay engaged and awake, which no wake ends. */
 	if (host_keeps_awake(borrow))
 		return refuse(why, VFIOPM_REFUSED_NOT_SUSPENDED);
+	start = now_us();
 	r = vfiopm_low_power_enter_with_wakeup(borrow->handle, eventfd);
+	borrow->entry_us = now_us() - start;
 	if (r == -EINVAL)
 		return refuse(why, VFIOPM_REFUSED_ENGAGED);
 	if (r == -ENOTTY)
 		return refuse(why, VFIOPM_REFUSED_UNSUPPORTED);
 	return r;
+}
+
+int64_t vfiopm_borrow_get_entry(const struct vfiopm_borrow *borrow)
+{
+	return borrow->entry_us;
 }
 
 int vfiopm_borrow_read_header(struct vfiopm_borrow *borrow, uint8_t *buf)

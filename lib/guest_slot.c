@@ -54,11 +54,11 @@ enum vfiopm_slot_step vfiopm_slot_ask(struct vfiopm_slot *slot, const struct vfi
 	slot->limit = VFIOPM_LIMIT_NONE;
 	if (frame->kind == VFIOPM_FRAME_ON) {
 		slot->off = false;
-		if (slot->engaged)
+		if (slot->engaged || slot->unsure)
 			return VFIOPM_SLOT_LEAVE;
 		return answer(slot, VFIOPM_FRAME_DONE);
 	}
-	if (slot->engaged) {
+	if (slot->engaged && !slot->unsure) {
 		slot->off = true;
 		return answer(slot, VFIOPM_FRAME_DONE);
 	}
@@ -84,6 +84,8 @@ enum vfiopm_frame_kind vfiopm_slot_entered(struct vfiopm_slot *slot, bool done, 
 		slot->refused++;
 		return slot->answer;
 	}
+	/* Low power is entered only where it wasn't: whatever there was is over. */
+	slot->unsure = false;
 	slot->entries++;
 	slot->entered_ms[slot->entered_at] = now_ms;
 	slot->entered_used[slot->entered_at] = true;
@@ -91,21 +93,23 @@ enum vfiopm_frame_kind vfiopm_slot_entered(struct vfiopm_slot *slot, bool done, 
 	return slot->answer;
 }
 
-enum vfiopm_frame_kind vfiopm_slot_left(struct vfiopm_slot *slot, bool done, int64_t now_ms)
+enum vfiopm_slot_step vfiopm_slot_left(struct vfiopm_slot *slot, bool done, int64_t now_ms)
 {
-	if (done) {
-		slot->engaged = false;
-		slot->awake_ms = now_ms;
+	if (!done) {
+		slot->unsure = true;
+		/* Neither of the two answers would be true: it isn't left, and it will be. */
+		return VFIOPM_SLOT_NOTHING;
 	}
-	slot->answer = done ? VFIOPM_FRAME_DONE : VFIOPM_FRAME_REFUSED;
-	return slot->answer;
+	slot->engaged = slot->unsure = false;
+	slot->awake_ms = now_ms;
+	return answer(slot, VFIOPM_FRAME_DONE);
 }
 
 enum vfiopm_slot_step vfiopm_slot_woken(struct vfiopm_slot *slot, int64_t now_ms)
 {
 	bool was = slot->engaged && slot->off;
 
-	slot->engaged = false;
+	slot->engaged = slot->unsure = false;
 	slot->awake_ms = now_ms;
 	if (!was)
 		return VFIOPM_SLOT_NOTHING;
@@ -115,8 +119,9 @@ enum vfiopm_slot_step vfiopm_slot_woken(struct vfiopm_slot *slot, int64_t now_ms
 
 enum vfiopm_slot_step vfiopm_slot_again(const struct vfiopm_slot *slot, int64_t now_ms)
 {
-	return slot->off && !slot->engaged && !too_often(slot, now_ms) ? VFIOPM_SLOT_ENTER :
-									 VFIOPM_SLOT_NOTHING;
+	if (!slot->off || slot->engaged || slot->unsure || too_often(slot, now_ms))
+		return VFIOPM_SLOT_NOTHING;
+	return VFIOPM_SLOT_ENTER;
 }
 
 enum vfiopm_slot_step vfiopm_slot_settle(struct vfiopm_slot *slot)
@@ -124,5 +129,5 @@ enum vfiopm_slot_step vfiopm_slot_settle(struct vfiopm_slot *slot)
 	slot->off = false;
 	/* A guest that starts anew counts anew: no question is a repetition. */
 	slot->asked = 0;
-	return slot->engaged ? VFIOPM_SLOT_LEAVE : VFIOPM_SLOT_NOTHING;
+	return slot->engaged || slot->unsure ? VFIOPM_SLOT_LEAVE : VFIOPM_SLOT_NOTHING;
 }

@@ -93,13 +93,10 @@ int vfiopm_handle_open(const struct vfiopm_device *dev, enum vfiopm_backend back
 	}
 }
 
-int vfiopm_handle_wrap(struct vfiopm_ctx *ctx, int fd, struct vfiopm_handle **ret)
+int handle_wrap(struct vfiopm_ctx *ctx, int fd, struct vfiopm_handle **ret)
 {
-	struct vfio_device_info info = { .argsz = sizeof(info) };
 	struct vfiopm_handle *h;
 
-	if (ioctl(fd, VFIO_DEVICE_GET_INFO, &info) < 0)
-		return errno == EBADF ? -EBADF : -ENOTTY;
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return -ENOMEM;
@@ -108,6 +105,15 @@ int vfiopm_handle_wrap(struct vfiopm_ctx *ctx, int fd, struct vfiopm_handle **re
 	h->fd = fd;
 	*ret = h;
 	return 0;
+}
+
+int vfiopm_handle_wrap(struct vfiopm_ctx *ctx, int fd, struct vfiopm_handle **ret)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+
+	if (ioctl(fd, VFIO_DEVICE_GET_INFO, &info) < 0)
+		return errno == EBADF ? -EBADF : -ENOTTY;
+	return handle_wrap(ctx, fd, ret);
 }
 
 void vfiopm_handle_close(struct vfiopm_handle *handle)

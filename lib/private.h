@@ -202,6 +202,9 @@ char *owner_fd_syspath(const struct vfiopm_ctx *ctx, int proc, const char *fd);
 
 /* ---- handle.c, group.c, cdev.c: the two ways to open a device ---- */
 
+/* As vfiopm_handle_wrap(), for what surely is a device: it isn't asked, which would wake it. */
+int handle_wrap(struct vfiopm_ctx *ctx, int fd, struct vfiopm_handle **ret);
+
 /* What devices of one IOMMU group share: container and group, or iommufd. */
 struct backing {
 	unsigned int refs;
@@ -248,6 +251,7 @@ struct vfiopm_borrow {
 	int fd;			/* the device */
 	struct vfiopm_handle *handle;
 	int64_t suspend_us;	/* by vfiopm_borrow_enter() */
+	int64_t entry_us;	/* by vfiopm_borrow_enter_agreed() */
 	unsigned int pm_cap;	/* where the PM capability is; 0: not looked for yet */
 	/* What finds the same again: the owner's own numbers of these descriptors. */
 	int *pin_numbers;	/* as many as pins */

@@ -1222,6 +1222,8 @@ int vfiopm_borrow_enter(struct vfiopm_borrow *borrow, struct vfiopm_freezer *fre
  */
 int vfiopm_borrow_enter_agreed(struct vfiopm_borrow *borrow, int eventfd, unsigned int flags,
 			       enum vfiopm_refusal *why);
+/** vfiopm_borrow_get_entry - microseconds of these in the kernel, the last time. Since: 0.1 */
+int64_t vfiopm_borrow_get_entry(const struct vfiopm_borrow *borrow);
 /* Bytes of the config space's header. */
 #define VFIOPM_HEADER_LEN 64
 /**
@@ -1403,6 +1405,9 @@ enum vfiopm_limit {
  * @dwell_ms: milliseconds that it stays awake at least
  * @off: the guest was told "done" for OFF, and hasn't asked for ON
  * @engaged: low power was entered, and neither left nor ended by a wake
+ * @unsure: it may be engaged whatever @engaged says, since it could not be left;
+ *          set by the caller, too, after an entry that found it engaged. ON is
+ *          answered only after it was left
  * @answer: what the last question was, or is to be, answered with
  * @limit: why the last OFF was refused
  * @entries: of low power
@@ -1414,7 +1419,7 @@ enum vfiopm_limit {
 struct vfiopm_slot {
 	unsigned int rate;
 	int64_t dwell_ms;
-	bool off, engaged;
+	bool off, engaged, unsure;
 	enum vfiopm_frame_kind answer;
 	enum vfiopm_limit limit;
 	unsigned int entries, refused, woken;
@@ -1438,8 +1443,12 @@ enum vfiopm_slot_step vfiopm_slot_ask(struct vfiopm_slot *slot, const struct vfi
 				      int64_t now_ms);
 /** vfiopm_slot_entered - how the entry went. Return: what to answer. Since: 0.1 */
 enum vfiopm_frame_kind vfiopm_slot_entered(struct vfiopm_slot *slot, bool done, int64_t now_ms);
-/** vfiopm_slot_left - how the exit went. Return: what to answer if asked. Since: 0.1 */
-enum vfiopm_frame_kind vfiopm_slot_left(struct vfiopm_slot *slot, bool done, int64_t now_ms);
+/**
+ * vfiopm_slot_left - how the exit went
+ * Return: VFIOPM_SLOT_ANSWER: done, which answers an ON; VFIOPM_SLOT_NOTHING: it
+ * failed, and is to be tried again; no ON is answered before it works. Since: 0.1
+ */
+enum vfiopm_slot_step vfiopm_slot_left(struct vfiopm_slot *slot, bool done, int64_t now_ms);
 /**
  * vfiopm_slot_woken - a wake has ended low power, not by vfiopm_slot_left()
  * Return: VFIOPM_SLOT_ENTER: the guest still has it off, so it may sleep again

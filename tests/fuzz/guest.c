@@ -12,14 +12,19 @@
 /* What the device is really in: the fuzzer's word for the kernel's. */
 struct world {
 	struct vfiopm_slot slot;
-	bool low;
+	bool low, strange; /* engaged; by somebody else */
 	int64_t now, entered[VFIOPM_SLOT_RATE_MAX + 1];
 	unsigned int n_entered;
 };
 
+/* By the kernel's rule: what is engaged isn't entered again. */
 static void enter(struct world *w, bool works)
 {
-	assert(!w->low);
+	if (w->low) {
+		vfiopm_slot_entered(&w->slot, false, w->now);
+		w->slot.unsure = true;
+		return;
+	}
 	w->low = works;
 	if (works && w->slot.rate) {
 		unsigned int rate = w->slot.rate, n = w->n_entered++;
@@ -33,6 +38,18 @@ static void enter(struct world *w, bool works)
 	       (works ? VFIOPM_FRAME_DONE : VFIOPM_FRAME_REFUSED));
 }
 
+/* Return: is it to be answered? */
+static bool go_out(struct world *w, bool works)
+{
+	enum vfiopm_slot_step step;
+
+	if (works)
+		w->low = w->strange = false;
+	step = vfiopm_slot_left(&w->slot, works, w->now);
+	assert(step == (works ? VFIOPM_SLOT_ANSWER : VFIOPM_SLOT_NOTHING));
+	return works;
+}
+
 static void take(struct world *w, const struct vfiopm_frame *frame, bool works)
 {
 	switch (vfiopm_slot_ask(&w->slot, frame, w->now)) {
@@ -42,9 +59,8 @@ static void take(struct world *w, const struct vfiopm_frame *frame, bool works)
 		break;
 	case VFIOPM_SLOT_LEAVE:
 		assert(frame->kind == VFIOPM_FRAME_ON);
-		if (works)
-			w->low = false;
-		vfiopm_slot_left(&w->slot, works, w->now);
+		if (!go_out(w, works))
+			return;
 		break;
 	case VFIOPM_SLOT_ANSWER:
 		break;
@@ -52,7 +68,8 @@ static void take(struct world *w, const struct vfiopm_frame *frame, bool works)
 		assert(frame->kind != VFIOPM_FRAME_OFF && frame->kind != VFIOPM_FRAME_ON);
 		return;
 	}
-	if (w->slot.answer == VFIOPM_FRAME_DONE)
+	/* What somebody else engages is known from an OFF that it has refused. */
+	if (w->slot.answer == VFIOPM_FRAME_DONE && !w->strange)
 		assert(w->low == (frame->kind == VFIOPM_FRAME_OFF));
 }
 
@@ -83,7 +100,7 @@ static void step(struct world *w, struct vfiopm_frames *frames, struct input *in
 		break;
 	case 4:
 		/* Something wakes it. */
-		if (!w->low)
+		if (!w->low || w->strange)
 			break;
 		w->low = false;
 		vfiopm_slot_woken(&w->slot, w->now);
@@ -95,14 +112,18 @@ static void step(struct world *w, struct vfiopm_frames *frames, struct input *in
 		}
 		break;
 	case 6:
-		if (vfiopm_slot_settle(&w->slot) == VFIOPM_SLOT_LEAVE) {
-			w->low = false;
-			vfiopm_slot_left(&w->slot, true, w->now);
-		}
-		assert(!w->low && !w->slot.off);
+		if (vfiopm_slot_settle(&w->slot) == VFIOPM_SLOT_LEAVE)
+			go_out(w, works);
+		assert(!w->slot.off);
+		break;
+	case 7:
+		/* Somebody else. */
+		if (!w->low)
+			w->low = w->strange = true;
 		break;
 	}
-	assert(w->slot.engaged == w->low);
+	assert(w->low || !w->slot.engaged);
+	assert(!w->low || w->strange || w->slot.engaged || w->slot.unsure);
 }
 
 static void try_path(struct input *in)

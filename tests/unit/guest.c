@@ -127,10 +127,13 @@ static void test_order(struct tap *t)
 	tap_ok(t, ASK(off(2), 3) == VFIOPM_SLOT_ANSWER && s.answer == VFIOPM_FRAME_DONE,
 	       "asked again, it is answered the same");
 	tap_int(t, ASK(on(3), 4), VFIOPM_SLOT_LEAVE, "ON asks for an exit");
-	tap_int(t, vfiopm_slot_left(&s, false, 5), VFIOPM_FRAME_REFUSED,
-		"which failed: that isn't told as done");
+	tap_int(t, vfiopm_slot_left(&s, false, 5), VFIOPM_SLOT_NOTHING,
+		"which failed: nothing is answered");
 	tap_int(t, ASK(on(3), 6), VFIOPM_SLOT_LEAVE, "asked again, it is tried again");
-	tap_int(t, vfiopm_slot_left(&s, true, 7), VFIOPM_FRAME_DONE, "and done");
+	tap_ok(t,
+	       vfiopm_slot_left(&s, true, 7) == VFIOPM_SLOT_ANSWER &&
+		       s.answer == VFIOPM_FRAME_DONE,
+	       "and done");
 	tap_int(t, ASK(off(4), 8), VFIOPM_SLOT_ENTER, "OFF");
 	tap_int(t, vfiopm_slot_entered(&s, false, 9), VFIOPM_FRAME_REFUSED,
 		"an entry that fails is refused");
@@ -141,6 +144,42 @@ static void test_order(struct tap *t)
 	frame.kind = VFIOPM_FRAME_DONE;
 	tap_int(t, ASK(frame, 12), VFIOPM_SLOT_NOTHING, "an answer is no question");
 	tap_ok(t, s.entries == 1 && s.refused == 1, "counted");
+}
+
+/* Low power that could not be left, or that somebody else has entered. */
+static void test_unsure(struct tap *t)
+{
+	struct vfiopm_slot s;
+
+	vfiopm_slot_init(&s, 0, 0);
+	ASK(off(1), 0);
+	vfiopm_slot_entered(&s, true, 0);
+	tap_int(t, vfiopm_slot_settle(&s), VFIOPM_SLOT_LEAVE, "a reset leaves low power");
+	vfiopm_slot_left(&s, false, 1);
+	tap_int(t, vfiopm_slot_settle(&s), VFIOPM_SLOT_LEAVE, "which failed: it is due");
+	tap_int(t, ASK(off(2), 2), VFIOPM_SLOT_ENTER, "OFF isn't done by what is left of that");
+	vfiopm_slot_entered(&s, false, 2);
+	tap_int(t, ASK(on(3), 3), VFIOPM_SLOT_LEAVE, "ON isn't done before it is left");
+	vfiopm_slot_left(&s, false, 4);
+	tap_int(t, ASK(on(4), 5), VFIOPM_SLOT_LEAVE, "nor is another ON");
+	vfiopm_slot_left(&s, true, 6);
+	tap_ok(t, ASK(on(5), 7) == VFIOPM_SLOT_ANSWER && s.answer == VFIOPM_FRAME_DONE,
+	       "then it is");
+
+	ASK(off(6), 8);
+	vfiopm_slot_entered(&s, false, 8);
+	s.unsure = true;
+	tap_int(t, vfiopm_slot_again(&s, 9), VFIOPM_SLOT_NOTHING,
+		"engaged by somebody else: not again");
+	tap_int(t, ASK(on(7), 9), VFIOPM_SLOT_LEAVE, "but left before ON is done");
+	vfiopm_slot_left(&s, true, 10);
+	s.unsure = true;
+	ASK(off(8), 11);
+	vfiopm_slot_entered(&s, true, 11);
+	tap_ok(t, s.engaged && !s.unsure, "an entry that works finds nothing engaged");
+	vfiopm_slot_left(&s, false, 12);
+	vfiopm_slot_woken(&s, 13);
+	tap_int(t, ASK(on(9), 14), VFIOPM_SLOT_ANSWER, "a wake has ended what could not be left");
 }
 
 static void test_limits(struct tap *t)
@@ -211,6 +250,7 @@ int main(void)
 	test_frames(&t);
 	test_paths(&t);
 	test_order(&t);
+	test_unsure(&t);
 	test_limits(&t);
 	test_wakes(&t);
 	return tap_end(&t);
