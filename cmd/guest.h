@@ -32,8 +32,13 @@ struct guest_table {
 /* ACPI name of a device in the guest, e.g. "\_SB.PCI0.S14.S00". Return: @buf. */
 #define GUEST_NODE_LEN 32
 char *guest_node(const struct vfiopm_guest_path *path, char *buf);
-/* How long the guest waits for an answer at the most, milliseconds. */
-int guest_bound_ms(size_t devices);
+#define GUEST_ROOT "\\_SB.PCI0"
+/*
+ * Is it a function other than 0 of the root complex, itself or its port? QEMU
+ * makes nodes there for function 0 of each slot, and for bridges while ACPI
+ * hotplugs what is behind them (hw/i386/acpi-build.c, build_append_pci_bus_devices()).
+ */
+bool guest_makes_node(const struct vfiopm_guest_path *path);
 void guest_asl(const struct guest_table *table, FILE *out);
 
 /* ---- guest_iasl.c ---- */
@@ -44,6 +49,10 @@ int guest_compile(const struct guest_table *table, const char *path);
 int guest_check_dsdt(const struct guest_table *table, const char *path);
 
 /* ---- guest_listen.c ---- */
+
+/* @arg, if it can be the path of a unix socket; else a usage error. */
+struct argp_state;
+const char *guest_socket_parse(struct argp_state *state, const char *arg);
 
 struct guest_options {
 	unsigned int rate;	/* transitions a minute and device; 0: no limit */
@@ -67,7 +76,17 @@ struct guest_device {
 	int64_t entered_ms;		/* monotonic, while engaged */
 	bool exit_due;			/* a wake has ended low power: leave it all the same */
 	int64_t look_at_ms, look_until_ms; /* has it suspended? 0: known */
+	int64_t suspended_ms;		/* it has, since then; 0: not yet */
 	int64_t watch_at_ms, watch_until_ms; /* who woke it? 0: nobody */
+	bool waits;			/* for the limit to pass, so that it may sleep again */
+	uint64_t garbage;		/* on the wire, when it was entered */
+	int64_t retry_at_ms, retry_gap_ms; /* it could not be left; 0: it could */
+	int64_t on_due_us;		/* when the guest asked for that, 0: it didn't */
+	int64_t quiet_until_ms;		/* that isn't told before */
+	bool told_failed;
+	uint64_t told_reasons;		/* of refusals, since told_ms */
+	int64_t told_ms;
+	unsigned int untold;		/* refusals since the last that was told */
 	uint8_t header[VFIOPM_HEADER_LEN];	/* as the guest left it */
 	enum vfiopm_refusal refusal;	/* of the last attempt */
 	int error;
@@ -80,12 +99,18 @@ struct guest {
 	const char *socket, *qmp_path;
 	int link_fd;			/* -1: not connected */
 	int64_t connect_at_ms;
-	pid_t vm_pid;			/* behind the socket */
+	pid_t vm_pid;			/* behind the socket; 0: not connected */
+	pid_t owner_pid;		/* it, or the last that was */
 	char vm_comm[64];
 	struct vfiopm_qmp *qmp;
-	int64_t qmp_at_ms;		/* the next attempt; 0: none */
-	unsigned int qmp_tries;
+	int64_t qmp_at_ms, qmp_gap_ms;	/* the next attempt; 0: none */
+	int64_t qmp_quiet_ms;		/* failed ones aren't told before */
+	bool qmp_told;
+	int told_error;			/* why the socket can't be reached; 0: it can */
+	int64_t drained_ms;		/* nothing was there to be read then */
+	int64_t off_ms;			/* an OFF that is older may have been given up */
 	struct vfiopm_frames frames;
+	uint64_t old_garbage, old_unknown; /* before this connection */
 	bool told_noise, told_unknown, told_stranger;
 	unsigned int strangers;		/* frames for devices that aren't ours */
 	int socket_claim;
@@ -109,9 +134,14 @@ void guest_link_qmp_try(struct guest *g);
 /* Return 0 or a negative errno. */
 int guest_device_init(struct guest *g, struct guest_device *d);
 void guest_device_free(struct guest *g, struct guest_device *d);
-void guest_device_ask(struct guest *g, struct guest_device *d, const struct vfiopm_frame *frame);
-/* Leave low power whatever the guest thinks: @why as for GUEST_LEFT. */
-void guest_device_settle(struct guest *g, struct guest_device *d, const char *why);
+/* @late: the guest may have given the question up already. */
+void guest_device_ask(struct guest *g, struct guest_device *d, const struct vfiopm_frame *frame,
+		      bool late);
+/*
+ * Leave low power whatever the guest thinks: @why as for GUEST_LEFT. Return: 0; a
+ * negative errno, and it is tried again.
+ */
+int guest_device_settle(struct guest *g, struct guest_device *d, const char *why);
 /* The VM is there: whatever a listener before us has engaged is left. */
 void guest_device_greet(struct guest *g, struct guest_device *d);
 void guest_device_woken(struct guest *g, struct guest_device *d);

@@ -16,11 +16,6 @@
 #define WAIT_UNSURE 500	/* of one that may sleep */
 #define WAIT_ABSENT 50	/* the last question found nobody, and little hangs on this one */
 
-int guest_bound_ms(size_t devices)
-{
-	return WAIT_ON + (int)(devices - 1) * WAIT_ON_AGAIN;
-}
-
 char *guest_node(const struct vfiopm_guest_path *path, char *buf)
 {
 	if (path->port == VFIOPM_NO_PORT)
@@ -102,9 +97,10 @@ static const char exchange[] =
 	"                    {\n"
 	"                        Local7 = 1\n"
 	"                    }\n"
-	"                    ElseIf ((Local3 == (0xF5FA1E00 | Arg1)) && (Local4 == Local2))\n"
+	"                    ElseIf ((Arg0 == 1) && (Local3 == (0xF5FA1E00 | Arg1)) && "
+	"(Local4 == Local2))\n"
 	"                    {\n"
-	"                        Local7 = 2\n"
+	"                        Local7 = 2  // ON is asked until it is done\n"
 	"                    }\n"
 	"                    ElseIf (Local0 > (Arg3 * 20000))\n"
 	"                    {\n"
@@ -208,7 +204,7 @@ static const char device[] =
 	"            Scope ($NODE)\n"
 	"            {\n";
 
-/* A port without ACPI hotplug has no node for what is below it: one more condition. */
+/* QEMU has no node for it: it is made, if the one above it is there. One more condition. */
 static const char missing_device[] =
 	"    ElseIf (CondRefOf ($PARENT))\n"
 	"    {\n"
@@ -217,6 +213,20 @@ static const char missing_device[] =
 	"            Device (VP$FN_HEX)\n"
 	"            {\n"
 	"                Name (_ADR, $ADR)\n";
+
+/* A port that QEMU has no node for, once for all devices below it. */
+static const char missing_port[] =
+	"\n"
+	"    If (!CondRefOf ($NODE))\n"
+	"    {\n"
+	"        Scope (" GUEST_ROOT ")\n"
+	"        {\n"
+	"            Device (VQ$FN_HEX)\n"
+	"            {\n"
+	"                Name (_ADR, $ADR)\n"
+	"            }\n"
+	"        }\n"
+	"    }\n";
 
 static const char resource[] =
 	"                PowerResource (VPMR, 0, 0)\n"
@@ -280,14 +290,40 @@ static void expand(FILE *out, const char *text, const struct word *words)
 	}
 }
 
+/* Its part of a name, and its address as _ADR has it. */
+static void format_names(uint8_t devfn, char hex[8], char adr[16])
+{
+	snprintf(hex, 8, "%02X", devfn);
+	snprintf(adr, 16, "0x%04X%04X", devfn >> 3, devfn & 7);
+}
+
+bool guest_makes_node(const struct vfiopm_guest_path *path)
+{
+	return ((path->port == VFIOPM_NO_PORT ? path->devfn : path->port) & 7) != 0;
+}
+
+static bool is_made_port(const struct vfiopm_guest_path *path)
+{
+	return path->port != VFIOPM_NO_PORT && guest_makes_node(path);
+}
+
+static bool is_first_below(const struct guest_table *table, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (table->path[j].port == table->path[i].port)
+			return false;
+	return true;
+}
+
 static void put_device(FILE *out, const struct vfiopm_guest_path *path)
 {
-	char node[GUEST_NODE_LEN], parent[GUEST_NODE_LEN], port[8], fn[8], hex[8], adr[16];
 	struct vfiopm_guest_path up = { .port = VFIOPM_NO_PORT, .devfn = path->port };
+	bool below = path->port != VFIOPM_NO_PORT;
+	char node[GUEST_NODE_LEN], parent[GUEST_NODE_LEN], port[8], fn[8], hex[8], adr[16];
 	/* A name that starts another comes after it. */
 	const struct word words[] = {
 		{ "NODE", guest_node(path, node) },
-		{ "PARENT", guest_node(&up, parent) },
+		{ "PARENT", parent },
 		{ "PORT", port },
 		{ "FN_HEX", hex },
 		{ "FN", fn },
@@ -297,11 +333,18 @@ static void put_device(FILE *out, const struct vfiopm_guest_path *path)
 
 	snprintf(port, sizeof(port), "0x%02X", path->port);
 	snprintf(fn, sizeof(fn), "0x%02X", path->devfn);
-	snprintf(hex, sizeof(hex), "%02X", path->devfn);
-	snprintf(adr, sizeof(adr), "0x%04X%04X", path->devfn >> 3, path->devfn & 7);
+	format_names(path->devfn, hex, adr);
 	expand(out, device, words);
 	expand(out, resource, words);
-	if (path->port != VFIOPM_NO_PORT) {
+	strcpy(parent, GUEST_ROOT);
+	if (below)
+		guest_node(&up, parent);
+	if (below || guest_makes_node(path)) {
+		expand(out, missing_device, words);
+		expand(out, resource, words);
+	}
+	if (is_made_port(path)) {
+		snprintf(parent, sizeof(parent), GUEST_ROOT ".VQ%02X", path->port);
 		expand(out, missing_device, words);
 		expand(out, resource, words);
 	}
@@ -311,19 +354,37 @@ static void put_externals(FILE *out, const struct guest_table *table)
 {
 	char node[GUEST_NODE_LEN];
 
+	fputs("    External (" GUEST_ROOT ", DeviceObj)\n", out);
 	for (size_t i = 0; i < sizeof(bridges) / sizeof(bridges[0]); i++)
 		fprintf(out, "    External (\\_SB.PCI0.%s.COM4._STA, IntObj)\n", bridges[i]);
 	for (size_t i = 0; i < table->count; i++) {
 		const struct vfiopm_guest_path *path = &table->path[i];
 		struct vfiopm_guest_path up = { .port = VFIOPM_NO_PORT, .devfn = path->port };
-		bool told = path->port == VFIOPM_NO_PORT;
 
-		for (size_t j = 0; j < i; j++)
-			told |= table->path[j].port == path->port;
-		if (!told)
+		if (path->port != VFIOPM_NO_PORT && is_first_below(table, i))
 			fprintf(out, "    External (%s, DeviceObj)\n", guest_node(&up, node));
 		fprintf(out, "    External (%s, DeviceObj)\n", guest_node(path, node));
 		fprintf(out, "    External (%s._EJ0, MethodObj)\n", node);
+	}
+}
+
+static void put_missing_ports(FILE *out, const struct guest_table *table)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		struct vfiopm_guest_path up = { .port = VFIOPM_NO_PORT,
+						.devfn = table->path[i].port };
+		char node[GUEST_NODE_LEN], hex[8], adr[16];
+		const struct word words[] = {
+			{ "NODE", guest_node(&up, node) },
+			{ "FN_HEX", hex },
+			{ "ADR", adr },
+			{ NULL },
+		};
+
+		if (is_made_port(&table->path[i]) && is_first_below(table, i)) {
+			format_names(up.devfn, hex, adr);
+			expand(out, missing_port, words);
+		}
 	}
 }
 
@@ -352,6 +413,7 @@ void guest_asl(const struct guest_table *table, FILE *out)
 		       (const struct word[]){ { "BRIDGE", bridges[i] }, { NULL } });
 	expand(out, exchange, words);
 	expand(out, states, words);
+	put_missing_ports(out, table);
 	for (size_t i = 0; i < table->count; i++)
 		put_device(out, &table->path[i]);
 	fputs("}\n", out);

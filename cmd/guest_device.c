@@ -21,6 +21,20 @@
  */
 #define WATCH_MS 1000
 #define WATCH_GAP_MS 20
+/* What went wrong then is tried again after as long; a limit is asked anew with each look. */
+#define AGAIN_MS 5000
+
+/* A port suspends 100 ms after the last device below it: D3hot may become D3cold for so long. */
+#define SETTLE_MS 1000
+
+/* What can't be left is tried again after so long, and after twice as long each time. */
+#define RETRY_MS 50
+#define RETRY_MAX_MS 5000
+/* A VM that has just been found may be opening its devices: that passes. */
+#define GREET_MS 1000
+
+/* The same reason is told so often; the rest is counted. */
+#define TELL_MS 60000
 
 static int64_t now_us(void)
 {
@@ -51,212 +65,6 @@ static void forget_owner(struct guest_device *d)
 
 /* ---- reaching it ---- */
 
-static int check_owner(const struct guest *g, struct guest_device *d)
-{
-	if (vfiopm_borrow_get_pid(d->borrow) == g->vm_pid)
-		return 0;
-	/* Another VM's, perhaps: its guest hasn't asked for anything. */
-	forget_owner(d);
-	d->refusal = VFIOPM_REFUSED_NO_OWNER;
-	return -ECANCELED;
-}
-
-static int take(struct guest *g, struct guest_device *d)
-{
-	int r;
-
-	d->refusal = VFIOPM_REFUSED_NOT;
-	if (d->borrow) {
-		r = vfiopm_borrow_again(d->borrow, &d->refusal);
-		if (r == 0)
-			return 0;
-		forget_owner(d);
-	}
-	r = vfiopm_borrow_new(d->dev, &d->borrow, &d->refusal);
-	if (r < 0) {
-		d->borrow = NULL;
-		return r;
-	}
-	return check_owner(g, d);
-}
-
-static void let_go(struct guest_device *d)
-{
-	if (d->borrow)
-		vfiopm_borrow_drop(d->borrow);
-}
-
-/* ---- in and out ---- */
-
-static int enter(struct guest *g, struct guest_device *d, unsigned int flags, int64_t *ioctl_us)
-{
-	int64_t start;
-	int r;
-
-	r = take(g, d);
-	if (r == 0 && !(flags & VFIOPM_ENTER_IN_USE))
-		r = vfiopm_borrow_read_header(d->borrow, d->header);
-	if (r < 0)
-		return r;
-	drain(d);
-	start = now_us();
-	r = vfiopm_borrow_enter_agreed(d->borrow, d->wake_fd, flags, &d->refusal);
-	*ioctl_us = now_us() - start;
-	return r;
-}
-
-static void note_entered(struct guest *g, struct guest_device *d)
-{
-	d->entered_ms = monotonic_ms();
-	d->look_at_ms = d->entered_ms + LOOK_MS;
-	d->look_until_ms = d->entered_ms + g->options.suspend_ms;
-	d->watch_at_ms = d->watch_until_ms = 0;
-}
-
-/* 0: low power is left, or has gone with its owner. */
-static int leave(struct guest *g, struct guest_device *d, int64_t *ioctl_us)
-{
-	int64_t start;
-	int r;
-
-	forget_timers(d);
-	r = take(g, d);
-	start = now_us();
-	if (r == 0)
-		r = vfiopm_low_power_exit(vfiopm_borrow_get_handle(d->borrow));
-	else if (r == -ECANCELED && (d->refusal == VFIOPM_REFUSED_NO_OWNER ||
-				     d->refusal == VFIOPM_REFUSED_NOT_OPENED))
-		r = 0;
-	*ioctl_us = now_us() - start;
-	drain(d);
-	d->error = -r;
-	d->exit_due = false;
-	return r;
-}
-
-/*
- * The kernel has left low power by itself. Leave it all the same: kernels that
- * export dma-bufs of device memory restore those only then.
- */
-static void leave_what_ended(struct guest *g, struct guest_device *d)
-{
-	int64_t took;
-
-	if (!d->exit_due)
-		return;
-	leave(g, d, &took);
-	let_go(d);
-}
-
-static int64_t end_sleep(struct guest_device *d)
-{
-	int64_t asleep = monotonic_ms() - d->entered_ms;
-
-	d->stats.asleep_ms += asleep;
-	return asleep;
-}
-
-/* ---- the guest asks ---- */
-
-static void ask_off(struct guest *g, struct guest_device *d, int64_t start_us)
-{
-	struct guest_event event = { .kind = GUEST_OFF, .d = d };
-	int r = enter(g, d, 0, &event.ioctl_us);
-
-	d->error = -r;
-	vfiopm_slot_entered(&d->slot, r == 0, monotonic_ms());
-	guest_link_answer(g, d);
-	event.took_us = now_us() - start_us;
-	let_go(d);
-	if (r == 0)
-		note_entered(g, d);
-	else
-		event.kind = GUEST_REFUSED;
-	guest_report(g, &event);
-}
-
-static void ask_on(struct guest *g, struct guest_device *d, int64_t start_us)
-{
-	struct guest_event event = { .kind = GUEST_ON, .d = d };
-	int r = leave(g, d, &event.ioctl_us);
-
-	vfiopm_slot_left(&d->slot, r == 0, monotonic_ms());
-	guest_link_answer(g, d);
-	event.took_us = now_us() - start_us;
-	let_go(d);
-	if (r == 0) {
-		d->stats.left++;
-		event.asleep_ms = end_sleep(d);
-	} else {
-		d->stats.failed++;
-		event.kind = GUEST_FAILED;
-	}
-	guest_report(g, &event);
-}
-
-/* A wake that has come before the question is told first. */
-static void note_wake(struct guest_device *d)
-{
-	uint64_t wakes;
-
-	if (read(d->wake_fd, &wakes, sizeof(wakes)) != (ssize_t)sizeof(wakes) || !d->slot.engaged)
-		return;
-	end_sleep(d);
-	d->exit_due = true;
-	vfiopm_slot_woken(&d->slot, monotonic_ms());
-}
-
-void guest_device_ask(struct guest *g, struct guest_device *d, const struct vfiopm_frame *frame)
-{
-	int64_t start = now_us();
-
-	note_wake(d);
-	switch (vfiopm_slot_ask(&d->slot, frame, monotonic_ms())) {
-	case VFIOPM_SLOT_ENTER:
-		ask_off(g, d, start);
-		break;
-	case VFIOPM_SLOT_LEAVE:
-		ask_on(g, d, start);
-		break;
-	case VFIOPM_SLOT_ANSWER:
-		if (frame->kind == VFIOPM_FRAME_ON) {
-			forget_timers(d);
-			leave_what_ended(g, d);
-		}
-		guest_link_answer(g, d);
-		if (d->slot.limit != VFIOPM_LIMIT_NONE)
-			guest_report(g, &(struct guest_event){ .kind = GUEST_REFUSED, .d = d });
-		break;
-	default:
-		break;
-	}
-}
-
-/* ---- without being asked ---- */
-
-void guest_device_settle(struct guest *g, struct guest_device *d, const char *why)
-{
-	struct guest_event event = { .kind = GUEST_LEFT, .d = d, .text = why };
-	int r;
-
-	note_wake(d);
-	forget_timers(d);
-	if (vfiopm_slot_settle(&d->slot) != VFIOPM_SLOT_LEAVE) {
-		leave_what_ended(g, d);
-		return;
-	}
-	r = leave(g, d, &event.ioctl_us);
-	let_go(d);
-	/* What can't be left now won't be later: the next question finds out. */
-	vfiopm_slot_left(&d->slot, true, monotonic_ms());
-	event.asleep_ms = end_sleep(d);
-	if (r < 0) {
-		d->stats.failed++;
-		event.kind = GUEST_FAILED;
-	}
-	guest_report(g, &event);
-}
-
 /* A device may come to its VFIO driver with the VM (libvirt, managed='yes'), in another group. */
 static void look_anew(struct guest_device *d)
 {
@@ -276,15 +84,337 @@ static void look_anew(struct guest_device *d)
 	d->dev = dev;
 }
 
-void guest_device_greet(struct guest *g, struct guest_device *d)
+static int check_owner(const struct guest *g, struct guest_device *d)
+{
+	if (vfiopm_borrow_get_pid(d->borrow) == g->owner_pid)
+		return 0;
+	/* Another VM's, perhaps: its guest hasn't asked for anything. */
+	forget_owner(d);
+	d->refusal = VFIOPM_REFUSED_NO_OWNER;
+	return -ECANCELED;
+}
+
+static int take(struct guest *g, struct guest_device *d)
+{
+	int r;
+
+	d->refusal = VFIOPM_REFUSED_NOT;
+	if (d->borrow) {
+		r = vfiopm_borrow_again(d->borrow, &d->refusal);
+		if (r == 0)
+			return 0;
+		forget_owner(d);
+	}
+	r = vfiopm_borrow_new(d->dev, &d->borrow, &d->refusal);
+	/* Plugged into a VM that was there before. */
+	if (r == -EMEDIUMTYPE) {
+		look_anew(d);
+		r = vfiopm_borrow_new(d->dev, &d->borrow, &d->refusal);
+	}
+	if (r < 0) {
+		d->borrow = NULL;
+		return r;
+	}
+	return check_owner(g, d);
+}
+
+static void let_go(struct guest_device *d)
+{
+	if (d->borrow)
+		vfiopm_borrow_drop(d->borrow);
+}
+
+/* ---- in and out ---- */
+
+static int enter(struct guest *g, struct guest_device *d, unsigned int flags, int64_t *ioctl_us)
+{
+	int r;
+
+	r = take(g, d);
+	if (r == 0 && !(flags & VFIOPM_ENTER_IN_USE))
+		r = vfiopm_borrow_read_header(d->borrow, d->header);
+	if (r < 0)
+		return r;
+	drain(d);
+	r = vfiopm_borrow_enter_agreed(d->borrow, d->wake_fd, flags, &d->refusal);
+	*ioctl_us = vfiopm_borrow_get_entry(d->borrow);
+	/* Whoever has done that: nothing but an exit ends it before the device has suspended. */
+	if (r == -ECANCELED && d->refusal == VFIOPM_REFUSED_ENGAGED)
+		d->slot.unsure = true;
+	return r;
+}
+
+static void note_entered(struct guest *g, struct guest_device *d)
+{
+	d->entered_ms = monotonic_ms();
+	d->look_at_ms = d->entered_ms + LOOK_MS;
+	d->look_until_ms = d->entered_ms + g->options.suspend_ms;
+	d->watch_at_ms = d->watch_until_ms = 0;
+	d->suspended_ms = 0;
+	d->retry_at_ms = d->retry_gap_ms = 0;
+	d->told_failed = false;
+	d->garbage = g->frames.garbage;
+}
+
+/* Is there nothing that could be left? */
+static bool has_gone(const struct guest_device *d, int r)
+{
+	if (r == -ECANCELED)
+		return d->refusal == VFIOPM_REFUSED_NO_OWNER ||
+		       d->refusal == VFIOPM_REFUSED_NOT_OPENED;
+	return r == -EMEDIUMTYPE || r == -ENODEV;
+}
+
+/* 0: low power is left, or has gone with its owner. */
+static int leave(struct guest *g, struct guest_device *d, int64_t *ioctl_us)
+{
+	int64_t start;
+	int r;
+
+	forget_timers(d);
+	r = take(g, d);
+	start = now_us();
+	if (r == 0)
+		r = vfiopm_low_power_exit(vfiopm_borrow_get_handle(d->borrow));
+	else if (has_gone(d, r))
+		r = 0;
+	*ioctl_us = now_us() - start;
+	d->error = -r;
+	if (r < 0)
+		return r;
+	drain(d);
+	d->exit_due = false;
+	return 0;
+}
+
+static enum vfiopm_slot_step note_left(struct guest_device *d, int r)
+{
+	if (r == 0) {
+		d->retry_at_ms = d->retry_gap_ms = 0;
+	} else {
+		d->retry_gap_ms = !d->retry_gap_ms ? RETRY_MS :
+				  d->retry_gap_ms < RETRY_MAX_MS / 2 ? 2 * d->retry_gap_ms :
+								       RETRY_MAX_MS;
+		d->retry_at_ms = monotonic_ms() + d->retry_gap_ms;
+	}
+	return vfiopm_slot_left(&d->slot, r == 0, monotonic_ms());
+}
+
+/* Told once until it works. */
+static void tell_failed(struct guest *g, struct guest_device *d)
+{
+	if (d->told_failed || monotonic_ms() < d->quiet_until_ms)
+		return;
+	d->told_failed = true;
+	d->stats.failed++;
+	guest_report(g, &(struct guest_event){ .kind = GUEST_FAILED, .d = d });
+}
+
+/*
+ * The kernel has left low power by itself. Leave it all the same: kernels that
+ * export dma-bufs of device memory restore those only then.
+ */
+static void leave_what_ended(struct guest *g, struct guest_device *d)
 {
 	int64_t took;
 
-	look_anew(d);
-	vfiopm_slot_settle(&d->slot);
+	if (!d->exit_due)
+		return;
 	leave(g, d, &took);
 	let_go(d);
-	vfiopm_slot_left(&d->slot, true, monotonic_ms());
+}
+
+static int64_t end_sleep(struct guest_device *d)
+{
+	int64_t asleep = d->entered_ms ? monotonic_ms() - d->entered_ms : 0;
+
+	d->entered_ms = 0;
+	d->stats.asleep_ms += asleep;
+	return asleep;
+}
+
+/* ---- the guest asks ---- */
+
+/* One bit for each. */
+static uint64_t reason(const struct guest_device *d)
+{
+	if (d->slot.limit != VFIOPM_LIMIT_NONE)
+		return UINT64_C(1) << d->slot.limit;
+	return UINT64_C(1) << (d->refusal == VFIOPM_REFUSED_NOT ? 63 : 8 + d->refusal % 50);
+}
+
+/* A guest that asks for it without end fills no log. */
+static void tell_refused(struct guest *g, struct guest_device *d)
+{
+	int64_t now_ms = monotonic_ms();
+
+	if (!d->told_reasons || now_ms - d->told_ms >= TELL_MS) {
+		d->told_reasons = 0;
+		d->told_ms = now_ms;
+	}
+	if (d->told_reasons & reason(d)) {
+		d->untold++;
+		return;
+	}
+	d->told_reasons |= reason(d);
+	guest_report(g, &(struct guest_event){ .kind = GUEST_REFUSED, .d = d });
+	d->untold = 0;
+}
+
+static void ask_off(struct guest *g, struct guest_device *d, bool late, int64_t start_us)
+{
+	struct guest_event event = { .kind = GUEST_OFF, .d = d };
+	int r;
+
+	d->refusal = VFIOPM_REFUSED_NOT;
+	r = late ? -ETIME : enter(g, d, 0, &event.ioctl_us);
+	d->error = -r;
+	vfiopm_slot_entered(&d->slot, r == 0, monotonic_ms());
+	guest_link_answer(g, d);
+	event.took_us = now_us() - start_us;
+	let_go(d);
+	if (r < 0) {
+		tell_refused(g, d);
+		return;
+	}
+	note_entered(g, d);
+	guest_report(g, &event);
+}
+
+/* Asked, or tried again after that: it isn't answered before it is so. */
+static void turn_on(struct guest *g, struct guest_device *d)
+{
+	struct guest_event event = { .kind = GUEST_ON, .d = d };
+	int r = leave(g, d, &event.ioctl_us);
+
+	if (note_left(d, r) == VFIOPM_SLOT_ANSWER)
+		guest_link_answer(g, d);
+	event.took_us = now_us() - d->on_due_us;
+	let_go(d);
+	if (r < 0) {
+		tell_failed(g, d);
+		return;
+	}
+	d->on_due_us = 0;
+	d->told_failed = false;
+	d->stats.left++;
+	event.asleep_ms = end_sleep(d);
+	guest_report(g, &event);
+}
+
+/* A wake that has come before the question is told first. */
+static void note_wake(struct guest_device *d)
+{
+	uint64_t wakes;
+
+	if (read(d->wake_fd, &wakes, sizeof(wakes)) != (ssize_t)sizeof(wakes) || !d->slot.engaged)
+		return;
+	end_sleep(d);
+	d->exit_due = true;
+	vfiopm_slot_woken(&d->slot, monotonic_ms());
+}
+
+void guest_device_ask(struct guest *g, struct guest_device *d, const struct vfiopm_frame *frame,
+		      bool late)
+{
+	int64_t start = now_us();
+
+	note_wake(d);
+	if (frame->kind == VFIOPM_FRAME_OFF)
+		d->on_due_us = 0;
+	switch (vfiopm_slot_ask(&d->slot, frame, monotonic_ms())) {
+	case VFIOPM_SLOT_ENTER:
+		ask_off(g, d, late, start);
+		break;
+	case VFIOPM_SLOT_LEAVE:
+		if (!d->on_due_us)
+			d->on_due_us = start;
+		turn_on(g, d);
+		break;
+	case VFIOPM_SLOT_ANSWER:
+		if (frame->kind == VFIOPM_FRAME_ON) {
+			forget_timers(d);
+			leave_what_ended(g, d);
+		}
+		guest_link_answer(g, d);
+		if (d->slot.limit != VFIOPM_LIMIT_NONE)
+			tell_refused(g, d);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- without being asked ---- */
+
+int guest_device_settle(struct guest *g, struct guest_device *d, const char *why)
+{
+	struct guest_event event = { .kind = GUEST_LEFT, .d = d, .text = why };
+	int r;
+
+	note_wake(d);
+	forget_timers(d);
+	d->on_due_us = 0;
+	if (vfiopm_slot_settle(&d->slot) != VFIOPM_SLOT_LEAVE) {
+		leave_what_ended(g, d);
+		return 0;
+	}
+	r = leave(g, d, &event.ioctl_us);
+	let_go(d);
+	note_left(d, r);
+	if (r < 0) {
+		tell_failed(g, d);
+		return r;
+	}
+	d->told_failed = false;
+	event.asleep_ms = end_sleep(d);
+	guest_report(g, &event);
+	return 0;
+}
+
+static void retry(struct guest *g, struct guest_device *d)
+{
+	bool told = d->told_failed;
+	int64_t took;
+	int r;
+
+	if (d->on_due_us) {
+		turn_on(g, d);
+		return;
+	}
+	r = leave(g, d, &took);
+	let_go(d);
+	note_left(d, r);
+	if (r < 0) {
+		tell_failed(g, d);
+		return;
+	}
+	d->told_failed = false;
+	end_sleep(d);
+	if (told)
+		guest_report(g, &(struct guest_event){ .kind = GUEST_LEFT,
+						       .d = d,
+						       .text = "another attempt has worked" });
+}
+
+void guest_device_greet(struct guest *g, struct guest_device *d)
+{
+	int64_t took;
+	int r;
+
+	look_anew(d);
+	vfiopm_slot_settle(&d->slot);
+	d->on_due_us = 0;
+	d->quiet_until_ms = monotonic_ms() + GREET_MS;
+	r = leave(g, d, &took);
+	let_go(d);
+	note_left(d, r);
+	if (r < 0) {
+		tell_failed(g, d);
+		return;
+	}
+	end_sleep(d);
+	d->told_failed = false;
 	d->slot.awake_ms = INT64_MIN;
 }
 
@@ -301,6 +431,7 @@ void guest_device_woken(struct guest *g, struct guest_device *d)
 	if (vfiopm_slot_woken(&d->slot, monotonic_ms()) == VFIOPM_SLOT_ENTER) {
 		d->watch_at_ms = monotonic_ms() + WATCH_GAP_MS;
 		d->watch_until_ms = monotonic_ms() + WATCH_MS;
+		d->waits = false;
 	}
 	guest_report(g, &event);
 }
@@ -318,61 +449,88 @@ static bool is_as_left(struct guest *g, struct guest_device *d)
 	return same;
 }
 
-static void watch(struct guest *g, struct guest_device *d, int64_t now_ms)
+/* The guest can't have it off any more, or nobody knows. */
+static void stay_awake(struct guest *g, struct guest_device *d, const char *why)
+{
+	forget_timers(d);
+	vfiopm_slot_settle(&d->slot);
+	leave_what_ended(g, d);
+	guest_report(g, &(struct guest_event){ .kind = GUEST_LEFT, .d = d, .text = why });
+}
+
+static void enter_again(struct guest *g, struct guest_device *d)
 {
 	struct guest_event event = { .kind = GUEST_AGAIN, .d = d };
-	int r;
+	int r = enter(g, d, VFIOPM_ENTER_IN_USE, &event.ioctl_us);
 
+	let_go(d);
+	d->error = -r;
+	if (r == 0) {
+		vfiopm_slot_entered(&d->slot, true, monotonic_ms());
+		d->stats.again++;
+		note_entered(g, d);
+		guest_report(g, &event);
+		return;
+	}
+	d->slot.refused++;
+	tell_refused(g, d);
+	d->watch_until_ms = monotonic_ms() + AGAIN_MS;
+}
+
+/* Until it may sleep again it is looked at: a reset leaves no trace but for a moment. */
+static void watch(struct guest *g, struct guest_device *d, int64_t now_ms)
+{
 	d->watch_at_ms = now_ms + WATCH_GAP_MS;
 	if (!is_as_left(g, d)) {
 		d->stats.resets++;
-		forget_timers(d);
-		vfiopm_slot_settle(&d->slot);
-		leave_what_ended(g, d);
-		event.kind = GUEST_LEFT;
-		event.text = "the guest has started anew";
-		guest_report(g, &event);
+		stay_awake(g, d, "the guest has started anew");
+		return;
+	}
+	/* A console, it may be: of firmware, or of another system. */
+	if (g->frames.garbage != d->garbage) {
+		stay_awake(g, d, "what came over the wire isn't from our table: another system?");
 		return;
 	}
 	if (now_ms < d->watch_until_ms)
 		return;
-	forget_timers(d);
-	if (vfiopm_slot_again(&d->slot, now_ms) != VFIOPM_SLOT_ENTER) {
-		d->slot.limit = VFIOPM_LIMIT_RATE;
-		event.kind = GUEST_REFUSED;
-		guest_report(g, &event);
+	if (!d->slot.off) {
+		forget_timers(d);
 		return;
 	}
-	r = enter(g, d, VFIOPM_ENTER_IN_USE, &event.ioctl_us);
-	let_go(d);
-	d->error = -r;
-	vfiopm_slot_entered(&d->slot, r == 0, monotonic_ms());
-	if (r == 0) {
-		d->stats.again++;
-		note_entered(g, d);
-	} else {
-		event.kind = GUEST_REFUSED;
+	d->slot.limit = VFIOPM_LIMIT_NONE;
+	if (vfiopm_slot_again(&d->slot, now_ms) == VFIOPM_SLOT_ENTER) {
+		enter_again(g, d);
+		return;
 	}
-	guest_report(g, &event);
+	if (!d->waits) {
+		d->slot.refused++;
+		d->slot.limit = VFIOPM_LIMIT_RATE;
+		tell_refused(g, d);
+	}
+	d->waits = true;
 }
 
 static void look(struct guest *g, struct guest_device *d, int64_t now_ms)
 {
 	int64_t gap = now_ms - d->entered_ms;
 
+	d->look_at_ms = now_ms + (gap < LOOK_MS ? LOOK_MS : gap < LOOK_MAX_MS ? gap : LOOK_MAX_MS);
 	if (vfiopm_glance_status(d->glance) == VFIOPM_STATUS_SUSPENDED) {
 		struct guest_event event = { .kind = GUEST_ASLEEP, .d = d };
 
-		d->look_at_ms = d->look_until_ms = 0;
+		if (!d->suspended_ms)
+			d->suspended_ms = now_ms;
 		event.state = vfiopm_glance_state(d->glance);
+		if (event.state != VFIOPM_STATE_D3COLD && now_ms - d->suspended_ms < SETTLE_MS)
+			return;
+		d->look_at_ms = d->look_until_ms = 0;
 		guest_report(g, &event);
+	} else if (d->suspended_ms) {
+		/* Its wake is about to be told. */
+		d->look_at_ms = d->look_until_ms = 0;
 	} else if (now_ms >= d->look_until_ms) {
 		d->stats.late++;
 		guest_device_settle(g, d, "it did not suspend in time");
-	} else {
-		d->look_at_ms = now_ms + (gap < LOOK_MS	    ? LOOK_MS :
-					  gap < LOOK_MAX_MS ? gap :
-							      LOOK_MAX_MS);
 	}
 }
 
@@ -382,11 +540,15 @@ void guest_device_tick(struct guest *g, struct guest_device *d, int64_t now_ms)
 		look(g, d, now_ms);
 	if (d->watch_at_ms && now_ms >= d->watch_at_ms)
 		watch(g, d, now_ms);
+	if (d->retry_at_ms && now_ms >= d->retry_at_ms)
+		retry(g, d);
 }
 
 int64_t guest_device_due(const struct guest_device *d)
 {
-	return d->look_at_ms ? d->look_at_ms : d->watch_at_ms ? d->watch_at_ms : INT64_MAX;
+	int64_t due = d->look_at_ms ? d->look_at_ms : d->watch_at_ms ? d->watch_at_ms : INT64_MAX;
+
+	return d->retry_at_ms && d->retry_at_ms < due ? d->retry_at_ms : due;
 }
 
 int guest_device_init(struct guest *g, struct guest_device *d)

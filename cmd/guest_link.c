@@ -13,10 +13,27 @@
 /* A VM that isn't there is looked for as often; the guest's own boot takes longer. */
 #define RETRY_MS 500
 
-/* A QEMU that is just starting makes its sockets before it answers there. */
+/*
+ * A QEMU that is just starting makes its sockets before it answers there, and
+ * pins the memory of its guest in between. Twice as long each time.
+ */
 #define QMP_MS 300
-#define QMP_RETRY_MS 2000
-#define QMP_TRIES 10
+#define QMP_RETRY_MS 500
+#define QMP_RETRY_MAX_MS 60000
+#define QMP_QUIET_MS 20000
+
+/*
+ * An OFF is acted on only while the guest surely waits for the answer: it must
+ * not find out by itself that its device is in low power. It waits for two
+ * seconds, but for 50 ms only when its last question found nobody.
+ */
+#define OFF_MS 1500
+#define OFF_ABSENT_MS 40
+/* An answer that was sent so soon was one that it waited for. */
+#define PROMPT_MS 40
+
+/* Read at a time; a guest that sends without end is no reason not to look up. */
+#define READ_MAX 65536
 
 static void tell(struct guest *g, enum guest_event_kind kind, const char *text)
 {
@@ -29,20 +46,44 @@ static void settle_all(struct guest *g, const char *why)
 		guest_device_settle(g, &g->device[i], why);
 }
 
+static void qmp_later(struct guest *g)
+{
+	g->qmp_gap_ms = !g->qmp_gap_ms ? QMP_RETRY_MS :
+			g->qmp_gap_ms < QMP_RETRY_MAX_MS / 2 ? 2 * g->qmp_gap_ms :
+							       QMP_RETRY_MAX_MS;
+	g->qmp_at_ms = monotonic_ms() + g->qmp_gap_ms;
+}
+
 void guest_link_qmp_try(struct guest *g)
 {
 	int r = vfiopm_qmp_open(g->qmp_path, QMP_MS, &g->qmp);
 
 	g->qmp_at_ms = 0;
-	if (r == 0)
-		return;
-	g->qmp = NULL;
-	if (++g->qmp_tries < QMP_TRIES) {
-		g->qmp_at_ms = monotonic_ms() + QMP_RETRY_MS;
+	if (r == 0) {
+		if (g->qmp_told)
+			msg_warn("the monitor '%s' is there now", g->qmp_path);
+		g->qmp_told = false;
+		g->qmp_gap_ms = 0;
 		return;
 	}
-	msg_warn("cannot use the monitor '%s': %s; resets are noticed without it, later",
+	g->qmp = NULL;
+	qmp_later(g);
+	if (g->qmp_told || monotonic_ms() < g->qmp_quiet_ms)
+		return;
+	g->qmp_told = true;
+	msg_warn("cannot use the monitor '%s': %s; resets are noticed without it, later, and it "
+		 "is tried again",
 		 g->qmp_path, r == -EBUSY ? "another client has it" : strerror(-r));
+}
+
+/* A QEMU that ends closes its sockets in turn: told only if it turns out to live. */
+static void qmp_lost(struct guest *g)
+{
+	vfiopm_qmp_close(g->qmp);
+	g->qmp = NULL;
+	g->qmp_gap_ms = 0;
+	g->qmp_quiet_ms = monotonic_ms();
+	qmp_later(g);
 }
 
 static int open_socket(const char *path)
@@ -65,6 +106,18 @@ static int open_socket(const char *path)
 	return fd;
 }
 
+/* A VM that isn't there yet has no socket, or one that nobody listens at. The rest is told. */
+static void tell_unreachable(struct guest *g, int error)
+{
+	if (error == ENOENT || error == ECONNREFUSED || error == g->told_error)
+		return;
+	g->told_error = error;
+	msg_warn("cannot connect to '%s': %s; it is tried again", g->socket,
+		 error == ESRCH	 ? "the process behind it isn't visible from here" :
+		 error == EAGAIN ? "another client has it" :
+				   strerror(error));
+}
+
 void guest_link_try(struct guest *g)
 {
 	struct ucred peer = { 0 };
@@ -72,22 +125,33 @@ void guest_link_try(struct guest *g)
 	int fd = open_socket(g->socket);
 
 	g->connect_at_ms = monotonic_ms() + RETRY_MS;
-	if (fd < 0)
+	if (fd < 0) {
+		tell_unreachable(g, -fd);
 		return;
+	}
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.pid <= 0) {
+		/* Of another PID namespace: unix(7) has no number for it. */
+		tell_unreachable(g, ESRCH);
 		close(fd);
 		return;
 	}
+	g->told_error = 0;
 	g->link_fd = fd;
-	g->vm_pid = peer.pid;
+	g->vm_pid = g->owner_pid = peer.pid;
+	g->drained_ms = monotonic_ms();
+	g->off_ms = OFF_ABSENT_MS;
 	if (vfiopm_process_get_comm(g->app->ctx, peer.pid, g->vm_comm, sizeof(g->vm_comm)) < 0)
 		strcpy(g->vm_comm, "?");
-	g->frames = (struct vfiopm_frames){ 0 };
+	g->frames.len = 0;
+	g->old_garbage = g->frames.garbage;
+	g->old_unknown = g->frames.unknown;
 	g->told_noise = g->told_unknown = g->told_stranger = false;
 	for (size_t i = 0; i < g->count; i++)
 		guest_device_greet(g, &g->device[i]);
 	tell(g, GUEST_CONNECTED, NULL);
-	g->qmp_tries = 0;
+	g->qmp_told = false;
+	g->qmp_gap_ms = 0;
+	g->qmp_quiet_ms = monotonic_ms() + QMP_QUIET_MS;
 	g->qmp_at_ms = g->qmp_path ? monotonic_ms() : 0;
 }
 
@@ -135,23 +199,8 @@ static struct guest_device *find(struct guest *g, const struct vfiopm_frame *fra
 	return NULL;
 }
 
-/* One that another question for the same device follows is one that the guest has given up. */
-static bool is_superseded(const struct vfiopm_frame *frames, size_t i, size_t n)
+static void take_stranger(struct guest *g, const struct vfiopm_frame *frame)
 {
-	for (size_t j = i + 1; j < n; j++)
-		if (frames[j].port == frames[i].port && frames[j].devfn == frames[i].devfn)
-			return true;
-	return false;
-}
-
-static void take_frame(struct guest *g, const struct vfiopm_frame *frame)
-{
-	struct guest_device *d = find(g, frame);
-
-	if (d) {
-		guest_device_ask(g, d, frame);
-		return;
-	}
 	g->strangers++;
 	if (!g->told_stranger)
 		guest_report(g,
@@ -159,13 +208,54 @@ static void take_frame(struct guest *g, const struct vfiopm_frame *frame)
 	g->told_stranger = true;
 }
 
+/* What a guest asks comes one question at a time: each is the last, or was given up. */
+struct questions {
+	struct vfiopm_frame frame[GUEST_DEVICES_MAX]; /* of each device, its last */
+	unsigned int number[GUEST_DEVICES_MAX]; /* 0: none */
+	unsigned int count;
+};
+
+static void note_question(struct guest *g, struct questions *q, const struct vfiopm_frame *frame)
+{
+	struct guest_device *d = find(g, frame);
+
+	/* An echo of an answer is no question. */
+	if (frame->kind != VFIOPM_FRAME_OFF && frame->kind != VFIOPM_FRAME_ON)
+		return;
+	q->count++;
+	if (!d) {
+		take_stranger(g, frame);
+		return;
+	}
+	q->frame[d - g->device] = *frame;
+	q->number[d - g->device] = q->count;
+}
+
+/*
+ * An ON that was given up may be what saves the guest from waking a device that
+ * hasn't suspended yet; an OFF that was is left alone.
+ */
+static void answer_all(struct guest *g, const struct questions *q, int64_t since_ms)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		bool given_up = q->number[i] != q->count;
+
+		if (!q->number[i] || (given_up && q->frame[i].kind == VFIOPM_FRAME_OFF))
+			continue;
+		guest_device_ask(g, &g->device[i], &q->frame[i],
+				 monotonic_ms() - since_ms > g->off_ms);
+	}
+	if (q->count)
+		g->off_ms = monotonic_ms() - since_ms < PROMPT_MS ? OFF_MS : OFF_ABSENT_MS;
+}
+
 static void tell_noise(struct guest *g)
 {
-	if (g->frames.garbage && !g->told_noise) {
+	if (g->frames.garbage != g->old_garbage && !g->told_noise) {
 		g->told_noise = true;
 		tell(g, GUEST_NOISE, NULL);
 	}
-	if (g->frames.unknown && !g->told_unknown) {
+	if (g->frames.unknown != g->old_unknown && !g->told_unknown) {
 		g->told_unknown = true;
 		tell(g, GUEST_UNKNOWN, NULL);
 	}
@@ -173,24 +263,28 @@ static void tell_noise(struct guest *g)
 
 void guest_link_read(struct guest *g)
 {
-	struct vfiopm_frame frames[4096 / VFIOPM_FRAME_LEN + 1];
+	struct questions q = { 0 };
+	struct vfiopm_frame frame;
+	int64_t since_ms = g->drained_ms;
 	uint8_t bytes[4096];
-	size_t count = 0;
+	size_t total = 0;
 	ssize_t n;
 
-	n = recv(g->link_fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) {
+	/* All that is there: what was given up is known by what came after it. */
+	do {
+		n = recv(g->link_fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+		for (ssize_t i = 0; i < n; i++)
+			if (vfiopm_frames_feed(&g->frames, bytes[i], &frame))
+				note_question(g, &q, &frame);
+		total += n > 0 ? (size_t)n : 0;
+	} while ((n > 0 && total < READ_MAX) || (n < 0 && errno == EINTR));
+	if (n == 0 || (n < 0 && errno != EAGAIN)) {
 		guest_link_close(g);
 		return;
 	}
-	for (ssize_t i = 0; i < n; i++)
-		if (vfiopm_frames_feed(&g->frames, bytes[i], &frames[count]))
-			count++;
-	for (size_t i = 0; i < count; i++)
-		if (!is_superseded(frames, i, count))
-			take_frame(g, &frames[i]);
+	if (n < 0)
+		g->drained_ms = monotonic_ms();
+	answer_all(g, &q, since_ms);
 	tell_noise(g);
 }
 
@@ -217,8 +311,6 @@ void guest_link_qmp(struct guest *g)
 			break;
 		}
 	}
-	if (r < 0) {
-		vfiopm_qmp_close(g->qmp);
-		g->qmp = NULL;
-	}
+	if (r < 0)
+		qmp_lost(g);
 }

@@ -4,6 +4,9 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guest.h"
@@ -44,6 +47,16 @@ static const struct argp_option options[] = {
 	{ 0 }
 };
 
+const char *guest_socket_parse(struct argp_state *state, const char *arg)
+{
+	const struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	if (!*arg || strlen(arg) >= sizeof(addr.sun_path))
+		argp_error(state, "'%s' is no path of a socket: that has 1 to %zu bytes", arg,
+			   sizeof(addr.sun_path) - 1);
+	return arg;
+}
+
 static void add_device(struct input *in, struct argp_state *state, char *arg)
 {
 	char *host = strchr(arg, '=');
@@ -74,13 +87,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_SOCKET:
-		in->socket = arg;
+		in->socket = guest_socket_parse(state, arg);
 		return 0;
 	case KEY_DEVICE:
 		add_device(in, state, arg);
 		return 0;
 	case KEY_QMP:
-		in->qmp = arg;
+		in->qmp = guest_socket_parse(state, arg);
 		return 0;
 	case KEY_RATE:
 		number_parse(state, arg, VFIOPM_SLOT_RATE_MAX, &in->options.rate);
@@ -169,6 +182,10 @@ static int add(struct guest *g, const struct input *in, size_t i)
 
 /* ---- the loop ---- */
 
+/* What is in the way of leaving low power passes within a second, or not. */
+#define LAST_TRIES 10
+#define LAST_GAP_NS 100000000
+
 static void notify(const struct guest *g, const char *first)
 {
 	char line[160];
@@ -200,7 +217,9 @@ static int timeout(const struct guest *g)
 static void step(struct guest *g, const struct stop *stop)
 {
 	struct pollfd p[3 + 2 * GUEST_DEVICES_MAX];
+	int64_t start;
 	size_t n = 3;
+	int ready;
 
 	p[0] = (struct pollfd){ .fd = stop->fd, .events = POLLIN };
 	p[1] = (struct pollfd){ .fd = g->link_fd, .events = POLLIN };
@@ -209,7 +228,12 @@ static void step(struct guest *g, const struct stop *stop)
 		p[n++] = (struct pollfd){ .fd = g->device[i].wake_fd, .events = POLLIN };
 		p[n++] = (struct pollfd){ .fd = g->device[i].claim_fd, .events = POLLIN };
 	}
-	if (poll(p, n, timeout(g)) > 0) {
+	start = monotonic_ms();
+	ready = poll(p, n, timeout(g));
+	/* It was empty, or has become readable just now. */
+	if (ready >= 0 && (!p[1].revents || monotonic_ms() - start > 1))
+		g->drained_ms = monotonic_ms();
+	if (ready > 0) {
 		if (p[1].revents)
 			guest_link_read(g);
 		if (p[2].revents && g->qmp)
@@ -231,6 +255,8 @@ static int serve(struct guest *g, const struct stop *stop)
 {
 	bool connected;
 
+	/* Ready is who has left what a listener before it has engaged. */
+	guest_link_try(g);
 	notify(g, "READY=1\n");
 	/* Nobody listens: that is how it was asked to end. */
 	while (!stop_signal(stop) && !ferror(stdout)) {
@@ -245,6 +271,19 @@ static int serve(struct guest *g, const struct stop *stop)
 	return EXIT_OK;
 }
 
+/* Nobody tries it again after us. */
+static int settle_at_last(struct guest *g, struct guest_device *d)
+{
+	const struct timespec gap = { .tv_nsec = LAST_GAP_NS };
+	int r = guest_device_settle(g, d, "the listener ends");
+
+	for (int i = 1; i < LAST_TRIES && r < 0; i++) {
+		nanosleep(&gap, NULL);
+		r = guest_device_settle(g, d, "the listener ends");
+	}
+	return r < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
 static int run(struct guest *g)
 {
 	struct stop stop;
@@ -257,7 +296,7 @@ static int run(struct guest *g)
 	}
 	code = serve(g, &stop);
 	for (size_t i = 0; i < g->count; i++)
-		guest_device_settle(g, &g->device[i], "the listener ends");
+		code_merge(&code, settle_at_last(g, &g->device[i]));
 	guest_report(g, &(struct guest_event){ .kind = GUEST_TOTAL });
 	stop_close(&stop);
 	return code;

@@ -25,7 +25,20 @@ static const char *reason_name(const struct guest_device *d)
 		return "rate";
 	if (d->slot.limit == VFIOPM_LIMIT_DWELL)
 		return "dwell";
-	return d->refusal != VFIOPM_REFUSED_NOT ? vfiopm_refusal_name(d->refusal) : "error";
+	if (d->refusal != VFIOPM_REFUSED_NOT)
+		return vfiopm_refusal_name(d->refusal);
+	return d->error == ETIME ? "late" : "error";
+}
+
+static const char *error_text(int error)
+{
+	switch (error) {
+	case EMEDIUMTYPE:
+		return "it is on no VFIO driver";
+	case ETIME:
+		return "the question has waited for so long that the guest may have given it up";
+	}
+	return strerror(error);
 }
 
 static const char *reason_text(const struct guest_device *d)
@@ -36,7 +49,7 @@ static const char *reason_text(const struct guest_device *d)
 		return "too soon after its last wake";
 	switch (d->refusal) {
 	case VFIOPM_REFUSED_NOT:
-		return d->error == EMEDIUMTYPE ? "it is on no VFIO driver" : strerror(d->error);
+		return error_text(d->error);
 	case VFIOPM_REFUSED_NO_OWNER:
 		return "the VM behind the socket doesn't have it open";
 	case VFIOPM_REFUSED_IN_USE:
@@ -73,10 +86,11 @@ static void print_device(const struct guest_event *e)
 		break;
 	case GUEST_REFUSED:
 		printf("refused: %s", reason_text(d));
+		if (d->untold)
+			printf("; %u more of what was told before", d->untold);
 		break;
 	case GUEST_FAILED:
-		printf("low power could not be left: %s; the guest's own access ends it",
-		       reason_text(d));
+		printf("low power could not be left: %s; it is tried again", reason_text(d));
 		break;
 	case GUEST_WOKEN:
 		printf("woken by something else after %s", text);
@@ -193,6 +207,8 @@ static void print_json(const struct guest *g, const struct guest_event *e)
 			break;
 		json_add_text(object, "reason", reason_name(e->d));
 		json_add_text(object, "text", reason_text(e->d));
+		if (e->kind == GUEST_REFUSED)
+			json_add_int(object, "untold", e->d->untold);
 		break;
 	case GUEST_WOKEN:
 		json_add_int(object, "asleep", e->asleep_ms);

@@ -66,6 +66,9 @@ connected() {
 	vp status "$D3COLD_PORT"
 	[[ $output == *"the guest of guest_pm, process $vmm, where it is 02.4/00.0, by process $listener"*"has it off"* ]] || fail "$output"
 	stays_state "$D3COLD_PORT" suspended D3cold 1
+	# Told when its port has followed.
+	wait_listen "asleep: suspended in D3cold"
+	! listen_said "suspended in D3hot"
 	vmm off 1
 	wait_state "$D3COLD" suspended D3cold
 	vmm on 0
@@ -88,7 +91,7 @@ connected() {
 		match($0, /, [0-9.]+ ms of these/); part = substr($0, RSTART + 2, RLENGTH - 2)
 		k = / off: /; sum[k] += took - part; ioctl[k] += part; count[k]++
 	} END { for (k in sum) printf "# %s: %s: the ioctl %.2f ms, the listener %.2f ms on average of %d\n",
-		kernel, k ? "OFF" : "ON", ioctl[k] / count[k], sum[k] / count[k], count[k] }' "$listen_log" >&3
+		kernel, k + 0 ? "OFF" : "ON", ioctl[k] / count[k], sum[k] / count[k], count[k] }' "$listen_log" >&3
 	# Nothing to do costs nothing.
 	local before after
 	before=$(grep -h ctxt_switches "/proc/$listener/status"; cut -d' ' -f14-15 "/proc/$listener/stat")
@@ -108,6 +111,11 @@ connected() {
 	vmm bytes f5fa111400072c87
 	wait_listen "refused: the guest hasn't put it into D3hot"
 	is_state "$D3COLD_PORT" active D0
+	# Again and again, with other numbers: told once.
+	vmm bytes f5fa111400082d88
+	vmm bytes f5fa111400092e89
+	vmm bytes f5fa1114000a2f8a
+	[ "$(grep -c "hasn't put it into D3hot" "$listen_log")" = 1 ]
 	echo on >"$pci/$D3COLD/power/control"
 	vmm off 1
 	[[ $REPLY == "refused "* ]] || fail "$REPLY"
@@ -220,6 +228,35 @@ connected() {
 	[[ $REPLY == "bad 0 rounds 2 "* ]] || fail "$REPLY"
 }
 
+@test "low power that can't be left isn't told as left, and is left later" {
+	bind_vfio "$D3COLD_PORT" "$D3COLD"
+	guest_start D3COLD_PORT D3COLD
+	listen_start --rate=0 --dwell=0
+	connected
+	vmm off 1
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	wait_state "$D3COLD" suspended D3cold
+	listen_stop KILL
+	# Another process has the same files: whose they are can't be told.
+	vmm fork
+	local child
+	child=$(pgrep -P "$vmm")
+	listen_start --rate=0 --dwell=0
+	wait_listen "$D3COLD (11.0 in the guest): low power could not be left: .*; it is tried again"
+	echo "on 1" >&"$vmm_in"
+	sleep 1
+	is_state "$D3COLD" suspended D3cold
+	kill -KILL "$child"
+	vmm_answer
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	wait_listen "$D3COLD (11.0 in the guest): on after"
+	[ "$(grep -c "$D3COLD (.*could not be left" "$listen_log")" = 1 ] || fail "$(<"$listen_log")"
+	vmm touch 1
+	vmm sleeps 1 2
+	[[ $REPLY == "bad 0 rounds 2 "* ]] || fail "$REPLY"
+	vmm_runs
+}
+
 @test "bytes that aren't ours are ignored, counted and told once" {
 	bind_vfio "$D3COLD_PORT" "$D3COLD"
 	guest_start D3COLD_PORT D3COLD
@@ -267,6 +304,30 @@ connected() {
 	vmm on 1
 	vmm sleeps 1 2
 	[[ $REPLY == "bad 0 rounds 2 "* ]] || fail "$REPLY"
+	# A console on the wire: another system may be running.
+	vmm off 1
+	wait_state "$D3COLD" suspended D3cold
+	vmm bytes 6c6f67696e3a206c6f67696e3a20
+	setpci -s "$D3COLD" 0.l >/dev/null
+	wait_listen "left low power: what came over the wire"
+	vmm on 1
+	listen_stop
+	# Not without limit.
+	listen_start --rate=2 --dwell=0
+	wait_for "$VM_PATIENCE" eval '[ "$(grep -c connected "$listen_log")" = 2 ]'
+	vmm off 1
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	wait_state "$D3COLD" suspended D3cold
+	setpci -s "$D3COLD" 0.l >/dev/null
+	wait_for "$VM_PATIENCE" eval '[ "$(grep -c "put to sleep again" "$listen_log")" = 2 ]'
+	wait_state "$D3COLD" suspended D3cold
+	setpci -s "$D3COLD" 0.l >/dev/null
+	wait_listen "refused: too many transitions within a minute"
+	is_state "$D3COLD" active D0
+	vmm on 1
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	listen_stop
+	listen_said "$D3COLD (11.0 in the guest): off 1, on 0, refused 1, woken 2, again 1, failed 0"
 	vmm_runs
 }
 

@@ -103,7 +103,8 @@ static inline char wire_ask(struct wire *w, unsigned int kind, uint8_t port, uin
 				w->window[7] = byte;
 				if (!memcmp(w->window, done, 8))
 					return 'd';
-				if (!memcmp(w->window, refused, 8))
+				/* ON is asked until it is done. */
+				if (kind == 1 && !memcmp(w->window, refused, 8))
 					return 'r';
 			}
 		}
