@@ -201,10 +201,16 @@ static void show_deepen(const struct view *v)
 static void show_guest(const struct view *v)
 {
 	struct guest_told told;
+	int r = vfiopm_ctx_is_foreign(v->app->ctx) ? 0 : guest_claim_ask(v->app, v->dev, &told);
 
-	if (vfiopm_ctx_is_foreign(v->app->ctx) || guest_claim_ask(v->app, v->dev, &told) <= 0)
+	/* -EPERM: somebody has taken the name, and is no listener. */
+	if (r == 0 || r == -EPERM)
 		return;
 	section("Guest");
+	if (r < 0) {
+		field("driven by", "not known: its listener does not answer");
+		return;
+	}
 	if (!told.vm_pid) {
 		field("driven by", "none now: process %d waits for the VM", (int)told.pid);
 		return;
