@@ -2,9 +2,11 @@
 /* ACPI's compiler and disassembler, iasl(1), as a child. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -86,25 +88,74 @@ static int run_iasl(const struct work *w, const char *const argv[])
 	return EXIT_OK;
 }
 
+/* Return: 0 or a positive errno. */
+static int copy_bytes(FILE *in, FILE *out)
+{
+	char buf[16384];
+	size_t n;
+
+	errno = 0;
+	while ((n = fread(buf, 1, sizeof(buf), in)) > 0)
+		if (fwrite(buf, 1, n, out) != n)
+			return errno ? errno : EIO;
+	return ferror(in) || fflush(out) ? (errno ? errno : EIO) : 0;
+}
+
+/*
+ * A table that a VM uses is replaced as a whole or not at all; what is no file
+ * of its own, /dev/stdout or a link, is written to.
+ */
+static FILE *open_beside(const char *path, char *beside, size_t size)
+{
+	mode_t mask = umask(0);
+	struct stat st;
+	FILE *f;
+	int fd;
+
+	umask(mask);
+	beside[0] = '\0';
+	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return fopen(path, "we");
+	if ((size_t)snprintf(beside, size, "%s.XXXXXX", path) >= size) {
+		beside[0] = '\0';
+		errno = ENAMETOOLONG;
+		return NULL;
+	}
+	fd = mkostemp(beside, O_CLOEXEC);
+	if (fd < 0) {
+		beside[0] = '\0';
+		return NULL;
+	}
+	/* QEMU reads it as another user. */
+	f = fchmod(fd, 0666 & ~mask) < 0 ? NULL : fdopen(fd, "w");
+	if (!f)
+		close(fd);
+	return f;
+}
+
 static int copy(const char *from, const char *to)
 {
-	char buf[65536];
 	FILE *in = fopen(from, "re"), *out;
-	size_t n;
-	int r = EXIT_OK;
+	char beside[PATH_MAX];
+	int error;
 
 	if (!in) {
 		msg_error("cannot read '%s': %s", from, strerror(errno));
 		return EXIT_FAILED;
 	}
-	out = fopen(to, "we");
-	n = fread(buf, 1, sizeof(buf), in);
+	out = open_beside(to, beside, sizeof(beside));
+	error = out ? copy_bytes(in, out) : errno;
 	fclose(in);
-	if (!out || fwrite(buf, 1, n, out) != n || fclose(out)) {
-		msg_error("cannot write '%s': %s", to, strerror(errno));
-		r = EXIT_FAILED;
-	}
-	return r;
+	if (out && fclose(out) && !error)
+		error = errno;
+	if (!error && beside[0] && rename(beside, to) < 0)
+		error = errno;
+	if (!error)
+		return EXIT_OK;
+	if (beside[0])
+		unlink(beside);
+	msg_error("cannot write '%s': %s", to, strerror(error));
+	return EXIT_FAILED;
 }
 
 int guest_compile(const struct guest_table *table, const char *path)
@@ -147,7 +198,7 @@ struct walk {
 	int depth;
 	char opened[NAME_LEN];	/* a name whose brace comes on the next line */
 	struct found {
-		bool node, ejectable, port;
+		bool node, ejectable, parent;
 	} found[GUEST_DEVICES_MAX];
 };
 
@@ -182,8 +233,11 @@ static void note(struct walk *w, const struct guest_table *table, const char *na
 			w->found[i].node = true;
 		if (!strncmp(name, node, len) && !strcmp(name + len, "._EJ0"))
 			w->found[i].ejectable = true;
+		/* What the table makes itself has its place below these. */
 		if (path->port != VFIOPM_NO_PORT && !strcmp(name, port))
-			w->found[i].port = true;
+			w->found[i].parent = true;
+		if (guest_makes_node(path) && !strcmp(name, GUEST_ROOT))
+			w->found[i].parent = true;
 	}
 }
 
@@ -244,7 +298,7 @@ static int judge(const struct walk *w, const struct guest_table *table)
 					 "hotplug='off'/>), or put the device on the root complex" :
 					 "put the device on the root complex of a q35 machine");
 			code_merge(&code, EXIT_UNUSABLE);
-		} else if (!f->node && !f->port) {
+		} else if (!f->node && !f->parent) {
 			msg_cannot("serve", text, "this machine has no node %s", node);
 			msg_hint("take the DSDT of the VM with the device in it, and the address "
 				 "that `lspci -t' shows there");

@@ -73,10 +73,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		in->asl = true;
 		return 0;
 	case KEY_SOCKET:
-		in->socket = arg;
+		in->socket = guest_socket_parse(state, arg);
 		return 0;
 	case KEY_QMP:
-		in->qmp = arg;
+		in->qmp = guest_socket_parse(state, arg);
 		return 0;
 	case KEY_LIBVIRT:
 		in->libvirt = true;
@@ -147,7 +147,12 @@ static int check(const struct input *in)
 		msg_hint("a q35 machine has what it takes");
 		return EXIT_UNUSABLE;
 	}
-	if (!strcmp(in->ports, "acpi") && has_port(&in->table)) {
+	if (!in->ports && !in->dsdt && has_port(&in->table))
+		msg_hint("QEMU's ports are hot-plugged by ACPI unless told otherwise, and the "
+			 "table passes over what is behind such a port: give the port hotplug=off "
+			 "(libvirt: <target hotplug='off'/>) and say --ports=off, or have the "
+			 "VM's DSDT looked at: --dsdt");
+	if (in->ports && !strcmp(in->ports, "acpi") && has_port(&in->table)) {
 		msg_error("cannot serve a device behind a port that is hot-plugged by ACPI: its "
 			  "node has _EJ0, and Linux ignores the power methods of such a node");
 		msg_hint("give the port hotplug=off (libvirt: <target hotplug='off'/>), or the "
@@ -219,7 +224,6 @@ int cmd_guest_table(struct app *app, int argc, char **argv)
 	struct input in = {
 		.table.iobase = 0xb00,
 		.machine = "q35",
-		.ports = "off",
 		.socket = "/run/vfio-pm/guest.sock",
 	};
 	int code;

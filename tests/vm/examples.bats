@@ -76,9 +76,8 @@ page() { # PAGE EXAMPLES-THAT-IT-HAS
 	[ ! -s /etc/udev/rules.d/90-vfio-pm.rules ] || fail "policy --forget left $(</etc/udev/rules.d/90-vfio-pm.rules)"
 	page vfio-pm-report.8 3
 	page vfio-pm-deepen.8 1
-	mkdir -p /etc/vfio-pm
+	page vfio-pm-guest.7 3
 	page vfio-pm-guest-table.8 1
-	page vfio-pm-guest.7 2
 }
 
 @test "the man page's examples of explain" {

@@ -1,6 +1,7 @@
 // Made by vfio-pm guest-table 0.1.0: vfio-pm-guest(7)
 DefinitionBlock ("", "SSDT", 2, "VFIOPM", "GUESTPM", 1)
 {
+    External (\_SB.PCI0, DeviceObj)
     External (\_SB.PCI0.SF8.COM4._STA, IntObj)
     External (\_SB.PCI0.ISA.COM4._STA, IntObj)
     External (\_SB.PCI0.S08.COM4._STA, IntObj)
@@ -93,9 +94,9 @@ DefinitionBlock ("", "SSDT", 2, "VFIOPM", "GUESTPM", 1)
                     {
                         Local7 = 1
                     }
-                    ElseIf ((Local3 == (0xF5FA1E00 | Arg1)) && (Local4 == Local2))
+                    ElseIf ((Arg0 == 1) && (Local3 == (0xF5FA1E00 | Arg1)) && (Local4 == Local2))
                     {
-                        Local7 = 2
+                        Local7 = 2  // ON is asked until it is done
                     }
                     ElseIf (Local0 > (Arg3 * 20000))
                     {
@@ -175,6 +176,17 @@ DefinitionBlock ("", "SSDT", 2, "VFIOPM", "GUESTPM", 1)
                 Return (0)
             }
             Return (1)
+        }
+    }
+
+    If (!CondRefOf (\_SB.PCI0.S14))
+    {
+        Scope (\_SB.PCI0)
+        {
+            Device (VQ14)
+            {
+                Name (_ADR, 0x00020004)
+            }
         }
     }
 
@@ -270,6 +282,37 @@ DefinitionBlock ("", "SSDT", 2, "VFIOPM", "GUESTPM", 1)
             }
         }
     }
+    ElseIf (CondRefOf (\_SB.PCI0.VQ14))
+    {
+        Scope (\_SB.PCI0.VQ14)
+        {
+            Device (VP00)
+            {
+                Name (_ADR, 0x00000000)
+                PowerResource (VPMR, 0, 0)
+                {
+                    Name (VPST, 1)
+                    Name (VPEN, 1)
+                    Method (_STA, 0, NotSerialized)
+                    {
+                        Return (VPST)
+                    }
+                    Method (_ON, 0, Serialized)
+                    {
+                        VPEN = \_SB.VPON (0x14, 0x00, VPEN)
+                        VPST = 1
+                    }
+                    Method (_OFF, 0, Serialized)
+                    {
+                        VPEN = \_SB.VPOF (0x14, 0x00)
+                        VPST = 0
+                    }
+                }
+                Name (_PR0, Package () { VPMR })
+                Name (_PR3, Package () { VPMR })
+            }
+        }
+    }
 
     If (CondRefOf (\_SB.PCI0.S14.S01))
     {
@@ -304,6 +347,37 @@ DefinitionBlock ("", "SSDT", 2, "VFIOPM", "GUESTPM", 1)
     ElseIf (CondRefOf (\_SB.PCI0.S14))
     {
         Scope (\_SB.PCI0.S14)
+        {
+            Device (VP01)
+            {
+                Name (_ADR, 0x00000001)
+                PowerResource (VPMR, 0, 0)
+                {
+                    Name (VPST, 1)
+                    Name (VPEN, 1)
+                    Method (_STA, 0, NotSerialized)
+                    {
+                        Return (VPST)
+                    }
+                    Method (_ON, 0, Serialized)
+                    {
+                        VPEN = \_SB.VPON (0x14, 0x01, VPEN)
+                        VPST = 1
+                    }
+                    Method (_OFF, 0, Serialized)
+                    {
+                        VPEN = \_SB.VPOF (0x14, 0x01)
+                        VPST = 0
+                    }
+                }
+                Name (_PR0, Package () { VPMR })
+                Name (_PR3, Package () { VPMR })
+            }
+        }
+    }
+    ElseIf (CondRefOf (\_SB.PCI0.VQ14))
+    {
+        Scope (\_SB.PCI0.VQ14)
         {
             Device (VP01)
             {
