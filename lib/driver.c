@@ -27,12 +27,15 @@
 #define DRIVER_NAME_MAX 64
 /* Longer than any name of a driver; the kernel takes less than a page. */
 #define OVERRIDE_MAX 256
+/* "auto" or "on". */
+#define CONTROL_MAX 8
 /* How much longer than the transaction's own limit its result is waited for. */
 #define GRACE_MS 500
 
 struct vfiopm_binding {
 	struct vfiopm_device *dev;
 	char *driver, *override;
+	char control[CONTROL_MAX];
 };
 
 /* What a transaction is after. */
@@ -50,6 +53,7 @@ struct rebind {
 	enum goal goal;
 	const char *driver;	/* GOAL_DRIVER */
 	const char *override;	/* what it is to be in the end; NULL: not set */
+	const char *control;	/* power/control in the end; NULL: as the driver leaves it */
 	bool lenient;		/* on the driver already: whatever the override is */
 };
 
@@ -58,6 +62,7 @@ struct outcome {
 	int r;			/* 1 changed, 0 was so already, or a negative errno */
 	char driver[DRIVER_NAME_MAX];	/* before; "": none */
 	char override[OVERRIDE_MAX];
+	char control[CONTROL_MAX];	/* "": not known */
 };
 
 static int64_t now_ms(void)
@@ -153,6 +158,20 @@ static int write_override(const struct rebind *t, const char *value)
 	return r == -ENOENT ? -ENODEV : r;
 }
 
+/*
+ * vfio-pci-core allows runtime PM when it takes a device and forbids it when it
+ * gives it back, whatever it was (drivers/vfio/pci/vfio_pci_core.c): a way
+ * through it and back loses it.
+ */
+static void write_control(const struct rebind *t, const char *value)
+{
+	char now[CONTROL_MAX];
+
+	if (*value && sysfs_read_at(t->ctx, t->dir, "power/control", now, sizeof(now)) > 0 &&
+	    strcmp(now, value))
+		sysfs_write_at(t->ctx, t->dir, "power/control", value);
+}
+
 /* Write the device's name to "sys/bus/pci/drivers/DRIVER/FILE". */
 static int tell_driver(const struct rebind *t, const char *driver, const char *file)
 {
@@ -198,8 +217,10 @@ static int roll_back(const struct rebind *t, const struct outcome *was, int caus
 
 	if (write_override(t, was->override) == -ENODEV || read_driver(t, now, sizeof(now)) < 0)
 		return -ENODEV;
-	if (!strcmp(now, was->driver))
+	if (!strcmp(now, was->driver)) {
+		write_control(t, was->control);
 		return cause;
+	}
 	/* A driver that we didn't ask for is somebody else's doing, and stays. */
 	if (now[0] && (!t->driver || strcmp(now, t->driver)))
 		return -ENOTRECOVERABLE;
@@ -210,7 +231,10 @@ static int roll_back(const struct rebind *t, const struct outcome *was, int caus
 		tell_driver(t, was->driver, "bind");
 	if (read_driver(t, now, sizeof(now)) < 0)
 		return -ENODEV;
-	return strcmp(now, was->driver) ? -ENOTRECOVERABLE : cause;
+	if (strcmp(now, was->driver))
+		return -ENOTRECOVERABLE;
+	write_control(t, was->control);
+	return cause;
 }
 
 /* Somebody has it open: vfio-pci-core enables a device for as long as it is open. */
@@ -252,6 +276,8 @@ static int transact(const struct rebind *t, struct outcome *was)
 	r = read_override(t, was->override, sizeof(was->override));
 	if (r < 0)
 		return r;
+	if (sysfs_read_at(t->ctx, t->dir, "power/control", was->control, sizeof(was->control)) < 0)
+		was->control[0] = '\0';
 	if (is_there(t, was)) {
 		if (!strcmp(was->override, override))
 			return 0;
@@ -268,6 +294,8 @@ static int transact(const struct rebind *t, struct outcome *was)
 		r = write_override(t, override);
 	if (r < 0)
 		return roll_back(t, was, r);
+	if (t->control)
+		write_control(t, t->control);
 	r = read_driver(t, now, sizeof(now));
 	if (r < 0)
 		return r;
@@ -390,6 +418,7 @@ static int binding_new(const struct vfiopm_device *dev, const struct outcome *ou
 		free(b);
 		return -ENOMEM;
 	}
+	memcpy(b->control, out->control, sizeof(b->control));
 	b->dev = vfiopm_device_ref((struct vfiopm_device *)dev);
 	*ret = b;
 	return 0;
@@ -464,6 +493,7 @@ int vfiopm_binding_restore(const struct vfiopm_binding *binding, int64_t timeout
 		.goal = binding->driver ? GOAL_DRIVER : GOAL_NONE,
 		.driver = binding->driver,
 		.override = binding->override,
+		.control = binding->control,
 		.timeout_ms = timeout_ms,
 	};
 

@@ -283,7 +283,7 @@ struct vfiopm_binding;
  *
  * By `driver_override`, which stays set, and `drivers_probe`; verified by the
  * device's driver link. When the driver doesn't take the device, its former
- * driver and override are restored. A device that somebody has open through
+ * driver, override and power/control are restored. A device that somebody has open through
  * VFIO is left alone, since the kernel would wait for them with the device
  * locked. What else would be hurt tells vfiopm_uses_new().
  *
@@ -326,6 +326,8 @@ const char *vfiopm_binding_get_override(const struct vfiopm_binding *binding);
  * vfiopm_binding_restore - undo vfiopm_device_bind() or vfiopm_device_unbind()
  * @binding: what was before
  * @timeout_ms: as for vfiopm_device_bind()
+ *
+ * Its driver, override and power/control are what they were.
  * Return: as vfiopm_device_bind(). Since: 0.1
  */
 int vfiopm_binding_restore(const struct vfiopm_binding *binding, int64_t timeout_ms);
