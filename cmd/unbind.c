@@ -118,6 +118,22 @@ static int load_driver(struct vfiopm_device **dev)
 	return r;
 }
 
+/*
+ * Without an override a VFIO driver takes a device by a dynamic ID alone: its
+ * own table is for overrides (drivers/vfio/pci/vfio_pci.c, vfio_pci_table[]).
+ */
+static void warn_taken_back(const struct vfiopm_device *dev)
+{
+	const char *name = vfiopm_device_get_name(dev), *driver = vfiopm_device_get_driver(dev);
+	unsigned int vendor = vfiopm_device_get_vendor(dev);
+	unsigned int device = vfiopm_device_get_device(dev);
+
+	msg_warn("'%s': '%s' has taken it back, by a dynamic ID: %04x:%04x (ids=, new_id)", name,
+		 driver, vendor, device);
+	msg_hint("take the ID away, and unbind again: echo %04x %04x "
+		 ">/sys/bus/pci/drivers/%s/remove_id", vendor, device, driver);
+}
+
 /* What it is on now, in the words of the user's wish. */
 static int finish(struct app *app, const struct unbind_input *in, struct vfiopm_device **dev,
 		  const struct vfiopm_binding *former)
@@ -136,6 +152,8 @@ static int finish(struct app *app, const struct unbind_input *in, struct vfiopm_
 	rebind_print(*dev, was);
 	if (!vfiopm_device_get_driver(*dev))
 		msg_warn("'%s': no driver of the host took it", name);
+	else if (!in->to.driver && vfiopm_device_is_vfio(*dev))
+		warn_taken_back(*dev);
 	return EXIT_OK;
 }
 

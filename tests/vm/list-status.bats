@@ -30,6 +30,10 @@ look_at() { # COUNT ADDRESS...
 	for address; do
 		mapfile -t -O ${#watched[@]} watched < <(upstream_ports "$address")
 	done
+	# A port follows its last child by autosuspend: that is none of ours.
+	for address in "${watched[@]:$#}"; do
+		wait_for "$VM_PATIENCE" port_is_done "$address" || fail "port $address: $REPLY"
+	done
 	rpm_trace_start "${watched[@]}"
 	repeat "$n" quiet status "$@"
 	repeat "$n" quiet list
@@ -44,6 +48,12 @@ look_at() { # COUNT ADDRESS...
 	for address in "${watched[@]:1}"; do
 		[ "$(rpm_count "$address")" = 0 ] || fail "$address: transitions"
 	done
+}
+
+# Suspended, or not to be: QEMU's ports may be kept in D0 (control on).
+port_is_done() {
+	state_of "$1"
+	[[ $REPLY == "suspended "* || $(<"$pci/$1/power/control") == on ]]
 }
 
 woken() { [ "$(rpm_count "$1" resume)" != 0 ]; }
