@@ -70,10 +70,14 @@ function __vfio_pm_value --description 'candidates for what the help calls NAME'
             __fish_complete_path
         case choice
             printf '%s\n' $argv[2..-1]
-        case LIST COLUMN
+        case LIST
             set -l word (commandline -ct | string replace -r -- '^(--output=|-o)' '')
             set -l head (string match -r -- '^.*,|^[+]' $word); or set head ''
-            printf '%s\n' $head$__vfio_pm_columns
+            printf '%s\n' $head$__vfio_pm_columns {$head}all
+        case COLUMN
+            printf '%s\n' $__vfio_pm_columns
+        case WHO
+            printf '%s\n' any none
         case VERB
             printf '%s\n' $__vfio_pm_verbs
     end
@@ -84,7 +88,7 @@ set -g __vfio_pm_verbs list status enter exit hold cycle run wait monitor owner 
 set -g __vfio_pm_columns account acpi acpi_real_state acpi_state active_time address asleep autosuspend bridges cdev class control d3cold driver enable group id kids last_wake members name node numvfs override owner physfn port port_state reset_method residency resources runtime_enabled siblings since sriov state status subsystem suspended_time usage vfio viable wakeup
 complete -c vfio-pm -f
 complete -c vfio-pm -n __fish_use_subcommand -l sysroot -d 'Read the system below DIR, e.g. a report of another machine' -r -f -a '(__vfio_pm_value DIR)'
-complete -c vfio-pm -n __fish_use_subcommand -l verbose -s 'v' -d 'Say on standard error what is done; twice: every step'
+complete -c vfio-pm -n __fish_use_subcommand -l verbose -s 'v' -d 'Say on standard error what is done; twice: every step. A holder logs to syslog'
 complete -c vfio-pm -n __fish_use_subcommand -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n __fish_use_subcommand -l usage -d 'Give a short usage message'
 complete -c vfio-pm -n __fish_use_subcommand -l version -s 'V' -d 'Print program version'

@@ -65,7 +65,10 @@ cases=(
 	"list -o drive" "driver"
 	"list -o address,drive" "address,driver"
 	"list -o +drive" "+driver"
+	"list -o al" "all"
+	"list -o +al" "+all"
 	"list --sort=drive" "--sort=driver"
+	"list --owner=" "--owner=any --owner=none"
 	"help ente" "enter"
 )
 
