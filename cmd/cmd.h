@@ -85,6 +85,8 @@ void msg_cannot(const char *what, const char *addr, const char *fmt, ...)
 /* The same, and kept in @app->cause. */
 void app_cannot(struct app *app, const char *what, const char *addr, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* With --verbose: what is done. */
+void app_say(const struct app *app, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* It was there, and is no more. Returns EXIT_NODEV. */
 int app_gone(struct app *app, const char *what, const char *addr);
 void app_remember(struct app *app, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -24,11 +25,17 @@ static void log_to_syslog(void *data, int priority, const char *line)
 	syslog(priority, "%s", line);
 }
 
+static void __attribute__((format(printf, 3, 0)))
+lib_to_syslog(void *data, int priority, const char *fmt, va_list args)
+{
+	vsyslog(priority, fmt, args);
+}
+
 /*
  * The holder itself, in a process of its own session. @ready gets one errno
  * when the socket is there, or can't be.
  */
-static void be_holder(int group, int ready)
+static void be_holder(const struct app *app, int group, int ready)
 {
 	struct holder *h = NULL;
 	struct vfiopm_ctx *ctx;
@@ -41,6 +48,9 @@ static void be_holder(int group, int ready)
 	openlog(PROGRAM, LOG_PID, LOG_DAEMON);
 	r = vfiopm_ctx_new(NULL, &ctx);
 	if (r == 0) {
+		/* Nobody else would ever read what it does. */
+		vfiopm_ctx_set_log_fn(ctx, lib_to_syslog, NULL,
+				      app->verbose > 1 ? LOG_DEBUG : LOG_INFO);
 		h = holder_new(ctx, log_to_syslog, NULL);
 		vfiopm_ctx_unref(ctx);
 		r = h ? holder_listen(h, group) : -ENOMEM;
@@ -54,7 +64,7 @@ static void be_holder(int group, int ready)
 	_exit(0);
 }
 
-static int start_holder(int group)
+static int start_holder(const struct app *app, int group)
 {
 	int ready[2], r = -ECHILD;
 	pid_t child;
@@ -64,7 +74,7 @@ static int start_holder(int group)
 	child = fork();
 	if (child == 0) {
 		close(ready[0]);
-		be_holder(group, ready[1]);
+		be_holder(app, group, ready[1]);
 	}
 	close(ready[1]);
 	if (child > 0) {
@@ -73,6 +83,8 @@ static int start_holder(int group)
 		waitpid(child, NULL, 0);
 	}
 	close(ready[0]);
+	app_say(app, "a holder of IOMMU group %d is started: %s", group,
+		r < 0 ? strerror(-r) : "it logs to syslog");
 	return r;
 }
 
@@ -152,6 +164,10 @@ static int ask(struct app *app, int group, const struct holder_request *rq,
 	/* Another version's reply may have another form, and a stranger's is none. */
 	reply->pid = peer.pid;
 	reply->uid = peer.uid;
+	if (r == 0)
+		app_say(app, "holder %d has %s the device%s", (int)peer.pid,
+			rq->op == HOLDER_ADD ? "been given" : "been asked to drop",
+			reply->stage != STAGE_DONE ? ", and failed" : "");
 	return r;
 }
 
@@ -168,7 +184,7 @@ int holder_request(struct app *app, const struct vfiopm_device *dev,
 			return 0;
 		}
 		if (r == -ECONNREFUSED) {
-			r = start_holder(group);
+			r = start_holder(app, group);
 			/* Somebody else was faster: theirs will do. */
 			if (r < 0 && r != -EADDRINUSE)
 				return r;

@@ -24,7 +24,8 @@ static const struct argp_option main_options[] = {
 	{ "sysroot", KEY_SYSROOT, "DIR", 0,
 	  "Read the system below DIR, e.g. a report of another machine", 0 },
 	{ "describe", KEY_DESCRIBE, NULL, OPTION_HIDDEN, NULL, 0 },
-	{ "verbose", 'v', NULL, 0, "Say on standard error what is done; twice: every step", 0 },
+	{ "verbose", 'v', NULL, 0,
+	  "Say on standard error what is done; twice: every step. A holder logs to syslog", 0 },
 	{ 0 }
 };
 

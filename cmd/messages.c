@@ -42,6 +42,17 @@ void msg_warn(const char *fmt, ...)
 	va_end(args);
 }
 
+void app_say(const struct app *app, const char *fmt, ...)
+{
+	va_list args;
+
+	if (!app->verbose)
+		return;
+	va_start(args, fmt);
+	say("", fmt, args);
+	va_end(args);
+}
+
 static void __attribute__((format(printf, 2, 0)))
 remember(struct app *app, const char *fmt, va_list args)
 {

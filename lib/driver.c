@@ -424,9 +424,30 @@ static int binding_new(const struct vfiopm_device *dev, const struct outcome *ou
 	return 0;
 }
 
+/* Before and after, by the caller: the transaction's own process has nowhere to log to. */
+static void log_begin(const struct rebind *t)
+{
+	if (t->goal == GOAL_DRIVER)
+		log_info(t->ctx, "%s: to driver '%s', by driver_override and drivers_probe",
+			 t->name, t->driver);
+	else
+		log_info(t->ctx, "%s: off its driver; driver_override '%s'%s", t->name,
+			 t->override ? t->override : "",
+			 t->goal == GOAL_FREE ? ", drivers_probe" : "");
+}
+
+static void log_end(const struct rebind *t, const struct outcome *out, int r)
+{
+	if (r < 0)
+		log_info(t->ctx, "%s: its driver is not changed: %s", t->name, strerror(-r));
+	else
+		log_info(t->ctx, "%s: %s; it was on driver '%s', driver_override '%s'", t->name,
+			 r ? "done" : "it was so already", out->driver, out->override);
+}
+
 static int rebind(const struct vfiopm_device *dev, struct rebind *t, struct vfiopm_binding **former)
 {
-	struct outcome out;
+	struct outcome out = { 0 };
 	int r, fd = -1;
 
 	if (dev->ctx->foreign)
@@ -436,12 +457,14 @@ static int rebind(const struct vfiopm_device *dev, struct rebind *t, struct vfio
 	t->dir = device_open_dir(dev);
 	if (t->dir < 0)
 		return t->dir;
+	log_begin(t);
 	r = start_transaction(t, &fd);
 	close(t->dir);
 	if (r < 0)
 		return r;
 	r = wait_for_result(fd, t->timeout_ms, &out);
 	close(fd);
+	log_end(t, &out, r);
 	if (r >= 0 && former) {
 		int made = binding_new(dev, &out, former);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* An open VFIO device, whichever way it was opened. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,6 +41,9 @@ static int open_with(const struct vfiopm_device *dev, struct backing *b,
 	b->refs++;
 	h->backend = b->backend;
 	h->fd = fd;
+	strcpy(h->name, dev->name);
+	log_info(dev->ctx, "%s: opened by its %s", dev->name,
+		 b->backend == VFIOPM_BACKEND_CDEV ? "own node" : "group");
 	*ret = h;
 	return 0;
 }
@@ -103,6 +107,7 @@ int handle_wrap(struct vfiopm_ctx *ctx, int fd, struct vfiopm_handle **ret)
 	h->ctx = vfiopm_ctx_ref(ctx);
 	h->backend = VFIOPM_BACKEND_WRAPPED;
 	h->fd = fd;
+	snprintf(h->name, sizeof(h->name), "fd %d", fd);
 	*ret = h;
 	return 0;
 }
@@ -122,6 +127,7 @@ void vfiopm_handle_close(struct vfiopm_handle *handle)
 		return;
 	if (handle->backing) {
 		close(handle->fd);
+		log_info(handle->ctx, "%s: closed", handle->name);
 		backing_unref(handle->backing);
 	}
 	vfiopm_ctx_unref(handle->ctx);

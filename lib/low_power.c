@@ -20,6 +20,16 @@ static int feature(struct vfiopm_handle *handle, uint32_t flags, size_t payload,
 	return ioctl(handle->fd, VFIO_DEVICE_FEATURE, &rq->head) < 0 ? -errno : 0;
 }
 
+/* The same, told to the log. */
+static int change(struct vfiopm_handle *handle, const char *what, uint32_t number, size_t payload,
+		  struct request *rq)
+{
+	int r = feature(handle, number | VFIO_DEVICE_FEATURE_SET, payload, rq);
+
+	log_info(handle->ctx, "%s: %s: %s", handle->name, what, r < 0 ? strerror(-r) : "done");
+	return r;
+}
+
 int vfiopm_low_power_probe(struct vfiopm_handle *handle, unsigned int *ret)
 {
 	static const struct {
@@ -54,23 +64,20 @@ int vfiopm_low_power_enter(struct vfiopm_handle *handle)
 {
 	struct request rq = { 0 };
 
-	return feature(handle, VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY | VFIO_DEVICE_FEATURE_SET, 0,
-		       &rq);
+	return change(handle, "LOW_POWER_ENTRY", VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY, 0, &rq);
 }
 
 int vfiopm_low_power_enter_with_wakeup(struct vfiopm_handle *handle, int eventfd)
 {
 	struct request rq = { .wakeup.wakeup_eventfd = eventfd };
 
-	return feature(handle,
-		       VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP | VFIO_DEVICE_FEATURE_SET,
-		       sizeof(rq.wakeup), &rq);
+	return change(handle, "LOW_POWER_ENTRY_WITH_WAKEUP",
+		      VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY_WITH_WAKEUP, sizeof(rq.wakeup), &rq);
 }
 
 int vfiopm_low_power_exit(struct vfiopm_handle *handle)
 {
 	struct request rq = { 0 };
 
-	return feature(handle, VFIO_DEVICE_FEATURE_LOW_POWER_EXIT | VFIO_DEVICE_FEATURE_SET, 0,
-		       &rq);
+	return change(handle, "LOW_POWER_EXIT", VFIO_DEVICE_FEATURE_LOW_POWER_EXIT, 0, &rq);
 }

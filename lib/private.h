@@ -219,6 +219,7 @@ struct vfiopm_handle {
 	struct backing *backing;	/* NULL: wrapped */
 	enum vfiopm_backend backend;
 	int fd;
+	char name[VFIOPM_ADDR_LEN];	/* for the log */
 	/* Once asked for: every ioctl wakes the device (vfio_device_fops_unl_ioctl()). */
 	struct {
 		bool known;

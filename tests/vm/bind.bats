@@ -79,7 +79,9 @@ give_to_vfio_and_back() {
 }
 
 @test "bind says what was, the node and the host's settings; a second bind finds it done" {
-	vp bind "$D3HOT"
+	vp -v bind "$D3HOT"
+	expect 0 "vfio-pm: $D3HOT: to driver 'vfio-pci', by driver_override and drivers_probe" \
+		"vfio-pm: $D3HOT: done; it was on driver '${host_driver[$KIND_D3HOT]}', driver_override ''"
 	group_of "$D3HOT"
 	expect 0 "$D3HOT: ${host_driver[$KIND_D3HOT]} -> vfio-pci, /dev/vfio/$REPLY, control auto, d3cold_allowed 1"
 	snapshot; before=$REPLY

@@ -457,8 +457,13 @@ status_ends() { # TEXT
 	socat -u UNIX-RECV:/dev/log "CREATE:$BATS_TEST_TMPDIR/log" 3>&- &
 	wait_for 5 test -S /dev/log
 	bind_vfio "$D3COLD"
-	vp enter "$D3COLD"
+	vp -v enter "$D3COLD"
 	expect_code 0
+	[[ $output == *"vfio-pm: holder $(pgrep -x vfio-pm) has been given the device"* ]] || fail "$output"
+	# What is done there is in its log.
+	wait_for 5 grep -q "$D3COLD: LOW_POWER_ENTRY: done" "$BATS_TEST_TMPDIR/log" ||
+		fail "$(<"$BATS_TEST_TMPDIR/log")"
+	grep -q "$D3COLD: opened by its group" "$BATS_TEST_TMPDIR/log"
 	start=${EPOCHREALTIME/[.,]/}
 	echo "$D3COLD" >"$pci/$D3COLD/driver/unbind"
 	took=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
