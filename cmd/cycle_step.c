@@ -254,6 +254,17 @@ static void leave(struct cycle *c, size_t i)
 	check_active(d, start);
 }
 
+static void write_register(struct cycle *c, size_t i)
+{
+	struct cycled *d = &c->dev[i];
+	int r;
+
+	if (!d->has_reg || !all_fine(c))
+		return;
+	r = worker_call(c->worker, WORKER_REG_WRITE, i, &d->reg, d->reg_value, NULL);
+	answered(d, c, "writing the register", r, OUTCOME_NOT_BACK);
+}
+
 static void check_register(struct cycle *c, size_t i)
 {
 	struct cycled *d = &c->dev[i];
@@ -447,12 +458,8 @@ void cycle_step(struct cycle *c)
 	const struct cycle_options *o = c->options;
 
 	begin(c);
-	for (size_t i = 0; i < c->count; i++) {
-		const struct cycled *d = &c->dev[i];
-
-		if (d->has_reg)
-			worker_call(c->worker, WORKER_REG_WRITE, i, &d->reg, d->reg_value, NULL);
-	}
+	for (size_t i = 0; i < c->count; i++)
+		write_register(c, i);
 	for (size_t i = 0; i < c->count && all_fine(c); i++)
 		enter(c, i);
 	for (size_t i = 0; i < c->count && all_fine(c) && !c->interrupted; i++)
