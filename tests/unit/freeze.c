@@ -159,9 +159,9 @@ static void test_bound(struct vfiopm_ctx *ctx)
 	struct owner o;
 
 	owner_start(&o);
-	vfiopm_freezer_new(ctx, 200, &f);
-	ok(vfiopm_freezer_freeze(f, &o.borrow, 100) == 0, "freeze, with a bound of 200 ms");
-	usleep(120000);
+	vfiopm_freezer_new(ctx, 1000, &f);
+	ok(vfiopm_freezer_freeze(f, &o.borrow, 500) == 0, "freeze, with a bound of a second");
+	usleep(600000);
 	ok(vfiopm_freezer_holds(f) == 0, "after half of it nothing may be begun");
 	ok(runs(2000), "after it the guard lets the owner run");
 	ok(vfiopm_freezer_thaw(f) == -ETIME, "which is told");
