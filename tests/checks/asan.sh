@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check: group=slow timeout=900
+# check: group=slow timeout=1500
 # The unit tests and the tests of the command, with AddressSanitizer, leaks
 # included, and UBSan. In a copy, so that build/ stays what was asked for.
 set -euo pipefail
