@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check: group=slow
+# check: group=slow timeout=900
 # clang has no warning. (A uapi header with a flexible array in front of its
 # payload is how ioctls of VFIO are built.)
 set -euo pipefail

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check: group=slow
+# check: group=slow timeout=900
 # gcc has no warning, and a build writes nothing outside of build/.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

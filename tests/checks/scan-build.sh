@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check: group=slow
+# check: group=slow timeout=900
 # clang's static analyzer finds nothing.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
