@@ -49,11 +49,11 @@ static const struct argp_option options[] = {
 
 const char *guest_socket_parse(struct argp_state *state, const char *arg)
 {
-	const struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	const size_t room = sizeof(((struct sockaddr_un *)NULL)->sun_path);
 
-	if (!*arg || strlen(arg) >= sizeof(addr.sun_path))
+	if (!*arg || strlen(arg) >= room)
 		argp_error(state, "'%s' is no path of a socket: that has 1 to %zu bytes", arg,
-			   sizeof(addr.sun_path) - 1);
+			   room - 1);
 	return arg;
 }
 
