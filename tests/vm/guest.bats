@@ -68,7 +68,7 @@ connected() {
 	stays_state "$D3COLD_PORT" suspended D3cold 1
 	# Told when its port has followed.
 	wait_listen "asleep: suspended in D3cold"
-	! listen_said "suspended in D3hot"
+	if listen_said "suspended in D3hot"; then fail "told before the port followed"; fi
 	vmm off 1
 	wait_state "$D3COLD" suspended D3cold
 	vmm on 0
