@@ -153,13 +153,14 @@ static int region_find(struct vfiopm_handle *handle, unsigned int region, uint64
 	if (kept && handle->region[region].known) {
 		info.offset = handle->region[region].offset;
 		info.size = handle->region[region].size;
-	} else if (ioctl(handle->fd, VFIO_DEVICE_GET_REGION_INFO, &info) < 0) {
-		return -errno;
-	}
-	if (kept) {
-		handle->region[region].known = true;
-		handle->region[region].offset = info.offset;
-		handle->region[region].size = info.size;
+	} else {
+		if (ioctl(handle->fd, VFIO_DEVICE_GET_REGION_INFO, &info) < 0)
+			return -errno;
+		if (kept) {
+			handle->region[region].known = true;
+			handle->region[region].offset = info.offset;
+			handle->region[region].size = info.size;
+		}
 	}
 	if (offset > info.size || len > info.size - offset)
 		return -EINVAL;

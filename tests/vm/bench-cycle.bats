@@ -7,6 +7,7 @@
 
 load lib
 load cmd
+load bench
 
 setup() {
 	mark "test $BATS_TEST_DESCRIPTION"
@@ -20,14 +21,6 @@ seconds() { # COMMAND...: sets REPLY
 	local start=${EPOCHREALTIME/./}
 	"$@" >/dev/null
 	REPLY=$((${EPOCHREALTIME/./} - start))
-}
-
-cpu_ticks() { # PID: user and system time of it and of its children, in clock ticks
-	local stat
-	stat=$(<"/proc/$1/stat")
-	# shellcheck disable=SC2086 # words
-	set -- ${stat##*) }
-	echo $((${12} + ${13} + ${14} + ${15}))
 }
 
 @test "cycles a second, nothing verified, against the bare loop" {

@@ -7,6 +7,7 @@
 
 load lib
 load cmd
+load bench
 load module-lib
 load guest_pm
 
@@ -17,14 +18,6 @@ teardown() {
 	vmm_stop
 	unbind_all
 	if [ -d /sys/module/vfio_pm_pci ]; then rmmod vfio_pm_pci; fi
-}
-
-cpu_ticks() { # PID: user and system time, in clock ticks
-	local stat
-	stat=$(<"/proc/$1/stat")
-	# shellcheck disable=SC2086 # words
-	set -- ${stat##*) }
-	echo $((${12} + ${13}))
 }
 
 @test "the pause of an owner, a deepening" {
@@ -40,13 +33,10 @@ cpu_ticks() { # PID: user and system time, in clock ticks
 	deepen_stop >/dev/null
 	for key in pause suspend beyond; do
 		jq -r --arg key $key 'select(.event == "deepened" and .pause)
-			| if $key == "beyond" then .pause - .suspend else .[$key] end' "$deepen_log" |
-			sort -n | awk -v key=$key '{ v[NR] = $1 } END {
-				printf "# %-8s ms: min %.1f, median %.1f, p95 %.1f, max %.1f (%d)\n", key,
-					v[1], v[int((NR + 1) / 2)], v[int(NR * 0.95 + 0.5)], v[NR], NR }'
+			| if $key == "beyond" then .pause - .suspend else .[$key] end' "$deepen_log" | figures $key
 	done | tee "$BATS_TEST_TMPDIR/figures" >&3
-	awk '/beyond/ { sub(",", "", $7); exit !($7 + 0 < 5) }' "$BATS_TEST_TMPDIR/figures" ||
-		fail "the median beyond the device's own suspend is 5 ms or more"
+	[[ $(<"$BATS_TEST_TMPDIR/figures") =~ beyond.*median\ ([0-9]+) ]]
+	[ "${BASH_REMATCH[1]}" -lt 5 ] || fail "the median beyond the device's own suspend is 5 ms or more"
 }
 
 @test "the idle service: processor time over 60 seconds" {
@@ -92,7 +82,7 @@ cpu_ticks() { # PID: user and system time, in clock ticks
 
 # The drivers take turns in one machine. vfio-pci has put the device no deeper than the guest did.
 @test "an owner's write of D0: from vfio-pci's D3hot, and from the module's D3cold" {
-	figures=$BATS_TEST_TMPDIR/d0
+	writes=$BATS_TEST_TMPDIR/d0
 	load_driver vfio-pci disable_idle_d3=1
 	load_driver vfio-pm-pci disable_idle_d3=1 deepen_rate=0
 	for ((turn = 0; turn < 4; turn++)); do
@@ -102,15 +92,13 @@ cpu_ticks() { # PID: user and system time, in clock ticks
 				echo 1 >"$pci/$D3COLD/vfio_pm/deepen_state_loss_ok"
 				echo 1 >"$pci/$D3COLD/vfio_pm/deepen"
 			fi
-			"$programs/d0write" "$D3COLD" $((${BENCH_ROUNDS:-100} / 4)) >>"$figures.$driver"
+			"$programs/d0write" "$D3COLD" $((${BENCH_ROUNDS:-100} / 4)) >>"$writes.$driver"
 			unbind "$D3COLD"
 		done
 	done
-	[ "$(cut -d' ' -f1 "$figures.vfio-pci" | sort -u)" = D3hot ]
-	[ "$(cut -d' ' -f1 "$figures.vfio-pm-pci" | sort -u)" = D3cold ]
+	[ "$(cut -d' ' -f1 "$writes.vfio-pci" | sort -u)" = D3hot ]
+	[ "$(cut -d' ' -f1 "$writes.vfio-pm-pci" | sort -u)" = D3cold ]
 	for driver in vfio-pci vfio-pm-pci; do
-		cut -d' ' -f2 "$figures.$driver" | sort -n | awk -v driver=$driver '{ v[NR] = $1 } END {
-			printf "# write of D0, %-11s ms: min %.1f, median %.1f, p95 %.1f, max %.1f (%d)\n", driver,
-				v[1], v[int((NR + 1) / 2)], v[int(NR * 0.95 + 0.5)], v[NR], NR }'
+		cut -d' ' -f2 "$writes.$driver" | figures "write of D0, $driver"
 	done >&3
 }

@@ -52,7 +52,7 @@ teardown() {
 }
 
 listen_start() {
-	"$vfio_pm" guest-listen --socket="$socket" "${map[@]}" \
+	"${LISTEN_WITH[@]}" "$vfio_pm" guest-listen --socket="$socket" "${map[@]}" \
 		--qmp="$nested_qmp_socket" --rate=0 --dwell=0 >>"$listen_log" 2>&1 3>&- 9>&- &
 	echo $! >"$listen_pid"
 }
@@ -62,6 +62,14 @@ listen_stop() { # [SIGNAL]
 	pid=$(<"$listen_pid")
 	kill "-${1:-TERM}" "$pid"
 	wait_for 20 eval "! kill -0 $pid 2>/dev/null || grep -q '^State:.Z' /proc/$pid/status"
+}
+
+listen_again() { # killed, and another
+	local connected
+	listen_stop KILL
+	connected=$(grep -c "connected to" "$listen_log")
+	listen_start
+	wait_for "$VM_PATIENCE" said_times "connected to" $((connected + 1))
 }
 
 said_times() { [ "$(grep -c -- "$1" "$listen_log")" -ge "$2" ]; } # REGEX N
@@ -186,25 +194,60 @@ works() { nested "works $here && works $there"; }
 	works
 }
 
-@test "at random points of transitions: reset, stop and cont, no listener, no QEMU" {
-	local n seed=$((RANDOM * 32768 + RANDOM)) i what
+# While the guest suspends and resumes its devices so many seconds pass; then COMMAND, in the guest.
+in_transitions() { # SECONDS [COMMAND [SLOT]]
+	nested_send "${2:+(sleep $1; $2) &} for i in 1 2 3; do for how in suspend resume; do for d in ${3:-$here $there}; do kick \$how \$d; done; done; done"
+	[ -n "${2:-}" ] || sleep "$1"
+}
+
+at_random() { # WAY
+	local after
+	after=$((RANDOM % 2)).$((RANDOM % 10))$((RANDOM % 10))
+	case $1 in
+	reset) in_transitions $after && nested_qmp '{"execute":"system_reset"}' && nested_boots ;;
+	stop)
+		in_transitions $after && nested_qmp '{"execute":"stop"}' && sleep 0.3 &&
+			nested_qmp '{"execute":"cont"}' && nested_answer 60
+		;;
+	listener) in_transitions $after && listen_again && nested_answer 60 ;;
+	killed) in_transitions $after && nested_stop && vm_start ;;
+	crash) in_transitions $after 'echo c >/proc/sysrq-trigger' && nested_boots ;;
+	poweroff) in_transitions $after 'poweroff -f' && wait_for 60 nested_gone && let_go && nested_stop && vm_start ;;
+	s3)
+		# nvme's driver would lose its controller, and a q35 can be woken once.
+		in_transitions $after 'echo mem >/sys/power/state' "$here" && wait_for 60 nested_status suspended &&
+			nested_qmp '{"execute":"system_wakeup"}' && nested_answer 90
+		;;
+	esac || return
+	both active D0 || return
+	nested_alive || return
+	if [ "$1" = s3 ]; then
+		nested "works $here" || return
+		nested_stop
+		vm_start || return
+	fi
+	works
+}
+
+@test "at random points of transitions, in the ioctl too: reset, stop, no listener, no QEMU, a crash, poweroff, S3" {
+	local n seed=$((RANDOM * 32768 + RANDOM)) i way ways=()
 	n=$(count 50)
 	echo "# seed $seed" | tee /dev/fd/3
 	RANDOM=$seed
 	for ((i = 0; i < n; i++)); do
-		what=$((RANDOM % 4))
-		nested_send "for i in 1 2 3; do kick suspend $here; kick suspend $there; kick resume $here; kick resume $there; done"
-		sleep "$((RANDOM % 2)).$((RANDOM % 10))$((RANDOM % 10))"
-		case $what in
-		0) nested_qmp '{"execute":"system_reset"}'; nested_boots ;;
-		1) nested_qmp '{"execute":"stop"}'; sleep 0.3; nested_qmp '{"execute":"cont"}'; nested_answer 60 ;;
-		2) listen_stop KILL; sleep 0.2; listen_start; nested_answer 60 ;;
-		3) nested_stop; vm_start ;;
-		esac
-		both active D0 || fail "round $i, $what"
-		works || fail "round $i, $what"
-		nested_alive
+		# Every other round before and after the ioctl is where the listener spends its time.
+		LISTEN_WITH=()
+		[ $((i % 2)) = 0 ] || LISTEN_WITH=(strace -D -f -o /dev/null -e trace=ioctl
+			-e inject=ioctl:delay_enter=50000:delay_exit=50000)
+		listen_again || fail "round $i: no listener"
+		[ ${#ways[@]} -gt 0 ] || mapfile -t ways < <(shuf -e reset stop listener killed crash poweroff s3 \
+			--random-source=<(yes "$seed $i"))
+		way=${ways[0]}
+		ways=("${ways[@]:1}")
+		at_random "$way" || fail "round $i: $way${LISTEN_WITH:+, slow ioctl}"
 	done
+	LISTEN_WITH=()
+	listen_again
 	asleep
 	wake
 	listen_stop

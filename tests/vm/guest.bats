@@ -11,7 +11,7 @@ load guest_pm
 setup() {
 	mark "test $BATS_TEST_DESCRIPTION"
 	[ -d /sys/module/vfio_pci ] || load_vfio disable_idle_d3=1
-	vmm='' listener=''
+	vmm='' listener='' monitor_pid=''
 	socket=$BATS_TEST_TMPDIR/socket
 	listen_log=$BATS_TEST_TMPDIR/listen.log
 	: >"$listen_log"
@@ -20,6 +20,7 @@ setup() {
 teardown() {
 	tail -n 20 "$listen_log"
 	[ -z "$listener" ] || kill -KILL "$listener" 2>/dev/null || true
+	[ -z "$monitor_pid" ] || kill "$monitor_pid" 2>/dev/null || true
 	vmm_stop
 	pkill -KILL -x vfio-pm || true
 	unbind_all
@@ -328,6 +329,49 @@ connected() {
 	[[ $REPLY == "done "* ]] || fail "$REPLY"
 	listen_stop
 	listen_said "$D3COLD (11.0 in the guest): off 1, on 0, refused 1, woken 2, again 1, failed 0"
+	vmm_runs
+}
+
+monitor_start() {
+	rm -f "$monitor"
+	python3 "$BATS_TEST_DIRNAME/qmp-between.py" "$monitor" 3>&- 9>&- &
+	monitor_pid=$!
+}
+
+said_times() { [ "$(grep -c -- "$1" "$listen_log")" -ge "$2" ]; } # REGEX N
+
+# The device sleeps when the monitor tells of a reset: nobody else does.
+resets_are_heard() { # NTH
+	vmm off 1
+	[[ $REPLY == "done "* ]] || fail "$REPLY" || return
+	wait_state "$D3COLD" suspended D3cold || return
+	kill -USR1 "$monitor_pid"
+	wait_for "$VM_PATIENCE" said_times "left low power: the VM was reset" "$1" || fail "$(<"$listen_log")" || return
+	wait_state "$D3COLD" active D0 || return
+	vmm touch 1
+}
+
+@test "a monitor that goes and comes again: told, and the VM's resets are heard again" {
+	bind_vfio "$D3COLD_PORT" "$D3COLD"
+	guest_start D3COLD_PORT D3COLD
+	monitor=$BATS_TEST_TMPDIR/qmp
+	monitor_start
+	wait_for "$VM_PATIENCE" test -S "$monitor"
+	listen_start --rate=0 --dwell=0 --qmp="$monitor"
+	connected
+	resets_are_heard 1
+	kill "$monitor_pid"
+	wait_listen "cannot use the monitor '$monitor': Connection refused; resets are noticed without it"
+	# The VM itself is served as before.
+	vmm off 1
+	wait_state "$D3COLD" suspended D3cold
+	vmm on 1
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	monitor_start
+	wait_listen "the monitor '$monitor' is there now"
+	resets_are_heard 2
+	kill "$monitor_pid"
+	listen_stop
 	vmm_runs
 }
 

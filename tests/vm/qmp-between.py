@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A QMP socket that isn't QEMU's own: qmp-between.py SOCKET [QEMU-SOCKET [N COMMAND]]
 
-Without QEMU-SOCKET it speaks for a guest that sleeps, and has no devices. With it, it hands on what
+Without QEMU-SOCKET it speaks for a guest that sleeps, and has no devices; a SIGUSR1 is a reset of the
+guest. With it, it hands on what
 it gets, as a manager would, and gives COMMAND just before the Nth query-status of each client.
 What the sysfs files in $FILES (between spaces) read at a client's cont or system_wakeup goes to
 SOCKET.seen.
 """
 import json
 import os
+import signal
 import socket
 import sys
 import threading
@@ -19,6 +21,7 @@ def fake(client):
     def say(what):
         client.sendall(json.dumps(what).encode() + b"\n")
 
+    signal.signal(signal.SIGUSR1, lambda *_: say({"event": "RESET", "data": {"guest": True}, "timestamp": {}}))
     say({"QMP": {}})
     for line in client.makefile():
         ask = json.loads(line)

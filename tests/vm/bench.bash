@@ -1,0 +1,18 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What a benchmark counts and how it tells it: `load bench` after `load cmd`.
+
+cpu_ticks() { # PID: user and system time of it and of its children, in clock ticks
+	local stat
+	stat=$(<"/proc/$1/stat")
+	# shellcheck disable=SC2086 # words
+	set -- ${stat##*) }
+	echo $((${12} + ${13} + ${14} + ${15}))
+}
+
+figures() { # WHAT: the distribution of the milliseconds on stdin, one a line
+	sort -n | awk -v what="$1" '{ v[NR] = $1 } END {
+		printf "# %s, ms: min %.1f, median %.1f, p95 %.1f, max %.1f (%d)\n", what,
+			v[1], v[int((NR + 1) / 2)], v[int(NR * 0.95 + 0.5)], v[NR], NR }'
+}
