@@ -200,8 +200,8 @@ int vfiopm_freezer_thaw(struct vfiopm_freezer *freezer)
 		return r;
 	}
 	r = guard_disarm(freezer->guard);
-	if (r < 0) {
-		/* The next one would take a late answer for its own. */
+	if (r != 0) {
+		/* Used up; or gone, and the next freeze would take a late answer for its own. */
 		close(freezer->guard);
 		freezer->guard = -1;
 	}

@@ -46,10 +46,10 @@ int thaw_do(const struct thaw *thaw);
 int guard_start(void);
 /*
  * From here on the guard leaves low power on @device_fd (-1: there is none) and
- * undoes the stop when the caller dies, or doesn't disarm it within @bound_ms.
+ * undoes the stop when the caller dies, or doesn't disarm it: @bound_ms from now at the latest.
  */
 int guard_arm(int sock, const struct thaw *thaw, int device_fd, int64_t bound_ms);
-/* Return 0; 1: the time was over, the guard has acted; a negative errno: it is gone. */
+/* Return 0; 1: the time was over, the guard has acted, once and for all; -errno: it is gone. */
 int guard_disarm(int sock);
 
 #endif /* VFIOPM_FREEZE_H */

@@ -171,6 +171,44 @@ static void test_bound(struct vfiopm_ctx *ctx)
 	owner_end(&o);
 }
 
+static pid_t find_newest(const char *comm)
+{
+	char command[64];
+	int pid = 0;
+	FILE *f;
+
+	snprintf(command, sizeof(command), "pgrep -nx %s", comm);
+	f = popen(command, "r");
+
+	if (f && fscanf(f, "%d", &pid) != 1)
+		pid = 0;
+	if (f)
+		pclose(f);
+	return pid;
+}
+
+/* The device never comes back: whoever leaves low power is stuck. */
+static void test_bound_of_all(struct vfiopm_ctx *ctx)
+{
+	struct vfiopm_freezer *f;
+	pid_t leaver;
+	struct owner o;
+
+	owner_start(&o);
+	vfiopm_freezer_new(ctx, 1600, &f);
+	usleep(50000);
+	leaver = find_newest("vfio-pm-leaver");
+	ok(leaver > 0 && kill(leaver, SIGSTOP) == 0, "somebody waits to leave low power");
+	ok(vfiopm_freezer_freeze(f, &o.borrow, 500) == 0, "freeze");
+	usleep(1300000);
+	ok(!runs(50), "after 5/8 of the bound the owner is still stopped: low power isn't left");
+	ok(runs(600), "after the bound it runs whatever has become of that");
+	ok(vfiopm_freezer_thaw(f) == -ETIME, "which is told");
+	kill(leaver, SIGKILL);
+	vfiopm_freezer_free(f);
+	owner_end(&o);
+}
+
 /* The caller is killed while the owner is stopped. */
 static void test_killed(struct vfiopm_ctx *ctx)
 {
@@ -210,18 +248,6 @@ static void test_killed(struct vfiopm_ctx *ctx)
 	owner_end(&o);
 }
 
-static pid_t find_guard(void)
-{
-	FILE *f = popen("pgrep -nx vfio-pm-guard", "r");
-	int pid = 0;
-
-	if (f && fscanf(f, "%d", &pid) != 1)
-		pid = 0;
-	if (f)
-		pclose(f);
-	return pid;
-}
-
 static void test_guard_killed(struct vfiopm_ctx *ctx)
 {
 	struct vfiopm_freezer *f;
@@ -231,7 +257,7 @@ static void test_guard_killed(struct vfiopm_ctx *ctx)
 	owner_start(&o);
 	vfiopm_freezer_new(ctx, 4000, &f);
 	usleep(50000);
-	guard = find_guard();
+	guard = find_newest("vfio-pm-guard");
 	ok(guard > 0, "there is a guard");
 	kill(guard, SIGTERM);
 	usleep(20000);
@@ -255,7 +281,7 @@ static void test_guard_silent(struct vfiopm_ctx *ctx)
 	owner_start(&o);
 	vfiopm_freezer_new(ctx, 60000, &f);
 	usleep(50000);
-	guard = find_guard();
+	guard = find_newest("vfio-pm-guard");
 	vfiopm_freezer_freeze(f, &o.borrow, 2000);
 	kill(guard, SIGSTOP);
 	ok(vfiopm_freezer_thaw(f) == -ETIMEDOUT, "a guard that doesn't answer isn't disarmed");
@@ -278,6 +304,7 @@ int main(void)
 	test_freeze(ctx);
 	test_stopped_before(ctx);
 	test_bound(ctx);
+	test_bound_of_all(ctx);
 	test_killed(ctx);
 	test_guard_killed(ctx);
 	test_guard_silent(ctx);
