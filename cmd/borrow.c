@@ -249,7 +249,7 @@ static int enter_borrowed(struct loan *loan, struct vfiopm_borrow *b,
 	if (fd < 0)
 		return loan_refuse(loan, EXIT_FAILED, strerror(errno), NULL);
 	if (runs)
-		vfiopm_freezer_set_ops(freezer, &guest_freeze_ops, loan->qmp);
+		vfiopm_freezer_set_ops(freezer, &guest_freeze_ops, loan);
 	else if (!guest_is_same(loan)) {
 		close(fd);
 		return loan_refuse(loan, EXIT_BUSY, changed, "try again");

@@ -128,26 +128,43 @@ int guest_refuse_in_use(const struct loan *loan)
 
 static int qmp_stop(void *data, int64_t timeout_ms)
 {
-	return vfiopm_qmp_stop(data);
+	struct loan *loan = data;
+
+	return vfiopm_qmp_stop(loan->qmp);
 }
 
 static int qmp_holds(void *data)
 {
+	struct loan *loan = data;
 	enum vfiopm_guest guest;
-	int r = vfiopm_qmp_get_guest(data, &guest);
+	int r = vfiopm_qmp_get_guest(loan->qmp, &guest);
 
 	return r < 0 ? r : guest == VFIOPM_GUEST_PAUSED;
 }
 
 static int qmp_thaw(void *data)
 {
-	return vfiopm_qmp_cont(data);
+	struct loan *loan = data;
+	int r = vfiopm_qmp_cont(loan->qmp);
+	char comm[64];
+
+	/* Unless it has ended. */
+	if (r < 0 &&
+	    vfiopm_process_get_comm(loan->app->ctx, loan->pid, comm, sizeof(comm)) != -ESRCH) {
+		msg_warn("'%s': its guest may still be stopped: %s", loan->name, strerror(-r));
+		msg_hint("let it go on by the monitor's cont, or virsh resume");
+	}
+	return r;
 }
 
-static int qmp_get_thaw(void *data, const char **text)
+static int qmp_get_thaw(void *data, const char **text, const char **answer)
 {
-	*text = "{\"execute\":\"cont\"}\n";
-	return vfiopm_qmp_get_fd(data);
+	struct loan *loan = data;
+
+	/* Not an id of the library's own commands: it would be an answer to these. */
+	*text = "{\"execute\":\"cont\",\"id\":\"guard-cont\"}\n";
+	*answer = "guard-cont";
+	return vfiopm_qmp_get_fd(loan->qmp);
 }
 
 const struct vfiopm_freeze_ops guest_freeze_ops = { qmp_stop, qmp_holds, qmp_thaw, qmp_get_thaw };

@@ -43,7 +43,7 @@ int guest_refuse_in_use(const struct loan *loan);
 /* A guest that sleeps or is paused goes on, unless another device of its VMM is asleep. */
 int guest_wake(struct loan *loan);
 
-/* Stops the CPUs of a guest that runs; the data is a struct vfiopm_qmp. */
+/* Stops the CPUs of a guest that runs; the data is a struct loan. */
 extern const struct vfiopm_freeze_ops guest_freeze_ops;
 
 #endif /* BORROW_PRIVATE_H */

@@ -2,8 +2,10 @@
 /* Stopping the owner of a device for a moment, so that nothing changes under our hands. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@ struct vfiopm_freezer {
 	const struct vfiopm_freeze_ops *ops;
 	void *ops_data;
 	bool frozen;
+	int lock_fd;		/* of the owner that is stopped; -1 */
 	struct stop stop;
 	int64_t since_us, pause_us;
 };
@@ -52,6 +55,7 @@ int vfiopm_freezer_new(struct vfiopm_ctx *ctx, int64_t bound_ms, struct vfiopm_f
 	if (!f)
 		return -ENOMEM;
 	f->bound_ms = bound_ms;
+	f->lock_fd = -1;
 	f->stop = (struct stop){ .thaw.fd = -1, .events_fd = -1 };
 	f->guard = guard_start();
 	if (f->guard < 0) {
@@ -83,23 +87,65 @@ void vfiopm_freezer_set_ops(struct vfiopm_freezer *freezer, const struct vfiopm_
 	freezer->ops_data = data;
 }
 
+/*
+ * Two that stop one owner must not overlap: the one that is done first would let it
+ * run under the other's hands. The lock is on the folder of the owner's descriptors,
+ * which only they may open who may borrow from it (fs/proc/fd.c, proc_fd_permission()).
+ * It ends with the last process that has it, and the guard is one. Who sees another
+ * mount of /proc has another lock.
+ */
+static int lock_owner(struct vfiopm_freezer *f, pid_t pid, int64_t timeout_ms)
+{
+	const struct timespec gap = { .tv_nsec = 1000000 };
+	int64_t end = now_us() + timeout_ms * 1000;
+	char path[64];
+	int fd, r;
+
+	snprintf(path, sizeof(path), "proc/%d/fd", (int)pid);
+	fd = sysfs_dir(f->ctx, path);
+	if (fd < 0)
+		return fd == -ENOENT ? -ESRCH : fd;
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		r = errno == EWOULDBLOCK && now_us() >= end ? -EALREADY : -errno;
+		if (r != -EWOULDBLOCK && r != -EINTR) {
+			close(fd);
+			return r;
+		}
+		nanosleep(&gap, NULL);
+	}
+	f->lock_fd = fd;
+	return 0;
+}
+
+/* @thawed: the guard's duplicate, should it have one still, needn't keep it any longer. */
+static void unlock_owner(struct vfiopm_freezer *f, bool thawed)
+{
+	if (thawed)
+		flock(f->lock_fd, LOCK_UN);
+	close(f->lock_fd);
+	f->lock_fd = -1;
+}
+
 static int prepare(struct vfiopm_freezer *f, const struct vfiopm_borrow *b)
 {
-	const char *text;
+	const char *text, *answer = NULL;
 	int r;
 
 	if (!f->ops)
 		return stop_prepare(f->ctx, b->pid, b->pidfd, &f->stop);
 	f->stop = (struct stop){ .pid = b->pid, .thaw.how = VFIOPM_FREEZE_OWN, .events_fd = -1 };
-	f->stop.thaw.fd = fcntl(f->ops->get_thaw(f->ops_data, &text), F_DUPFD_CLOEXEC, 3);
+	f->stop.thaw.fd = fcntl(f->ops->get_thaw(f->ops_data, &text, &answer), F_DUPFD_CLOEXEC, 3);
 	r = f->stop.thaw.fd < 0 ? -errno : 0;
-	if (r == 0 && strlen(text) >= sizeof(f->stop.thaw.text))
+	if (r == 0 && (strlen(text) >= sizeof(f->stop.thaw.text) ||
+		       (answer && strlen(answer) >= sizeof(f->stop.thaw.answer))))
 		r = -EINVAL;
 	if (r < 0) {
 		stop_release(&f->stop);
 		return r;
 	}
 	strcpy(f->stop.thaw.text, text);
+	if (answer)
+		strcpy(f->stop.thaw.answer, answer);
 	return 0;
 }
 
@@ -108,7 +154,8 @@ static int arm(struct vfiopm_freezer *f, const struct vfiopm_borrow *b)
 {
 	int fd = vfiopm_handle_get_fd(b->handle), r;
 
-	r = f->guard < 0 ? -EPIPE : guard_arm(f->guard, &f->stop.thaw, fd, f->bound_ms);
+	r = f->guard < 0 ? -EPIPE :
+			   guard_arm(f->guard, &f->stop.thaw, f->lock_fd, fd, f->bound_ms);
 	if (r != -EPIPE && r != -ECONNRESET)
 		return r;
 	r = guard_start();
@@ -117,7 +164,7 @@ static int arm(struct vfiopm_freezer *f, const struct vfiopm_borrow *b)
 	if (f->guard >= 0)
 		close(f->guard);
 	f->guard = r;
-	return guard_arm(f->guard, &f->stop.thaw, fd, f->bound_ms);
+	return guard_arm(f->guard, &f->stop.thaw, f->lock_fd, fd, f->bound_ms);
 }
 
 static int wait_stopped(struct vfiopm_freezer *f, int64_t timeout_ms)
@@ -143,12 +190,17 @@ int vfiopm_freezer_freeze(struct vfiopm_freezer *freezer, const struct vfiopm_bo
 
 	if (freezer->frozen)
 		return -EBUSY;
-	r = prepare(freezer, borrow);
+	r = lock_owner(freezer, borrow->pid, timeout_ms);
 	if (r < 0)
 		return r;
-	r = arm(freezer, borrow);
+	r = prepare(freezer, borrow);
+	if (r == 0) {
+		r = arm(freezer, borrow);
+		if (r < 0)
+			stop_release(&freezer->stop);
+	}
 	if (r < 0) {
-		stop_release(&freezer->stop);
+		unlock_owner(freezer, true);
 		return r;
 	}
 	freezer->frozen = true;
@@ -197,9 +249,11 @@ int vfiopm_freezer_thaw(struct vfiopm_freezer *freezer)
 		/* Perhaps the guard can: it acts when we are gone. */
 		close(freezer->guard);
 		freezer->guard = -1;
+		unlock_owner(freezer, false);
 		return r;
 	}
 	r = guard_disarm(freezer->guard);
+	unlock_owner(freezer, true);
 	if (r != 0) {
 		/* Used up; or gone, and the next freeze would take a late answer for its own. */
 		close(freezer->guard);

@@ -16,6 +16,7 @@ struct thaw {
 	enum vfiopm_freeze_how how;
 	int fd;			/* `cgroup.freeze`, a pidfd, or what the caller's way writes to */
 	char text[64];		/* written to @fd, but for VFIOPM_FREEZE_SIGNAL */
+	char answer[32];	/* what @fd then answers; empty: nothing */
 };
 
 /* A process that is stopped, or is to be. */
@@ -47,8 +48,9 @@ int guard_start(void);
 /*
  * From here on the guard leaves low power on @device_fd (-1: there is none) and
  * undoes the stop when the caller dies, or doesn't disarm it: @bound_ms from now at the latest.
+ * It keeps @lock_fd open until then.
  */
-int guard_arm(int sock, const struct thaw *thaw, int device_fd, int64_t bound_ms);
+int guard_arm(int sock, const struct thaw *thaw, int lock_fd, int device_fd, int64_t bound_ms);
 /* Return 0; 1: the time was over, the guard has acted, once and for all; -errno: it is gone. */
 int guard_disarm(int sock);
 

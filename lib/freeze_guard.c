@@ -36,9 +36,12 @@ static int64_t act_after(int64_t bound_ms)
 	return bound_ms * 5 / 8;
 }
 
+/* What is written to a disk that a guest has may take its time. */
+#define THAW_MS 60000
+
 enum order { ORDER_ARM = 1, ORDER_DISARM };
 
-/* One message; an ARM comes with one or two descriptors: the thaw's and the device's. */
+/* One message; an ARM comes with the thaw's descriptor, the lock, and perhaps the device's. */
 struct message {
 	uint32_t order;
 	int64_t bound_ms;
@@ -51,7 +54,7 @@ struct guard {
 	bool armed, acted;
 	int64_t act_ms, end_ms;	/* when it acts, when the owner runs in any case */
 	struct thaw thaw;
-	int device_fd;
+	int lock_fd, device_fd;
 };
 
 static void leave_low_power(int fd)
@@ -83,13 +86,49 @@ static void leave_low_power_bounded(int fd, int64_t end_ms)
 		guard_wait(GUARD_EXTRA, end_ms - guard_now_ms(), &byte);
 }
 
+/*
+ * A monitor of QEMU reads no command before the one in hand is done, and a `stop'
+ * drains the guest's disks. Hung up on meanwhile, it forgets what it has been sent
+ * (monitor/qmp.c, monitor_qmp_cleanup_queue_and_resume()).
+ */
+static void wait_answer(const struct thaw *thaw)
+{
+	size_t wanted = strlen(thaw->answer), have = 0;
+	int64_t end = guard_now_ms() + THAW_MS;
+	char buf[1024];
+
+	while (wanted) {
+		struct pollfd p = { .fd = thaw->fd, .events = POLLIN };
+		int64_t left = end - guard_now_ms();
+		ssize_t n;
+
+		if (left <= 0 || poll(&p, 1, (int)left) <= 0)
+			return;
+		n = read(thaw->fd, buf + have, sizeof(buf) - have);
+		if (n < 0 && errno == EAGAIN)
+			continue;
+		if (n <= 0)
+			return;
+		have += (size_t)n;
+		if (memmem(buf, have, thaw->answer, wanted))
+			return;
+		/* Its first part may be at the end. */
+		if (have > wanted) {
+			memmove(buf, buf + have - wanted, wanted);
+			have = wanted;
+		}
+	}
+}
+
 static void guard_close(struct guard *g)
 {
 	if (g->thaw.fd >= 0)
 		close(g->thaw.fd);
 	if (g->device_fd >= 0)
 		close(g->device_fd);
-	g->thaw.fd = g->device_fd = -1;
+	if (g->lock_fd >= 0)
+		close(g->lock_fd);
+	g->thaw.fd = g->device_fd = g->lock_fd = -1;
 	g->armed = false;
 }
 
@@ -97,7 +136,8 @@ static void guard_act(struct guard *g)
 {
 	if (g->device_fd >= 0)
 		leave_low_power_bounded(g->device_fd, g->end_ms);
-	thaw_do(&g->thaw);
+	if (thaw_do(&g->thaw) == 0)
+		wait_answer(&g->thaw);
 	guard_close(g);
 	g->acted = true;
 }
@@ -111,7 +151,8 @@ static void take_order(struct guard *g, const struct message *m, const int *fds)
 		guard_close(g);
 		g->thaw = m->thaw;
 		g->thaw.fd = fds[0];
-		g->device_fd = fds[1];
+		g->lock_fd = fds[1];
+		g->device_fd = fds[2];
 		g->end_ms = guard_now_ms() + m->bound_ms;
 		g->act_ms = g->end_ms - m->bound_ms + act_after(m->bound_ms);
 		g->acted = false;
@@ -128,7 +169,7 @@ static void take_order(struct guard *g, const struct message *m, const int *fds)
 
 static void guard_run(void)
 {
-	struct guard g = { .thaw.fd = -1, .device_fd = -1 };
+	struct guard g = { .thaw.fd = -1, .lock_fd = -1, .device_fd = -1 };
 
 	for (;;) {
 		struct pollfd p = { .fd = GUARD_SOCK, .events = POLLIN };
@@ -165,12 +206,12 @@ int guard_start(void)
 	return r;
 }
 
-int guard_arm(int sock, const struct thaw *thaw, int device_fd, int64_t bound_ms)
+int guard_arm(int sock, const struct thaw *thaw, int lock_fd, int device_fd, int64_t bound_ms)
 {
 	struct message m = { .order = ORDER_ARM, .bound_ms = bound_ms, .thaw = *thaw };
-	int fds[] = { thaw->fd, device_fd };
+	int fds[] = { thaw->fd, lock_fd, device_fd };
 
-	return guard_send(sock, &m, sizeof(m), fds, device_fd >= 0 ? 2 : 1);
+	return guard_send(sock, &m, sizeof(m), fds, device_fd >= 0 ? 3 : 2);
 }
 
 int guard_disarm(int sock)

@@ -18,7 +18,7 @@
 #define GUARD_EXTRA 4
 
 /* Descriptors in one message. */
-#define GUARD_FDS_MAX 2
+#define GUARD_FDS_MAX 3
 
 /*
  * Start a process that calls @run. It is a fork of a perhaps threaded process, so

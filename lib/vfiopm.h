@@ -1042,13 +1042,15 @@ const char *vfiopm_freeze_how_name(enum vfiopm_freeze_how how);
  * @holds: is it still stopped? 1, 0, a negative errno
  * @thaw: let it run: 0 or a negative errno
  * @get_thaw: what lets it run when the caller is gone: a descriptor to write
- *            to, and a text of at most 63 characters
+ *            to, and a text of at most 63 characters. @answer: what then comes
+ *            back, of at most 31 characters, and is waited for before the
+ *            descriptor is closed; stays NULL when nothing does
  */
 struct vfiopm_freeze_ops {
 	int (*stop)(void *data, int64_t timeout_ms);
 	int (*holds)(void *data);
 	int (*thaw)(void *data);
-	int (*get_thaw)(void *data, const char **text);
+	int (*get_thaw)(void *data, const char **text, const char **answer);
 };
 
 struct vfiopm_freezer;
@@ -1076,7 +1078,8 @@ void vfiopm_freezer_set_ops(struct vfiopm_freezer *freezer, const struct vfiopm_
  * vfiopm_freezer_freeze - stop the owner of a borrowed device
  * @freezer: freezer
  * @borrow: what was borrowed
- * @timeout_ms: milliseconds until all its threads must have stopped
+ * @timeout_ms: milliseconds until all its threads must have stopped; as long is
+ *              waited for another freezer that has stopped it
  *
  * By the cgroup v2 freezer where the owner is alone in its cgroup, else by
  * SIGSTOP. On failure it runs as before.

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -53,6 +55,8 @@ static void owner_start(struct owner *o)
 	o->borrow.pid = fork();
 	if (o->borrow.pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* Wherever the test runs, it is in the foreground of no terminal. */
+		setsid();
 		for (int i = 0; i < THREADS; i++)
 			pthread_create(&thread, NULL, spin, NULL);
 		for (;;)
@@ -293,6 +297,142 @@ static void test_guard_silent(struct vfiopm_ctx *ctx)
 	owner_end(&o);
 }
 
+/* ---- a stop of the caller's own kind: a monitor, with its answers ---- */
+
+struct monitor {
+	int ours, its;
+	int64_t stop_ms; /* how long the stop takes */
+};
+
+#define CONT "cont guard\n"
+
+static int monitor_stop(void *data, int64_t timeout_ms)
+{
+	struct monitor *m = data;
+
+	usleep((unsigned int)m->stop_ms * 1000);
+	return m->stop_ms > timeout_ms ? -ETIMEDOUT : 0;
+}
+
+static int monitor_holds(void *data)
+{
+	return data != NULL;
+}
+
+static int monitor_thaw(void *data)
+{
+	return data ? 0 : -EINVAL;
+}
+
+static int monitor_get_thaw(void *data, const char **text, const char **answer)
+{
+	struct monitor *m = data;
+
+	*text = CONT;
+	*answer = "to guard";
+	return m->ours;
+}
+
+static const struct vfiopm_freeze_ops monitor_ops = { monitor_stop, monitor_holds, monitor_thaw,
+						      monitor_get_thaw };
+
+static void monitor_start(struct monitor *m, struct vfiopm_freezer *f)
+{
+	int fds[2] = { -1, -1 };
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		_exit(1);
+	*m = (struct monitor){ .ours = fds[0], .its = fds[1] };
+	vfiopm_freezer_set_ops(f, &monitor_ops, m);
+}
+
+static void monitor_end(struct monitor *m)
+{
+	close(m->ours);
+	close(m->its);
+}
+
+static void *thaw_later(void *data)
+{
+	usleep(100000);
+	vfiopm_freezer_thaw(data);
+	return NULL;
+}
+
+/* What the first one does to the owner doesn't show: the lock alone keeps the second one off. */
+static void test_two(struct vfiopm_ctx *ctx)
+{
+	struct vfiopm_freezer *first, *second;
+	struct owner o, other;
+	struct monitor m;
+	pthread_t thread;
+
+	owner_start(&o);
+	owner_start(&other);
+	vfiopm_freezer_new(ctx, 4000, &first);
+	vfiopm_freezer_new(ctx, 4000, &second);
+	monitor_start(&m, first);
+	ok(vfiopm_freezer_freeze(first, &o.borrow, 2000) == 0, "one freezer has the owner");
+	ok(vfiopm_freezer_freeze(second, &o.borrow, 50) == -EALREADY, "another can't have it");
+	ok(vfiopm_freezer_holds(second) == 0 && runs(500), "and changes nothing");
+	ok(vfiopm_freezer_freeze(second, &other.borrow, 2000) == 0 &&
+		   vfiopm_freezer_thaw(second) == 0,
+	   "another owner it can");
+	pthread_create(&thread, NULL, thaw_later, first);
+	ok(vfiopm_freezer_freeze(second, &o.borrow, 2000) == 0, "it is waited for");
+	pthread_join(thread, NULL);
+	ok(vfiopm_freezer_holds(second) == 1 && vfiopm_freezer_thaw(second) == 0, "and then held");
+	vfiopm_freezer_free(first);
+	vfiopm_freezer_free(second);
+	monitor_end(&m);
+	owner_end(&o);
+	owner_end(&other);
+}
+
+/* The caller is killed while its monitor is still at the stop. */
+static void test_slow_monitor(struct vfiopm_ctx *ctx)
+{
+	struct vfiopm_freezer *f, *second;
+	struct pollfd p = { .events = POLLIN };
+	struct monitor m;
+	char text[64];
+	struct owner o;
+	ssize_t n;
+	pid_t pid;
+
+	owner_start(&o);
+	/* Before the monitor: its guard must not hold our end. */
+	vfiopm_freezer_new(ctx, 60000, &f);
+	vfiopm_freezer_new(ctx, 4000, &second);
+	monitor_start(&m, f);
+	m.stop_ms = 10000;
+	pid = fork();
+	if (pid == 0) {
+		vfiopm_freezer_freeze(f, &o.borrow, 60000);
+		_exit(0);
+	}
+	vfiopm_freezer_free(f);
+	close(m.ours);
+	usleep(100000);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	n = read(m.its, text, sizeof(text));
+	ok(n == strlen(CONT) && !memcmp(text, CONT, strlen(CONT)), "killed: the guard lets it run");
+	p.fd = m.its;
+	ok(poll(&p, 1, 300) == 0, "and doesn't hang up before the answer");
+	ok(vfiopm_freezer_freeze(second, &o.borrow, 50) == -EALREADY, "nobody else has the owner");
+	ok(write(m.its, "an event, to gu", 15) == 15 && poll(&p, 1, 300) == 0,
+	   "which may come late, and in pieces");
+	ok(write(m.its, "ard\n", 4) == 4 && poll(&p, 1, 5000) == 1 &&
+		   read(m.its, text, sizeof(text)) == 0,
+	   "with it the guard ends");
+	ok(vfiopm_freezer_freeze(second, &o.borrow, 2000) == 0 && vfiopm_freezer_thaw(second) == 0,
+	   "and the owner is free");
+	vfiopm_freezer_free(second);
+	close(m.its);
+	owner_end(&o);
+}
+
 int main(void)
 {
 	struct vfiopm_ctx *ctx;
@@ -308,6 +448,8 @@ int main(void)
 	test_killed(ctx);
 	test_guard_killed(ctx);
 	test_guard_silent(ctx);
+	test_two(ctx);
+	test_slow_monitor(ctx);
 	vfiopm_ctx_unref(ctx);
 	printf("1..%d\n", tests);
 	return failures > 0;
