@@ -323,12 +323,15 @@ static int run(struct deepen *s)
 		return code;
 	r = vfiopm_freezer_new(s->app->ctx, BOUND_MS, &s->freezer);
 	if (r == 0)
+		r = vfiopm_keeper_new(s->app->ctx, &s->keeper);
+	if (r == 0)
 		r = vfiopm_events_new(s->app->ctx, &events);
 	if (r == 0)
 		r = stop_open(&stop);
 	if (r < 0) {
 		msg_error("cannot start: %s", strerror(-r));
 		vfiopm_events_free(events);
+		vfiopm_keeper_free(s->keeper);
 		vfiopm_freezer_free(s->freezer);
 		return EXIT_FAILED;
 	}
@@ -342,6 +345,7 @@ static int run(struct deepen *s)
 		close(s->tell_fd);
 	stop_close(&stop);
 	vfiopm_events_free(events);
+	vfiopm_keeper_free(s->keeper);
 	vfiopm_freezer_free(s->freezer);
 	return code;
 }

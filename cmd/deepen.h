@@ -4,6 +4,7 @@
  *
  * deepen.c         command line, the loop
  * deepen_device.c  one device: what it is in, what follows
+ * deepen_kernel.c  one whose driver does it by itself
  * deepen_rules.c   may and can it be deepened?
  * deepen_tell.c    statistics for whoever asks
  * deepen_report.c  events and statistics, as text and as JSON
@@ -58,8 +59,6 @@ struct deepen_device {
 	enum deepen_phase phase;
 	bool was_suspended;		/* at the last look */
 	bool state_loss_ok;
-	bool set_in_kernel, set_loss;	/* attributes that were off before us */
-	int had_rate;			/* the driver's limit before ours; < 0: none */
 	int64_t entries;		/* of the driver's account */
 	int64_t since_ms;		/* in D3hot, or asleep */
 	int64_t retry_at_ms;
@@ -100,6 +99,7 @@ struct deepen {
 	struct app *app;
 	struct deepen_options options;
 	struct vfiopm_freezer *freezer;
+	struct vfiopm_keeper *keeper;
 	struct targets targets;		/* named; all that come when none is */
 	struct targets loss_ok;
 	bool all;
@@ -120,6 +120,14 @@ void deepen_device_tick(struct deepen *s, struct deepen_device *d, int64_t now_m
 /* Its wakeup eventfd was signalled. */
 void deepen_device_woken(struct deepen *s, struct deepen_device *d);
 void deepen_device_owner_gone(struct deepen *s, struct deepen_device *d);
+
+/* ---- deepen_kernel.c ---- */
+
+/* Turn it on. True: the driver does it, and deepen_kernel_tick() looks on. */
+bool deepen_kernel_start(struct deepen *s, struct deepen_device *d);
+void deepen_kernel_tick(struct deepen *s, struct deepen_device *d, int64_t now_ms);
+/* Its attributes are as before. */
+void deepen_kernel_stop(struct deepen *s, struct deepen_device *d);
 
 /* ---- deepen_rules.c ---- */
 

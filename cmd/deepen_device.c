@@ -18,79 +18,6 @@ static void report(struct deepen *s, struct deepen_device *d, enum deepen_event_
 	deepen_report(s, &(struct deepen_event){ .kind = kind, .d = d });
 }
 
-/* As the driver counts them; unchanged when they can't be read. */
-static void count_entries(const struct deepen_device *d, int64_t *entries)
-{
-	struct vfiopm_account *account;
-
-	if (vfiopm_account_new(d->dev, &account) < 0)
-		return;
-	vfiopm_account_get(account, "entries", entries);
-	vfiopm_account_free(account);
-}
-
-/* ---- the driver that does it by itself ---- */
-
-static void start_in_kernel(struct deepen *s, struct deepen_device *d)
-{
-	int on = vfiopm_in_kernel_get(d->dev, VFIOPM_IN_KERNEL_DEEPEN);
-	int loss = vfiopm_in_kernel_get(d->dev, VFIOPM_IN_KERNEL_STATE_LOSS);
-
-	if (on < 0 || s->options.dry_run)
-		return;
-	if (d->state_loss_ok && loss == 0)
-		d->set_loss = vfiopm_in_kernel_set(d->dev, VFIOPM_IN_KERNEL_STATE_LOSS, true) == 0;
-	if (!on) {
-		if (vfiopm_in_kernel_set(d->dev, VFIOPM_IN_KERNEL_DEEPEN, true) < 0)
-			return;
-		d->set_in_kernel = true;
-	}
-	d->had_rate = vfiopm_in_kernel_get(d->dev, VFIOPM_IN_KERNEL_RATE);
-	if (d->had_rate >= 0)
-		vfiopm_in_kernel_set(d->dev, VFIOPM_IN_KERNEL_RATE, (int)s->options.rate);
-	count_entries(d, &d->entries);
-	d->phase = PHASE_IN_KERNEL;
-}
-
-static void stop_in_kernel(struct deepen_device *d)
-{
-	if (d->set_in_kernel)
-		vfiopm_in_kernel_set(d->dev, VFIOPM_IN_KERNEL_DEEPEN, false);
-	if (d->set_loss)
-		vfiopm_in_kernel_set(d->dev, VFIOPM_IN_KERNEL_STATE_LOSS, false);
-	if (d->phase == PHASE_IN_KERNEL && d->had_rate >= 0)
-		vfiopm_in_kernel_set(d->dev, VFIOPM_IN_KERNEL_RATE, d->had_rate);
-}
-
-static void tick_in_kernel(struct deepen *s, struct deepen_device *d, int64_t now_ms)
-{
-	bool suspended = vfiopm_glance_status(d->glance) == VFIOPM_STATUS_SUSPENDED;
-	struct deepen_event event = { .d = d };
-	int64_t entries = d->entries;
-
-	if (suspended == d->was_suspended)
-		return;
-	d->was_suspended = suspended;
-	if (!suspended && d->since_ms) {
-		event.kind = DEEPEN_WOKEN;
-		event.asleep_ms = now_ms - d->since_ms;
-		d->stats.woken++;
-		d->stats.asleep_ms += event.asleep_ms;
-		d->since_ms = 0;
-		deepen_report(s, &event);
-	}
-	/* A device that nobody has open falls asleep without an entry. */
-	count_entries(d, &entries);
-	if (suspended && entries != d->entries) {
-		event.kind = DEEPEN_DEEPENED;
-		event.state = vfiopm_glance_state(d->glance);
-		d->stats.deepened += (unsigned int)(entries - d->entries);
-		d->since_ms = now_ms;
-		deepen_report(s, &event);
-	}
-	d->entries = entries;
-}
-
 /* ---- by borrowing ---- */
 
 static void refused(struct deepen *s, struct deepen_device *d, int64_t now_ms)
@@ -274,7 +201,7 @@ void deepen_device_tick(struct deepen *s, struct deepen_device *d, int64_t now_m
 	uint64_t wakes;
 
 	if (d->phase == PHASE_IN_KERNEL) {
-		tick_in_kernel(s, d, now_ms);
+		deepen_kernel_tick(s, d, now_ms);
 		return;
 	}
 	if (d->phase == PHASE_ASLEEP) {
@@ -321,7 +248,8 @@ int deepen_device_new(struct deepen *s, struct vfiopm_device *dev, struct deepen
 				     vfiopm_device_get_addr(dev)))
 			d->state_loss_ok = true;
 	d->was_suspended = vfiopm_glance_status(d->glance) == VFIOPM_STATUS_SUSPENDED;
-	start_in_kernel(s, d);
+	if (deepen_kernel_start(s, d))
+		d->phase = PHASE_IN_KERNEL;
 	*ret = d;
 	report(s, d, DEEPEN_WATCHED);
 	return 0;
@@ -335,7 +263,8 @@ void deepen_device_free(struct deepen *s, struct deepen_device *d)
 		ended(s, d, DEEPEN_WOKEN);
 		leave(d);
 	}
-	stop_in_kernel(d);
+	if (d->phase == PHASE_IN_KERNEL)
+		deepen_kernel_stop(s, d);
 	report(s, d, DEEPEN_TOTAL);
 	close_fds(d);
 	vfiopm_glance_free(d->glance);

@@ -31,6 +31,20 @@ int vfiopm_in_kernel_get(const struct vfiopm_device *dev, enum vfiopm_in_kernel 
 										 value != 0;
 }
 
+int in_kernel_open(const struct vfiopm_device *dev, enum vfiopm_in_kernel what)
+{
+	int dir, fd;
+
+	if ((size_t)what >= ARRAY_SIZE(files))
+		return -EINVAL;
+	dir = device_open_dir(dev);
+	if (dir < 0)
+		return dir;
+	fd = sysfs_open_write_at(dev->ctx, dir, files[what]);
+	close(dir);
+	return fd;
+}
+
 int vfiopm_in_kernel_set(const struct vfiopm_device *dev, enum vfiopm_in_kernel what, int value)
 {
 	char text[16];

@@ -277,6 +277,11 @@ int borrow_is_among(const int *at, size_t n, pid_t pid, int fd);
 /* Note the reason and return -ECANCELED. */
 int refuse(enum vfiopm_refusal *why, enum vfiopm_refusal refusal);
 
+/* ---- in_kernel.c ---- */
+
+/* The attribute, opened for writing. */
+int in_kernel_open(const struct vfiopm_device *dev, enum vfiopm_in_kernel what);
+
 /* ---- freeze.c ---- */
 
 int64_t now_us(void);

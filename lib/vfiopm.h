@@ -1266,6 +1266,30 @@ int vfiopm_in_kernel_get(const struct vfiopm_device *dev, enum vfiopm_in_kernel 
 int vfiopm_in_kernel_set(const struct vfiopm_device *dev, enum vfiopm_in_kernel what,
 			 int value);
 
+struct vfiopm_keeper;
+
+/**
+ * vfiopm_keeper_new - change what the driver does, for as long as the caller lives
+ * @ctx: context; the keeper keeps a reference
+ * @ret: released with vfiopm_keeper_free()
+ *
+ * The first change starts a process, which puts all back when the caller is
+ * killed; a caller that ends otherwise does it itself.
+ * Return: 0; -EROFS: foreign root; -ENOMEM. Since: 0.1
+ */
+int vfiopm_keeper_new(struct vfiopm_ctx *ctx, struct vfiopm_keeper **ret);
+/** vfiopm_keeper_free - put all back; NULL is allowed. Since: 0.1 */
+void vfiopm_keeper_free(struct vfiopm_keeper *keeper);
+/**
+ * vfiopm_keeper_set - as vfiopm_in_kernel_set(), remembering what it was before
+ * Return: 1: changed; 0: it is so already; as vfiopm_in_kernel_set() and
+ * vfiopm_in_kernel_get(); an error of fork(2) or socketpair(2). Since: 0.1
+ */
+int vfiopm_keeper_set(struct vfiopm_keeper *keeper, const struct vfiopm_device *dev,
+		      enum vfiopm_in_kernel what, int value);
+/** vfiopm_keeper_restore - put back what was changed of one device. Since: 0.1 */
+void vfiopm_keeper_restore(struct vfiopm_keeper *keeper, const struct vfiopm_device *dev);
+
 /* ---- account: what the driver vfio-pm-pci counted of a device ---------------- */
 
 struct vfiopm_account;

@@ -183,6 +183,10 @@ refused() { # REASON ARGUMENT...: the owner of $role is in D3hot and stays there
 	deepen_stop
 }
 
+put_back() { # the attributes are the driver's own
+	[ "$(cat "$pci/$address"/vfio_pm/deepen{,_state_loss_ok,_rate} | tr '\n' ' ')" = "0 0 12 " ]
+}
+
 @test "vfio-pm-pci: turned on, watched, turned off again" {
 	subject
 	unbind "$address"
@@ -199,8 +203,24 @@ refused() { # REASON ARGUMENT...: the owner of $role is in D3hot and stays there
 	vmm d0 0
 	wait_said "$address: woken after"
 	deepen_stop
-	[ "$(<"$pci/$address/vfio_pm/deepen")" = 0 ]
-	[ "$(<"$pci/$address/vfio_pm/deepen_rate")" = 12 ]
+	put_back
+	# Consent that somebody else gave isn't the service's, while it is the one that turned it on.
+	echo 1 >"$pci/$address/vfio_pm/deepen_state_loss_ok"
+	deepen_start --rate=30 "$address"
+	wait_said "$address: watched; the driver deepens by itself"
+	[ "$(<"$pci/$address/vfio_pm/deepen_state_loss_ok")" = 0 ]
+	deepen_stop
+	[ "$(<"$pci/$address/vfio_pm/deepen_state_loss_ok")" = 1 ]
+	echo 0 >"$pci/$address/vfio_pm/deepen_state_loss_ok"
+	# Killed, nothing outlives it.
+	: >"$deepen_log"
+	deepen_start --rate=0 "--state-loss-ok=$address" "$address"
+	wait_said "$address: watched; the driver deepens by itself"
+	[ "$(<"$pci/$address/vfio_pm/deepen_state_loss_ok")" = 1 ]
+	kill -KILL "$deepen"
+	wait "$deepen" || true
+	deepen=
+	wait_for 5 put_back
 	vmm_stop
 	unbind "$address"
 	unload_driver vfio-pm-pci
