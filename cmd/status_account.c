@@ -85,6 +85,6 @@ void show_account(const struct vfiopm_device *dev)
 	      account_number(account, "refused"));
 	limited = account_number(account, "rate_limited");
 	if (limited)
-		field("limited", "%" PRId64 ": left in D3hot by vfio_pm/deepen_rate", limited);
+		field("limited", "%" PRId64 ": sleeps put off by vfio_pm/deepen_rate", limited);
 	vfiopm_account_free(account);
 }

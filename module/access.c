@@ -101,6 +101,8 @@ ssize_t lp_read(struct vfio_device *core_vdev, char __user *buf, size_t count,
 	/* What the core refuses without a look at the device needs no wake */
 	if (!lp_engaged(lp) || !count || index >= lp_regions(lp))
 		return vfio_pci_core_read(core_vdev, buf, count, ppos);
+	if (lp_deepen_refuses(lp, index))
+		return -EIO;
 
 	if (config) {
 		ret = lp_config_read(lp, buf, count, ppos);
@@ -130,9 +132,11 @@ static ssize_t lp_write_pm_ctrl(struct lp_device *lp, const char __user *buf,
 	struct device *dev = &lp->core.pdev->dev;
 	ssize_t ret;
 
+	if (mutex_lock_killable(&lp->pm_ctrl_lock))
+		return -EINTR;
 	ret = lp_hold_active(lp, LP_CONFIG_WRITE, *ppos);
 	if (ret)
-		return ret;
+		goto out_unlock;
 
 	lp_deepen_before_write(lp);
 	ret = vfio_pci_core_write(&lp->core.vdev, buf, count, ppos);
@@ -140,6 +144,8 @@ static ssize_t lp_write_pm_ctrl(struct lp_device *lp, const char __user *buf,
 	/* Last, as entry makes the next sleep due at once */
 	lp_deepen_after_write(lp);
 	pm_runtime_put(dev);
+out_unlock:
+	mutex_unlock(&lp->pm_ctrl_lock);
 	return ret;
 }
 
@@ -158,6 +164,8 @@ ssize_t lp_write(struct vfio_device *core_vdev, const char __user *buf,
 
 	if (!lp_engaged(lp) || !count || index >= lp_regions(lp))
 		return vfio_pci_core_write(core_vdev, buf, count, ppos);
+	if (lp_deepen_refuses(lp, index))
+		return -EIO;
 
 	ret = lp_begin(lp, &access, config ? LP_CONFIG_WRITE : LP_REGION, *ppos);
 	if (ret)
@@ -165,6 +173,9 @@ ssize_t lp_write(struct vfio_device *core_vdev, const char __user *buf,
 
 	ret = vfio_pci_core_write(core_vdev, buf, count, ppos);
 	lp_end(lp, &access);
+	/* It may have been a function level reset: as lp_ioctl() */
+	if (config)
+		lp_deepen_flush(lp);
 	return ret;
 }
 
@@ -181,6 +192,24 @@ static void lp_flush_dev_set(struct vfio_device *core_vdev)
 	}
 	mutex_unlock(&dev_set->lock);
 }
+
+#ifdef LP_HAVE_CORE_REGION_INFO
+/* Where this is no part of .ioctl any more it is an access of its own. */
+int lp_get_region_info(struct vfio_device *core_vdev,
+		       struct vfio_region_info *info,
+		       struct vfio_info_cap *caps)
+{
+	struct lp_device *lp = lp_from_core(core_vdev);
+	int ret;
+
+	lp_settle(lp, LP_IOCTL, VFIO_DEVICE_GET_REGION_INFO);
+	lp_user_access(lp);
+	ret = vfio_pci_ioctl_get_region_info(core_vdev, info, caps);
+	if (lp_engaged(lp))
+		pm_runtime_mark_last_busy(core_vdev->dev);
+	return ret;
+}
+#endif
 
 /* The VFIO core holds the device active around .ioctl and .device_feature. */
 long lp_ioctl(struct vfio_device *core_vdev, unsigned int cmd,

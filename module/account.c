@@ -199,6 +199,9 @@ static int lp_runtime_suspend(struct device *dev)
 	struct lp_wake wake;
 	int ret;
 
+	if (lp_deepen_put_off(lp))
+		return -EBUSY;
+
 	ret = lp->base->runtime_suspend(dev);
 	if (ret)
 		return ret;
@@ -222,22 +225,27 @@ static int lp_runtime_resume(struct device *dev)
 {
 	struct lp_device *lp = lp_from_dev(dev);
 	struct lp_account *account = &lp->account;
-	ktime_t start = ktime_get();
 	bool slept;
 	int ret;
 
-	ret = lp->base->runtime_resume(dev);
-	lp_config_check_gone(lp);
-	if (ret)
-		return ret;
-
+	/* The way up is no sleep: it may be as long as seconds */
 	spin_lock(&account->lock);
 	slept = account->asleep;
 	if (slept && account->asleep_engaged)
-		account->asleep_ns += ktime_to_ns(ktime_sub(start,
+		account->asleep_ns += ktime_to_ns(ktime_sub(ktime_get(),
 							    account->asleep_since));
 	account->asleep = false;
 	spin_unlock(&account->lock);
+
+	ret = lp->base->runtime_resume(dev);
+	lp_config_check_gone(lp);
+	if (ret) {
+		spin_lock(&account->lock);
+		account->asleep_since = ktime_get();
+		account->asleep = slept;
+		spin_unlock(&account->lock);
+		return ret;
+	}
 
 	if (slept)
 		lp_count_wake(lp);

@@ -74,6 +74,18 @@ static inline void lp_set_disable_idle_d3(struct vfio_pci_core_device *core,
 #endif
 }
 
+/* Without these the core exports no dma-buf of the device. */
+static inline void lp_set_pci_ops(struct vfio_pci_core_device *core)
+{
+#ifdef LP_HAVE_CORE_DMABUF_PHYS
+	static const struct vfio_pci_device_ops ops = {
+		.get_dmabuf_phys = vfio_pci_core_get_dmabuf_phys,
+	};
+
+	core->pci_ops = &ops;
+#endif
+}
+
 #ifdef LP_HAVE_IOMMUFD_OPS
 #define LP_OPS_IOMMUFD							\
 	.bind_iommufd	= vfio_iommufd_physical_bind,			\
@@ -107,7 +119,7 @@ static inline void lp_set_disable_idle_d3(struct vfio_pci_core_device *core,
 
 #ifdef LP_HAVE_CORE_REGION_INFO
 #define LP_OPS_REGION							\
-	.get_region_info_caps = vfio_pci_ioctl_get_region_info,
+	.get_region_info_caps = lp_get_region_info,
 #else
 #define LP_OPS_REGION
 #endif

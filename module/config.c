@@ -144,6 +144,7 @@ static void lp_walk_ext_caps(struct lp_device *lp)
 void lp_config_snapshot(struct lp_device *lp)
 {
 	struct lp_config *config = &lp->config;
+	int drops = atomic_read_acquire(&config->drops);
 
 	bitmap_zero(config->quiet, PCI_CFG_SPACE_EXP_SIZE);
 	bitmap_zero(config->hardware, PCI_CFG_SPACE_EXP_SIZE);
@@ -158,7 +159,7 @@ void lp_config_snapshot(struct lp_device *lp)
 		lp_walk_ext_caps(lp);
 
 	/* Pairs with the acquire in lp_config_constant(): the bytes come first */
-	smp_store_release(&config->valid, true);
+	smp_store_release(&config->checked, drops);
 }
 
 /**
@@ -190,26 +191,34 @@ bool lp_config_check_gone(struct lp_device *lp)
  * @lp: the device, open, held active
  *
  * A reset may have loaded other firmware: what is the hardware's own and isn't
- * as it was at open is no constant. A second drop while this runs is an error,
- * and comes with channel state.
+ * as it was at open is no constant. What was read while a reset went on says
+ * nothing: it comes with another drop, or as all ones.
  */
 void lp_config_refresh(struct lp_device *lp)
 {
+	DECLARE_BITMAP(changed, PCI_CFG_SPACE_EXP_SIZE) = { 0 };
 	struct lp_config *config = &lp->config;
+	int drops = atomic_read_acquire(&config->drops);
 	unsigned int pos;
 	u8 byte;
 
-	if (READ_ONCE(config->valid) || lp->quiet_reads == LP_QUIET_OFF ||
-	    pci_channel_offline(lp->core.pdev) || lp_config_check_gone(lp))
+	if (READ_ONCE(config->checked) == drops ||
+	    lp->quiet_reads == LP_QUIET_OFF ||
+	    pci_channel_offline(lp->core.pdev))
 		return;
 
 	for_each_set_bit(pos, config->hardware, PCI_CFG_SPACE_EXP_SIZE) {
 		if (pci_read_config_byte(lp->core.pdev, pos, &byte) ||
 		    byte != config->bytes[pos])
-			clear_bit(pos, config->quiet);
+			__set_bit(pos, changed);
 	}
+	if (lp_config_check_gone(lp) || atomic_read(&config->drops) != drops)
+		return;
+
+	for_each_set_bit(pos, changed, PCI_CFG_SPACE_EXP_SIZE)
+		clear_bit(pos, config->quiet);
 	/* Pairs with the acquire in lp_config_constant(): the bytes come first */
-	smp_store_release(&config->valid, true);
+	smp_store_release(&config->checked, drops);
 }
 
 /**
@@ -218,7 +227,7 @@ void lp_config_refresh(struct lp_device *lp)
  */
 void lp_config_drop(struct lp_device *lp)
 {
-	WRITE_ONCE(lp->config.valid, false);
+	atomic_inc(&lp->config.drops);
 }
 
 /**
@@ -233,6 +242,13 @@ bool lp_config_may_answer(struct lp_device *lp)
 	       !pci_channel_offline(lp->core.pdev);
 }
 
+/* In the wakeup mode an access is what the user wants to hear of. */
+static bool lp_config_quiet(struct lp_device *lp)
+{
+	return lp->quiet_reads > (lp_wakeup_mode(lp) ? LP_QUIET_ON :
+						       LP_QUIET_OFF);
+}
+
 /* Into @bytes if all @count bytes at @pos are constant. */
 static bool lp_config_constant(struct lp_device *lp, unsigned int pos,
 			       size_t count, const u8 **bytes)
@@ -240,11 +256,9 @@ static bool lp_config_constant(struct lp_device *lp, unsigned int pos,
 	struct lp_config *config = &lp->config;
 
 	/* Pairs with the release after the bytes were taken or checked */
-	if (!smp_load_acquire(&config->valid))
+	if (smp_load_acquire(&config->checked) != atomic_read(&config->drops))
 		return false;
 	if (find_next_zero_bit(config->quiet, pos + count, pos) < pos + count)
-		return false;
-	if (lp_wakeup_mode(lp) && lp->quiet_reads < LP_QUIET_WAKEUP_TOO)
 		return false;
 
 	*bytes = &config->bytes[pos];
@@ -272,7 +286,7 @@ ssize_t lp_config_read(struct lp_device *lp, char __user *buf, size_t count,
 		return 0;
 
 	/* A device that has gone must not go on answering */
-	if (!lp_config_may_answer(lp))
+	if (!lp_config_may_answer(lp) || !lp_config_quiet(lp))
 		return 0;
 
 	if (lp_deepen_read(lp, pos, count, pm_ctrl))

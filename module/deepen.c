@@ -8,11 +8,15 @@
  *
  * The core refuses BAR mappings in D3hot and we refuse them while engaged, both
  * decided under memory_lock: there is no moment in between in which a mapping
- * could hit a device without power.
+ * could hit a device without power. Writes of PCI_PM_CTRL are taken one at a
+ * time, and a reset, which comes with memory_lock held, is seen by lp_engage():
+ * low power is engaged in D3hot only.
  */
 #include <linux/pm_runtime.h>
 
 #include "vfio_pm_pci.h"
+
+#define LP_MINUTE (60 * HZ)
 
 /**
  * lp_is_pm_ctrl_write() - does a config write change the power state?
@@ -42,6 +46,8 @@ void lp_deepen_before_write(struct lp_device *lp)
 {
 	if (READ_ONCE(lp->reasons) & LP_DEEPEN)
 		lp_disengage(lp, LP_DEEPEN, LP_EXIT_ASKED);
+	/* What a reset before this write ends is not what this write begins */
+	lp_deepen_flush(lp);
 }
 
 /*
@@ -76,19 +82,95 @@ void lp_deepen_after_write(struct lp_device *lp)
 		return;
 	if (!lp_deepen_allowed(lp, pm_ctrl))
 		return;
-	/* A user that toggles must not wear out what switches the power */
-	if (READ_ONCE(lp->deepen_limit.burst) &&
-	    !__ratelimit(&lp->deepen_limit)) {
-		lp_count_rate_limited(lp);
-		return;
-	}
-
 	/* The core virtualizes these two, and shows them as zero */
 	WRITE_ONCE(lp->pm_ctrl, pm_ctrl & ~(PCI_PM_CTRL_PME_ENABLE |
 					    PCI_PM_CTRL_PME_STATUS));
 	/* VMMs reset at their start: without this no read was quiet again */
 	lp_config_refresh(lp);
 	lp_engage(lp, LP_DEEPEN, NULL);
+}
+
+/**
+ * lp_deepen_now() - a D3hot that was written before deepening was allowed
+ * @lp: the device
+ *
+ * Nothing is woken for it: a device that is asleep has nothing to gain, and one
+ * in D3hot that is in use is awake.
+ *
+ * Return: 0 or -ERESTARTSYS.
+ */
+int lp_deepen_now(struct lp_device *lp)
+{
+	struct device *dev = &lp->core.pdev->dev;
+
+	if (mutex_lock_interruptible(&lp->pm_ctrl_lock))
+		return -ERESTARTSYS;
+	if (lp->core.pdev->pm_cap && pm_runtime_get_if_in_use(dev) > 0) {
+		lp_deepen_after_write(lp);
+		pm_runtime_put(dev);
+	}
+	mutex_unlock(&lp->pm_ctrl_lock);
+	return 0;
+}
+
+/**
+ * lp_deepen_refuses() - is an access of a region an error in the user's D3hot?
+ * @lp: the device
+ * @index: the region
+ *
+ * The core answers -EIO for memory in D3hot (__vfio_pci_memory_enabled()). An
+ * access that woke the device first would find it in D0.
+ *
+ * Return: true if so.
+ */
+bool lp_deepen_refuses(struct lp_device *lp, unsigned int index)
+{
+	if (!(READ_ONCE(lp->reasons) & LP_DEEPEN))
+		return false;
+
+	return index == VFIO_PCI_ROM_REGION_INDEX ||
+	       (index < VFIO_PCI_ROM_REGION_INDEX &&
+		pci_resource_flags(lp->core.pdev, index) & IORESOURCE_MEM);
+}
+
+/**
+ * lp_deepen_put_off() - has the user's D3hot had its sleeps for this minute?
+ * @lp: the device, in its suspend callback
+ *
+ * A user that toggles, or that reads a live register again and again, must not
+ * wear out what switches the power. Low power stays engaged, and the sleep is
+ * asked for again when the minute is over.
+ *
+ * Return: true if the device may not be suspended now.
+ */
+bool lp_deepen_put_off(struct lp_device *lp)
+{
+	unsigned int rate = READ_ONCE(lp->deepen_rate);
+
+	if (!rate || READ_ONCE(lp->reasons) != LP_DEEPEN)
+		return false;
+
+	if (time_after_eq(jiffies, lp->minute + LP_MINUTE)) {
+		lp->minute = jiffies;
+		lp->slept = 0;
+	}
+	if (lp->slept < rate) {
+		lp->slept++;
+		return false;
+	}
+
+	lp_count_rate_limited(lp);
+	mod_delayed_work(system_wq, &lp->again,
+			 lp->minute + LP_MINUTE - jiffies);
+	return true;
+}
+
+static void lp_deepen_again(struct work_struct *work)
+{
+	struct lp_device *lp = container_of(to_delayed_work(work),
+					    struct lp_device, again);
+
+	pm_request_autosuspend(&lp->core.pdev->dev);
 }
 
 /**
@@ -201,13 +283,23 @@ void lp_deepen_flush(struct lp_device *lp)
 /**
  * lp_deepen_init() - prepares a device that is being bound
  * @lp: the device
- * @rate: how often a minute low power may be engaged; 0: no limit
+ * @rate: how often a minute the user's D3hot may let it sleep; 0: no limit
  */
 void lp_deepen_init(struct lp_device *lp, unsigned int rate)
 {
-	ratelimit_state_init(&lp->deepen_limit, 60 * HZ,
-			     min_t(unsigned int, rate, INT_MAX));
-	/* What was too much is in the account, not in the kernel's log */
-	ratelimit_set_flags(&lp->deepen_limit, RATELIMIT_MSG_ON_RELEASE);
+	lp->deepen_rate = rate;
+	lp->minute = jiffies;
+	mutex_init(&lp->pm_ctrl_lock);
 	INIT_WORK(&lp->reset_work, lp_deepen_reset_work);
+	INIT_DELAYED_WORK(&lp->again, lp_deepen_again);
+}
+
+/**
+ * lp_deepen_fini() - ends what is still to be done
+ * @lp: the device, which nobody has open: nothing new begins
+ */
+void lp_deepen_fini(struct lp_device *lp)
+{
+	cancel_work_sync(&lp->reset_work);
+	cancel_delayed_work_sync(&lp->again);
 }

@@ -31,7 +31,7 @@ MODULE_PARM_DESC(deepen, "Take the user's write of D3hot as permission for low p
 
 static unsigned int deepen_rate = 12;
 module_param(deepen_rate, uint, 0644);
-MODULE_PARM_DESC(deepen_rate, "Most times a minute that deepen engages (12; 0: no limit)");
+MODULE_PARM_DESC(deepen_rate, "Most sleeps a minute by deepen (12; 0: no limit)");
 
 static bool enable_sriov;
 #ifdef CONFIG_PCI_IOV
@@ -72,8 +72,10 @@ static int lp_open_device(struct vfio_device *core_vdev)
 	if (lp_idle_d3_needs_ref(lp->disable_idle_d3))
 		pm_runtime_put(core_vdev->dev);
 
-	lp->closing = false;
 	lp_config_snapshot(lp);
+	down_write(&lp->core.memory_lock);
+	lp->closing = false;
+	up_write(&lp->core.memory_lock);
 	vfio_pci_core_finish_enable(&lp->core);
 
 	return 0;
@@ -104,7 +106,7 @@ static void lp_close_device(struct vfio_device *core_vdev)
 		pm_runtime_get_noresume(dev);
 
 	vfio_pci_core_close_device(core_vdev);
-	cancel_work_sync(&lp->reset_work);
+	lp_deepen_fini(lp);
 	lp->mapping = NULL;
 
 	/* Idle needs no delay: nobody is left who might come back soon. */
@@ -123,6 +125,8 @@ static int lp_init_dev(struct vfio_device *core_vdev)
 
 	mutex_init(&lp->vm_lock);
 	INIT_LIST_HEAD(&lp->opened);
+	lp_set_pci_ops(&lp->core);
+	lp->closing = true;
 	lp->disable_idle_d3 = READ_ONCE(disable_idle_d3);
 	lp_set_disable_idle_d3(&lp->core, lp->disable_idle_d3);
 	lp->quiet_reads = READ_ONCE(quiet_reads);
@@ -137,6 +141,7 @@ static void lp_release_dev(struct vfio_device *core_vdev)
 {
 	struct lp_device *lp = lp_from_core(core_vdev);
 
+	mutex_destroy(&lp->pm_ctrl_lock);
 	mutex_destroy(&lp->vm_lock);
 	vfio_pci_core_release_dev(core_vdev);
 }
@@ -209,7 +214,7 @@ static void lp_remove(struct pci_dev *pdev)
 	/* Waits for the user to close: the device may be gone for long by then */
 	WRITE_ONCE(lp->removing, true);
 	vfio_pci_core_unregister_device(&lp->core);
-	cancel_work_sync(&lp->reset_work);
+	lp_deepen_fini(lp);
 
 	/*
 	 * The PCI core holds the device active around remove, so that none of

@@ -79,7 +79,7 @@ static int lp_core_feature(struct lp_device *lp, u32 flags, void __user *arg,
  * answer is -EINVAL.
  *
  * Return: 0, or -EINVAL if the reason was there already, or -EBUSY if the
- * device is being closed.
+ * device isn't open, or -EAGAIN for LP_DEEPEN if it isn't in D3hot.
  */
 int lp_engage(struct lp_device *lp, enum lp_reason reason,
 	      struct eventfd_ctx *ctx)
@@ -90,16 +90,20 @@ int lp_engage(struct lp_device *lp, enum lp_reason reason,
 	lp_zap_and_lock(lp);
 	if (lp->reasons & reason) {
 		ret = -EINVAL;
+	} else if (reason == LP_DEEPEN &&
+		   lp->core.pdev->current_state != PCI_D3hot) {
+		/* A reset, which has the lock, was faster */
+		ret = -EAGAIN;
 	} else if (lp->closing) {
 		ret = -EBUSY;
 	} else {
 		if (!lp->reasons) {
 			lp->core.pm_runtime_engaged = true;
-			/* The first sleep is not delayed by what came before */
-			lp_pm_forget_last_busy(dev);
 			/* The caller's own put is what lets the device go */
 			pm_runtime_put_noidle(dev);
 		}
+		/* The first sleep is not delayed by what came before */
+		lp_pm_forget_last_busy(dev);
 		lp->reasons |= reason;
 		if (ctx)
 			WRITE_ONCE(lp->wake_ctx, ctx);

@@ -3,6 +3,7 @@
  * The group vfio_pm/ of a bound device; ABI-sysfs-vfio_pm documents it. To
  * read it never wakes the device.
  */
+#include <linux/pm_runtime.h>
 #include <linux/sysfs.h>
 
 #include "compat.h"
@@ -104,6 +105,7 @@ static ssize_t deepen_show(struct device *dev, struct device_attribute *attr,
 static ssize_t deepen_store(struct device *dev, struct device_attribute *attr,
 			    const char *buf, size_t len)
 {
+	struct lp_device *lp = lp_from_dev(dev);
 	bool value;
 	int ret;
 
@@ -114,8 +116,10 @@ static ssize_t deepen_store(struct device *dev, struct device_attribute *attr,
 	if (value && LP_CORE_ENTRY)
 		return -EOPNOTSUPP;
 
-	WRITE_ONCE(lp_from_dev(dev)->deepen, value);
-	return len;
+	WRITE_ONCE(lp->deepen, value);
+	/* The user may have written D3hot before */
+	ret = value ? lp_deepen_now(lp) : 0;
+	return ret ?: len;
 }
 static DEVICE_ATTR_RW(deepen);
 
@@ -146,8 +150,8 @@ static DEVICE_ATTR_RW(deepen_state_loss_ok);
 static ssize_t deepen_rate_show(struct device *dev,
 				struct device_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%d\n",
-			  READ_ONCE(lp_from_dev(dev)->deepen_limit.burst));
+	return sysfs_emit(buf, "%u\n",
+			  READ_ONCE(lp_from_dev(dev)->deepen_rate));
 }
 
 static ssize_t deepen_rate_store(struct device *dev,
@@ -160,10 +164,10 @@ static ssize_t deepen_rate_store(struct device *dev,
 	ret = kstrtouint(buf, 0, &value);
 	if (ret)
 		return ret;
-	if (value > INT_MAX)
-		return -EINVAL;
 
-	WRITE_ONCE(lp_from_dev(dev)->deepen_limit.burst, value);
+	WRITE_ONCE(lp_from_dev(dev)->deepen_rate, value);
+	/* What was put off may be due now; without anything to do it is ignored */
+	pm_request_autosuspend(dev);
 	return len;
 }
 static DEVICE_ATTR_RW(deepen_rate);

@@ -12,7 +12,6 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/pm.h>
-#include <linux/ratelimit.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/vfio_pci_core.h>
@@ -25,7 +24,8 @@
  * one (the fault handler takes them in this order); core.memory_lock, which
  * decides about engagement and mappings; account.lock, in process context only,
  * with nothing below it but a task's alloc_lock, for its name. vm_lock stands
- * alone, below mmap_lock.
+ * alone, below mmap_lock. pm_ctrl_lock is outside of all of these: it is held
+ * while the user's bytes are copied.
  *
  * The resume callback takes memory_lock (lp_resumed()): nobody may wait for a
  * resume with memory_lock held. The core resets the device with it held, so
@@ -115,7 +115,7 @@ struct lp_syscall {
  * @wakes: runtime resumes by cause
  * @quiet_reads: config reads answered from the snapshot
  * @refused: touches of a BAR mapping answered by SIGBUS while engaged
- * @rate_limited: writes of D3hot beyond vfio_pm/deepen_rate
+ * @rate_limited: sleeps put off because of vfio_pm/deepen_rate
  * @asleep_ns: time suspended while engaged, without the sleep under way
  * @asleep_since: start of the sleep under way
  * @asleep: suspended now
@@ -144,7 +144,9 @@ struct lp_account {
 
 /**
  * struct lp_config - config space bytes that can't change
- * @valid: the bytes may be used
+ * @drops: how often the bytes were forgotten
+ * @checked: @drops when they were taken, or checked against the hardware: as
+ *	long as the two are equal the bytes may be used
  * @gone: the device, when it woke or at an entry, read as all ones
  * @quiet: a bit a byte: constant
  * @hardware: a bit a byte: constant and as the hardware has it (the others are
@@ -152,7 +154,8 @@ struct lp_account {
  * @bytes: their values, written at open only
  */
 struct lp_config {
-	bool valid;
+	atomic_t drops;
+	int checked;
 	bool gone;
 	DECLARE_BITMAP(quiet, PCI_CFG_SPACE_EXP_SIZE);
 	DECLARE_BITMAP(hardware, PCI_CFG_SPACE_EXP_SIZE);
@@ -179,8 +182,14 @@ struct lp_config {
  * @quiet_reads: parameter, latched at probe
  * @deepen: vfio_pm/deepen
  * @state_loss_ok: vfio_pm/deepen_state_loss_ok
- * @deepen_limit: its burst is vfio_pm/deepen_rate, its interval a minute
- * @closing: no engagement any more. Under core.memory_lock
+ * @deepen_rate: vfio_pm/deepen_rate
+ * @minute: jiffies at the start of the minute that it counts; of @minute and
+ *	@slept the suspend callback is the only user
+ * @slept: sleeps in that minute
+ * @again: asks for the sleep that was put off until the next minute
+ * @pm_ctrl_lock: one write of PCI_PM_CTRL at a time, with what it engages
+ * @closing: nobody has the device open, or not for long: no engagement. Under
+ *	core.memory_lock
  * @removing: the driver is being taken from the device
  * @pm_ctrl: PCI_PM_CTRL as the user reads it while LP_DEEPEN is set
  * @reset_work: ends LP_DEEPEN after a reset
@@ -208,7 +217,11 @@ struct lp_device {
 
 	bool deepen;
 	bool state_loss_ok;
-	struct ratelimit_state deepen_limit;
+	unsigned int deepen_rate;
+	unsigned long minute;
+	unsigned int slept;
+	struct delayed_work again;
+	struct mutex pm_ctrl_lock;
 	bool closing;
 	bool removing;
 	u16 pm_ctrl;
@@ -261,6 +274,9 @@ ssize_t lp_write(struct vfio_device *core_vdev, const char __user *buf,
 		 size_t count, loff_t *ppos);
 long lp_ioctl(struct vfio_device *core_vdev, unsigned int cmd,
 	      unsigned long arg);
+int lp_get_region_info(struct vfio_device *core_vdev,
+		       struct vfio_region_info *info,
+		       struct vfio_info_cap *caps);
 void lp_user_access(struct lp_device *lp);
 
 /* config.c */
@@ -294,6 +310,10 @@ void lp_deepen_init(struct lp_device *lp, unsigned int rate);
 bool lp_is_pm_ctrl_write(struct lp_device *lp, loff_t pos, size_t count);
 void lp_deepen_before_write(struct lp_device *lp);
 void lp_deepen_after_write(struct lp_device *lp);
+int lp_deepen_now(struct lp_device *lp);
+bool lp_deepen_refuses(struct lp_device *lp, unsigned int index);
+bool lp_deepen_put_off(struct lp_device *lp);
+void lp_deepen_fini(struct lp_device *lp);
 void lp_deepen_reset(struct lp_device *lp);
 void lp_deepen_flush(struct lp_device *lp);
 bool lp_deepen_pm_ctrl(struct lp_device *lp, u16 *pm_ctrl);

@@ -74,7 +74,7 @@ setup() { system_copy; }
 		"    last wake   config_read, region 7, offset 0x6, by qemu system-x86, process 4711, on 2023-11-14 22:13:20" \
 		"    quiet reads 40: config space read without a wake" \
 		"    refused     1: touches of a BAR that were a SIGBUS" \
-		"    limited     4: left in D3hot by vfio_pm/deepen_rate"
+		"    limited     4: sleeps put off by vfio_pm/deepen_rate"
 	vp status -J 00:12.0
 	expect_code 0
 	jq -e '.devices[0].account == {"engaged":true,"entries":3,"exits":2,"sleeps":15,"quiet_reads":40,

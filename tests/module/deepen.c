@@ -4,6 +4,8 @@
  * D3hot and D0. Needs vfio-pm-pci and a device with a PM capability.
  * deepen --hot-reset ADDRESS NEIGHBOUR: a neighbour in its group resets both.
  */
+#include <pthread.h>
+
 #include "common.h"
 
 static struct vt_dev dev;
@@ -45,6 +47,14 @@ static bool restored(void)
 	return vt_touch(map, &value) && value == known;
 }
 
+/* A BAR by read(2), as a VMM has it that maps nothing: 0 or -errno. */
+static int bar_read(uint32_t *value)
+{
+	uint64_t offset = dev.bar[vt_first_bar(&dev)].offset;
+
+	return pread(dev.fd, value, sizeof(*value), offset) == sizeof(*value) ? 0 : -errno;
+}
+
 static void off(bool soft_reset)
 {
 	vt_sysfs_write(dev.address, "vfio_pm/deepen", "0");
@@ -57,8 +67,16 @@ static void off(bool soft_reset)
 	vt_ok(restored(), "off: D0 works");
 
 	vt_sysfs_write(dev.address, "vfio_pm/deepen", "1");
-	if (soft_reset)
+	if (soft_reset) {
+		vt_sysfs_write(dev.address, "vfio_pm/deepen", "0");
+		set_state(3);
+		vt_sysfs_write(dev.address, "vfio_pm/deepen", "1");
+		vt_ok(engaged(), "allowed in D3hot: engaged at once");
+		vt_ok(vt_wait_asleep(&dev, 3000), "asleep");
+		set_state(0);
+		vt_ok(restored(), "and D0 works");
 		return;
+	}
 	set_state(3);
 	vt_ok(!engaged(), "No_Soft_Reset set: refused without a word that state may be lost");
 	set_state(0);
@@ -73,7 +91,9 @@ static void deep(void)
 
 	set_state(3);
 	vt_ok(engaged(), "the write of D3hot engages low power");
+	vt_is(bar_read(&value), -EIO, "a read of the BAR is an error");
 	vt_ok(vt_wait_asleep(&dev, 3000), "asleep");
+	vt_is(bar_read(&value), -EIO, "and still is");
 	wakes = vt_wakes(&dev);
 	vt_is(state(), 3, "PCI_PM_CTRL reads D3hot");
 	vt_ok(vt_asleep(&dev), "quietly");
@@ -126,8 +146,8 @@ static void nested(void)
 	set_state(3);
 	vt_is(vt_entry_wakeup(&dev, event), 0, "wakeup entry in D3hot");
 	vt_ok(vt_wait_asleep(&dev, 3000), "asleep");
-	vt_read16(&dev, PCI_STATUS);
-	vt_is(vt_signals(event, 0), 1, "an access ends that");
+	vt_is(state(), 3, "PCI_PM_CTRL reads D3hot");
+	vt_is(vt_signals(event, 0), 1, "and that is an access, which ends the mode");
 	vt_ok(engaged(), "but not D3hot's");
 	vt_ok(vt_wait_asleep(&dev, 3000), "asleep again");
 	set_state(0);
@@ -153,6 +173,62 @@ static void touch_after_reset(unsigned int rounds)
 	vt_is(deep, rounds, "%u resets in D3hot, engaged", rounds);
 	vt_is(failed, 0, "each works");
 	vt_is(refused, 0, "and the BAR works as soon as it has returned");
+	vt_ok(!engaged(), "left");
+}
+
+/* A reset that is asked for in config space. */
+static void function_level_reset(unsigned int rounds)
+{
+	unsigned int exp = vt_cap(&dev, PCI_CAP_ID_EXP), i, refused = 0, deep = 0;
+	uint32_t value;
+	uint16_t ctl;
+
+	if (!exp || !(vt_read32(&dev, exp + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR)) {
+		printf("# %s: no function level reset\n", dev.address);
+		return;
+	}
+	ctl = vt_read16(&dev, exp + PCI_EXP_DEVCTL);
+	for (i = 0; i < rounds; i++) {
+		set_state(3);
+		deep += engaged();
+		if (i % 2)
+			vt_wait_asleep(&dev, 3000);
+		vt_write16(&dev, exp + PCI_EXP_DEVCTL, ctl | PCI_EXP_DEVCTL_BCR_FLR);
+		vt_enable_memory(&dev);
+		refused += !vt_touch(map, &value);
+	}
+	vt_is(deep, rounds, "%u function level resets in D3hot, engaged", rounds);
+	vt_is(refused, 0, "and the BAR works as soon as each has returned");
+	vt_ok(!engaged(), "left");
+}
+
+static void *suspends(void *arg)
+{
+	(void)arg;
+	vt_write16(&dev, pm + PCI_PM_CTRL, 3);
+	return NULL;
+}
+
+/* Two processors of a guest: one writes D3hot, the other D0 as soon as it sees that. */
+static void overtaken(unsigned int rounds)
+{
+	unsigned int i, refused = 0, wrong = 0;
+	pthread_t thread;
+	uint32_t value;
+
+	for (i = 0; i < rounds; i++) {
+		if (pthread_create(&thread, NULL, suspends, NULL))
+			vt_die("pthread_create");
+		while (state() != 3)
+			;
+		set_state(0);
+		wrong += state() != 0;
+		vt_enable_memory(&dev);
+		refused += !vt_touch(map, &value);
+		pthread_join(thread, NULL);
+	}
+	vt_is(wrong, 0, "D0 written while D3hot is on its way, %u times: D0 it is", rounds);
+	vt_is(refused, 0, "and the BAR works");
 	vt_ok(!engaged(), "left");
 }
 
@@ -291,6 +367,8 @@ int main(int argc, char **argv)
 	quiet_after_reset();
 	resets();
 	touch_after_reset(20);
+	function_level_reset(20);
+	overtaken(200);
 	vt_touch(map, &known);
 	toggles(strtoul(argv[2], NULL, 0));
 

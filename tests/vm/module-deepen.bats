@@ -48,18 +48,45 @@ deepens() { # ROLE
 	[ "$(cat "$pci/$D3COLD/vfio_pm/deepen_rate")" = 12 ]
 }
 
-@test "so often a minute, and D3hot is D3hot from then on" {
+@test "so often a minute, and D3hot is D3hot until the next" {
 	bind_to vfio-pm-pci "$D3COLD2"
 	echo 1 >"$pci/$D3COLD2/vfio_pm/deepen_state_loss_ok"
 	echo 3 >"$pci/$D3COLD2/vfio_pm/deepen_rate"
 	"$programs/d0write" "$D3COLD2" 5 >"$BATS_TEST_TMPDIR/states"
 	[ "$(cut -d' ' -f1 "$BATS_TEST_TMPDIR/states" | tr '\n' ' ')" = "D3cold D3cold D3cold D3hot D3hot " ]
 	account "$D3COLD2" rate_limited
-	[ "$REPLY" = 2 ]
-	account "$D3COLD2" entries
-	[ "$REPLY" = 3 ]
+	[ "$REPLY" -ge 2 ]
+	account "$D3COLD2" sleeps
+	[ "$REPLY" -ge 3 ]
 	! echo -1 >"$pci/$D3COLD2/vfio_pm/deepen_rate" 2>/dev/null || fail "a negative rate was taken"
 	echo 0 >"$pci/$D3COLD2/vfio_pm/deepen_rate"
 	"$programs/d0write" "$D3COLD2" 2 >"$BATS_TEST_TMPDIR/states"
 	[ "$(cut -d' ' -f1 "$BATS_TEST_TMPDIR/states" | sort -u)" = D3cold ]
+}
+
+@test "who wakes it again and again wakes it once more, and it sleeps when the minute is over, or at once when it may" {
+	local i start
+	unbind "$D3COLD2"
+	bind_to vfio-pm-pci "$D3COLD2"
+	echo 1 >"$pci/$D3COLD2/vfio_pm/deepen_state_loss_ok"
+	echo 2 >"$pci/$D3COLD2/vfio_pm/deepen_rate"
+	"$programs/hold" "$D3COLD2" d3hot >"$BATS_TEST_TMPDIR/hold" 3>&- &
+	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/hold"
+	start=$SECONDS
+	wait_state "$D3COLD2" suspended D3cold
+	setpci -s "$D3COLD2" STATUS
+	wait_state "$D3COLD2" suspended D3cold
+	setpci -s "$D3COLD2" STATUS
+	stays_state "$D3COLD2" active D0 2
+	[ "$(cat "$pci/$D3COLD2/vfio_pm/engaged")" = 1 ]
+	account "$D3COLD2" rate_limited
+	[ "$REPLY" -ge 1 ]
+	wait_state "$D3COLD2" suspended D3cold 70
+	[ $((SECONDS - start)) -ge 50 ] || fail "after $((SECONDS - start)) s"
+	for i in 1 2; do setpci -s "$D3COLD2" STATUS; sleep 0.5; done
+	stays_state "$D3COLD2" active D0 1
+	echo 0 >"$pci/$D3COLD2/vfio_pm/deepen_rate"
+	wait_state "$D3COLD2" suspended D3cold
+	kill -KILL $!
+	wait_for 5 grep -q 0 "$pci/$D3COLD2/vfio_pm/engaged"
 }
