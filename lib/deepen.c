@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <linux/pci_regs.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -26,8 +27,7 @@
 struct plan {
 	struct vfiopm_borrow *b;
 	struct vfiopm_glance *glance;
-	uint16_t pmc; /* as the device has it; VFIO hides a part */
-	int config_fd; /* the device's own config space; -1: not readable */
+	struct host_pm host; /* as the device has it; VFIO hides a part */
 	int eventfd;
 	unsigned int flags;
 	int64_t suspend_ms;
@@ -58,45 +58,9 @@ static int find_pm(struct vfiopm_borrow *b)
 	return r;
 }
 
-static int read_host_word(const struct plan *p, unsigned int offset, uint16_t *ret)
-{
-	uint8_t bytes[2];
-
-	if (p->config_fd < 0 || pread(p->config_fd, bytes, 2, offset) != 2)
-		return -EIO;
-	*ret = (uint16_t)(bytes[0] | bytes[1] << 8);
-	return 0;
-}
-
-/*
- * VFIO shows its user no PME at all (drivers/vfio/pci/vfio_pci_config.c,
- * init_pci_cap_pm_perm()), so the register itself is read, from the host's side.
- * The device is active: reading `config` wakes nothing. Who may not read so far
- * (it takes CAP_SYS_ADMIN) has VFIO's word that the guest can't arm it.
- */
-static bool pme_in_the_way(const struct plan *p)
-{
-	struct vfiopm_power *power;
-	const char *wakeup;
-	bool listens;
-	uint16_t ctrl;
-
-	if (read_host_word(p, p->b->pm_cap + PCI_PM_CTRL, &ctrl) < 0 ||
-	    !(ctrl & PCI_PM_CTRL_PME_ENABLE))
-		return false;
-	if (!(p->pmc & PCI_PM_CAP_PME_D3cold))
-		return true;
-	if (vfiopm_power_new_parts(p->b->dev, VFIOPM_POWER_WAKEUP, &power) < 0)
-		return true;
-	wakeup = vfiopm_power_get_wakeup(power);
-	listens = wakeup && wakeup[0] == 'e';
-	vfiopm_power_free(power);
-	return !listens;
-}
-
 static int plan_make(struct plan *p, enum vfiopm_refusal *why)
 {
-	int dir, r;
+	int r;
 
 	r = vfiopm_glance_new(p->b->dev, &p->glance);
 	if (r < 0)
@@ -106,23 +70,15 @@ static int plan_make(struct plan *p, enum vfiopm_refusal *why)
 	r = find_pm(p->b);
 	if (r <= 0)
 		return r < 0 ? r : refuse(why, VFIOPM_REFUSED_NO_PM);
-	dir = device_open_dir(p->b->dev);
-	if (dir < 0)
-		return dir;
-	p->config_fd = sysfs_open_at(p->b->dev->ctx, dir, "config");
-	close(dir);
-	if (read_host_word(p, p->b->pm_cap + PCI_PM_PMC, &p->pmc) < 0 && p->config_fd >= 0) {
-		close(p->config_fd);
-		p->config_fd = -1;
-	}
+	p->b->needs_exit = low_power_outlives_wake(p->b->handle);
+	host_pm_open(p->b->dev, p->b->pm_cap, &p->host);
 	return 0;
 }
 
 static void plan_free(struct plan *p)
 {
 	vfiopm_glance_free(p->glance);
-	if (p->config_fd >= 0)
-		close(p->config_fd);
+	host_pm_close(&p->host);
 }
 
 /* May it be put to sleep? Called while the owner is stopped. */
@@ -136,11 +92,12 @@ static int look(const struct plan *p, enum vfiopm_refusal *why)
 	r = read_config(p->b, p->b->pm_cap + PCI_PM_CTRL, &ctrl, sizeof(ctrl));
 	if (r < 0)
 		return r;
+	p->b->pm_ctrl = ctrl;
 	if (!(p->flags & VFIOPM_ENTER_IN_USE) && (ctrl & PCI_PM_CTRL_STATE_MASK) != 3)
 		return refuse(why, VFIOPM_REFUSED_IN_USE);
 	if (!(p->flags & VFIOPM_ENTER_STATE_LOSS) && (ctrl & PCI_PM_CTRL_NO_SOFT_RESET))
 		return refuse(why, VFIOPM_REFUSED_STATE_LOSS);
-	if (pme_in_the_way(p))
+	if (host_pm_wakes_in_vain(&p->host))
 		return refuse(why, VFIOPM_REFUSED_PME);
 	return 0;
 }
@@ -157,6 +114,22 @@ static int wait_suspended(const struct plan *p, enum vfiopm_refusal *why)
 		nanosleep(&gap, NULL);
 	}
 	return 0;
+}
+
+/*
+ * Leave low power, with the device as its owner had it: a suspend sets D0
+ * (vfio_pci_core_runtime_suspend()), and an owner that runs again believes it in
+ * D3hot. One that may run already may have written D0, and would die of D3hot.
+ */
+static int put_back(struct vfiopm_borrow *b, struct vfiopm_freezer *f)
+{
+	uint16_t ctrl = b->pm_ctrl & ~(PCI_PM_CTRL_PME_STATUS | PCI_PM_CTRL_PME_ENABLE);
+	int r = vfiopm_low_power_exit(b->handle);
+
+	if (r == 0 && (ctrl & PCI_PM_CTRL_STATE_MASK) == 3 && vfiopm_freezer_holds(f) == 1)
+		vfiopm_handle_write(b->handle, VFIO_PCI_CONFIG_REGION_INDEX,
+				    b->pm_cap + PCI_PM_CTRL, &ctrl, sizeof(ctrl));
+	return r;
 }
 
 static int enter_stopped(const struct plan *p, struct vfiopm_freezer *f,
@@ -185,14 +158,14 @@ static int enter_stopped(const struct plan *p, struct vfiopm_freezer *f,
 	if (r == 0)
 		p->b->suspend_us = now_us() - start;
 	else
-		vfiopm_low_power_exit(p->b->handle);
+		put_back(p->b, f);
 	return r;
 }
 
-static int freeze(const struct plan *p, struct vfiopm_freezer *f, int64_t timeout_ms,
+static int freeze(struct vfiopm_borrow *b, struct vfiopm_freezer *f, int64_t timeout_ms,
 		  enum vfiopm_refusal *why)
 {
-	int r = vfiopm_freezer_freeze(f, p->b, timeout_ms);
+	int r = vfiopm_freezer_freeze(f, b, timeout_ms);
 
 	switch (r) {
 	case -EALREADY:
@@ -214,7 +187,7 @@ int vfiopm_borrow_enter(struct vfiopm_borrow *borrow, struct vfiopm_freezer *fre
 {
 	struct plan p = {
 		.b = borrow,
-		.config_fd = -1,
+		.host.fd = -1,
 		.eventfd = eventfd,
 		.flags = flags,
 		.suspend_ms = suspend_ms,
@@ -224,7 +197,7 @@ int vfiopm_borrow_enter(struct vfiopm_borrow *borrow, struct vfiopm_freezer *fre
 	borrow->suspend_us = 0;
 	r = plan_make(&p, why);
 	if (r == 0)
-		r = freeze(&p, freezer, freeze_ms, why);
+		r = freeze(borrow, freezer, freeze_ms, why);
 	if (r == 0) {
 		r = enter_stopped(&p, freezer, why);
 		/* The guard was faster: whether it came before the entry can't be told. */
@@ -234,6 +207,44 @@ int vfiopm_borrow_enter(struct vfiopm_borrow *borrow, struct vfiopm_freezer *fre
 		}
 	}
 	plan_free(&p);
+	return r;
+}
+
+bool vfiopm_borrow_needs_exit(const struct vfiopm_borrow *borrow)
+{
+	return borrow->needs_exit;
+}
+
+/* Asleep by that entry? Called while the owner is stopped. */
+static bool still_asleep(struct vfiopm_borrow *b, int eventfd)
+{
+	struct pollfd p = { .fd = eventfd, .events = POLLIN };
+	struct vfiopm_glance *glance;
+	bool asleep;
+
+	if (vfiopm_glance_new(b->dev, &glance) < 0)
+		return false;
+	asleep = vfiopm_glance_status(glance) == VFIOPM_STATUS_SUSPENDED && poll(&p, 1, 0) == 0;
+	vfiopm_glance_free(glance);
+	return asleep;
+}
+
+int vfiopm_borrow_leave(struct vfiopm_borrow *borrow, struct vfiopm_freezer *freezer, int eventfd,
+			int64_t freeze_ms, enum vfiopm_refusal *why)
+{
+	int r;
+
+	r = vfiopm_borrow_again(borrow, why);
+	if (r == 0)
+		r = freeze(borrow, freezer, freeze_ms, why);
+	if (r == 0) {
+		if (still_asleep(borrow, eventfd)) {
+			r = put_back(borrow, freezer);
+			r = r < 0 ? r : 1;
+		}
+		vfiopm_freezer_thaw(freezer);
+	}
+	vfiopm_borrow_drop(borrow);
 	return r;
 }
 

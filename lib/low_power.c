@@ -60,6 +60,16 @@ int vfiopm_low_power_probe(struct vfiopm_handle *handle, unsigned int *ret)
 	return 0;
 }
 
+bool low_power_outlives_wake(struct vfiopm_handle *handle)
+{
+	struct request rq = { 0 };
+
+	return feature(handle,
+		       VFIO_DEVICE_FEATURE_DMA_BUF | VFIO_DEVICE_FEATURE_PROBE |
+			       VFIO_DEVICE_FEATURE_GET,
+		       0, &rq) == 0;
+}
+
 int vfiopm_low_power_enter(struct vfiopm_handle *handle)
 {
 	struct request rq = { 0 };

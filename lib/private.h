@@ -239,6 +239,14 @@ int cdev_backing_new(const struct vfiopm_device *dev, struct backing **ret);
 int cdev_open_device(const struct backing *backing, const struct vfiopm_device *dev);
 bool cdev_available(const struct vfiopm_device *dev);
 
+/* ---- low_power.c ---- */
+
+/*
+ * Does something remain of the wakeup mode after the wake that has ended it? Kernels
+ * that export dma-bufs of device memory restore them on an exit only. Wakes the device.
+ */
+bool low_power_outlives_wake(struct vfiopm_handle *handle);
+
 /* ---- borrow.c ---- */
 
 struct vfiopm_borrow {
@@ -254,6 +262,8 @@ struct vfiopm_borrow {
 	int64_t suspend_us;	/* by vfiopm_borrow_enter() */
 	int64_t entry_us;	/* by vfiopm_borrow_enter_agreed() */
 	unsigned int pm_cap;	/* where the PM capability is; 0: not looked for yet */
+	uint16_t pm_ctrl;	/* as the owner had it before the last entry */
+	bool needs_exit;	/* after the wake that ends it */
 	/* What finds the same again: the owner's own numbers of these descriptors. */
 	int *pin_numbers;	/* as many as pins */
 	int group_number, device_number;	/* -1: none */
@@ -276,6 +286,21 @@ int borrow_is_among(const int *at, size_t n, pid_t pid, int fd);
 
 /* Note the reason and return -ECANCELED. */
 int refuse(enum vfiopm_refusal *why, enum vfiopm_refusal refusal);
+
+/* ---- host_pm.c ---- */
+
+struct host_pm {
+	const struct vfiopm_device *dev;
+	int fd;			/* `config`; -1: not readable */
+	unsigned int cap;
+	uint16_t pmc;
+};
+
+/* @cap: of the PM capability, 0: not known. The device must be active. */
+int host_pm_open(const struct vfiopm_device *dev, unsigned int cap, struct host_pm *ret);
+void host_pm_close(struct host_pm *h);
+/* Is it armed to signal PME, which would be lost in D3cold? */
+bool host_pm_wakes_in_vain(const struct host_pm *h);
 
 /* ---- in_kernel.c ---- */
 

@@ -31,4 +31,9 @@ struct vfio_device_bind_iommufd {
 };
 #endif
 
+/* Since Linux 6.19 */
+#ifndef VFIO_DEVICE_FEATURE_DMA_BUF
+#define VFIO_DEVICE_FEATURE_DMA_BUF 11
+#endif
+
 #endif /* VFIOPM_UAPI_H */

@@ -1187,12 +1187,21 @@ int vfiopm_qmp_wakeup(struct vfiopm_qmp *qmp);
 #define VFIOPM_ENTER_STATE_LOSS	(1u << 1)
 
 /**
+ * vfiopm_device_may_lose_power - would vfiopm_borrow_enter() take it by what its registers say?
+ * @dev: device; one that isn't active isn't looked at, which would wake it
+ * @flags: VFIOPM_ENTER_STATE_LOSS or 0
+ * @why: NULL, or set with -ECANCELED
+ * Return: 0; -ECANCELED: no, see @why; -ENOENT: it has no PM capability; -EIO: its
+ * registers can't be read, which takes CAP_SYS_ADMIN; -ENODEV. Since: 0.1
+ */
+int vfiopm_device_may_lose_power(const struct vfiopm_device *dev, unsigned int flags,
+				 enum vfiopm_refusal *why);
+/**
  * vfiopm_borrow_enter - put a borrowed device to sleep until its owner touches it
  * @borrow: what was borrowed
  * @freezer: what stops the owner for the time until the device has suspended
- * @eventfd: signalled at the first wake, which also leaves low power; borrow
- *           the device again then and call vfiopm_low_power_exit(), see
- *           vfiopm_low_power_enter_with_wakeup()
+ * @eventfd: signalled at the first wake, which also leaves low power, but see
+ *           vfiopm_borrow_needs_exit()
  * @freeze_ms: milliseconds until the owner must have stopped
  * @suspend_ms: milliseconds until the device must have suspended, else low power
  *              is left again
@@ -1204,12 +1213,39 @@ int vfiopm_qmp_wakeup(struct vfiopm_qmp *qmp);
  * in between could touch a BAR of a device that is engaged but not yet
  * suspended: SIGBUS, since only a resume ends the wakeup mode
  * (drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_runtime_resume()).
+ * When it doesn't come to that, the device is in D3hot as before.
  * Return: 0: it is suspended; -ECANCELED: refused, see @why; -EIO and others.
  * Since: 0.1
  */
 int vfiopm_borrow_enter(struct vfiopm_borrow *borrow, struct vfiopm_freezer *freezer, int eventfd,
 			int64_t freeze_ms, int64_t suspend_ms, unsigned int flags,
 			enum vfiopm_refusal *why);
+/**
+ * vfiopm_borrow_needs_exit - is there something to do after the wake that ended low power?
+ *
+ * Kernels that export dma-bufs of device memory restore those by an exit only:
+ * vfiopm_borrow_again() and vfiopm_low_power_exit() then. On others an exit could
+ * only end what somebody else has entered since. Known after vfiopm_borrow_enter().
+ * Since: 0.1
+ */
+bool vfiopm_borrow_needs_exit(const struct vfiopm_borrow *borrow);
+/**
+ * vfiopm_borrow_leave - take vfiopm_borrow_enter() back: D3hot, as the owner left it
+ * @borrow: as for vfiopm_borrow_enter(), or dropped since; it is dropped after this
+ * @freezer: what stops the owner meanwhile
+ * @eventfd: that of the entry, not read since
+ * @freeze_ms: milliseconds until the owner must have stopped
+ * @why: NULL, or set with -ECANCELED
+ *
+ * The suspend has put the device into D0, so that it takes a write of D3hot after
+ * the exit, before which the owner must not write D0. When the exit takes too long
+ * to be sure of that, the device is left in D0.
+ * Return: 1: done; 0: woken before, nothing is done; -ECANCELED: refused, see @why:
+ * it sleeps until its owner's next access; -EIO and others.
+ * Since: 0.1
+ */
+int vfiopm_borrow_leave(struct vfiopm_borrow *borrow, struct vfiopm_freezer *freezer, int eventfd,
+			int64_t freeze_ms, enum vfiopm_refusal *why);
 /**
  * vfiopm_borrow_enter_agreed - the same for an owner that waits for the entry
  * @borrow: what was borrowed
