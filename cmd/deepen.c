@@ -240,8 +240,12 @@ static bool wait_and_look(struct deepen *s, const struct stop *stop, struct vfio
 			deepen_device_owner_gone(s, s->device[i]);
 	}
 	/* Before a device goes. */
-	if (p[2].revents)
+	if (p[2].revents) {
+		for (size_t i = 0; i < s->count; i++)
+			if (s->device[i]->phase == PHASE_IN_KERNEL)
+				deepen_device_tick(s, s->device[i], monotonic_ms());
 		deepen_tell(s, s->tell_fd);
+	}
 	if (p[1].revents)
 		take_events(s, events);
 	return true;
@@ -254,7 +258,7 @@ static void notify(struct deepen *s, const char *first)
 	char line[128];
 
 	for (size_t i = 0; i < s->count; i++)
-		asleep += s->device[i]->phase == PHASE_ASLEEP;
+		asleep += deepen_device_is_asleep(s->device[i]);
 	if (!*first && asleep == s->told_asleep && s->count == s->told_count)
 		return;
 	s->told_asleep = asleep;

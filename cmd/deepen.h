@@ -40,8 +40,33 @@ enum deepen_phase {
 	PHASE_WATCHING,		/* its owner uses it, or nobody has it */
 	PHASE_DWELLING,		/* D3hot by its owner's hand */
 	PHASE_REFUSED,		/* the same, and it is left there for a while */
+	PHASE_TOLD,		/* the same, and with --dry-run that is all */
 	PHASE_ASLEEP,		/* deepened by us */
 	PHASE_IN_KERNEL,	/* the driver does it, we look on */
+};
+
+/* What the driver counts of a device; see module/ABI-sysfs-vfio_pm. */
+struct deepen_account {
+	int64_t entries, exits, asleep_us, rate_limited;
+};
+
+enum deepen_depth {
+	DEPTH_UNKNOWN = 0,
+	DEPTH_HOT,		/* no deeper than its owner's D3hot */
+	DEPTH_COLD,
+};
+
+struct deepen_kernel {
+	struct deepen_account base;	/* what is in the statistics */
+	enum deepen_depth depth;
+	bool asleep;			/* at the last look */
+	int64_t shallow_since_ms;	/* asleep in D3hot */
+	bool in_session;		/* told as deepened */
+	int64_t session_us;		/* asleep_us at its begin */
+	/* D3hot that isn't taken */
+	int64_t hot_since_ms, next_ms;
+	int64_t last_limited, hot_limited;	/* rate_limited: at the last look, before it */
+	bool asked, told;
 };
 
 struct deepen_stats {
@@ -59,10 +84,12 @@ struct deepen_device {
 	enum deepen_phase phase;
 	bool was_suspended;		/* at the last look */
 	bool state_loss_ok;
-	int64_t entries;		/* of the driver's account */
+	struct deepen_kernel kernel;	/* with PHASE_IN_KERNEL */
 	int64_t since_ms;		/* in D3hot, or asleep */
-	int64_t retry_at_ms;
-	int wake_fd, owner_fd;		/* while asleep by our hand */
+	int64_t retry_at_ms;		/* whatever its owner does until then */
+	/* while asleep by our hand */
+	struct vfiopm_borrow *borrow;
+	int wake_fd, owner_fd;
 	int64_t entered_ms[RATE_MAX];	/* a ring of the last entries */
 	unsigned int entered_at;
 	enum deepen_reason reason;	/* of the last refusal */
@@ -78,6 +105,7 @@ enum deepen_event_kind {
 	DEEPEN_WOULD,		/* with --dry-run */
 	DEEPEN_WOKEN,
 	DEEPEN_OWNER_GONE,	/* its owner ended or closed it */
+	DEEPEN_LEFT,		/* asleep, at the end: its owner could not be stopped */
 	DEEPEN_REFUSED,
 	DEEPEN_TOTAL,		/* the statistics, at the end */
 };
@@ -91,7 +119,7 @@ struct deepen_event {
 	pid_t pid;
 	const char *comm;
 	int64_t pause_us, suspend_us;
-	/* WOKEN, OWNER_GONE */
+	/* WOKEN, OWNER_GONE, LEFT */
 	int64_t asleep_ms;
 };
 
@@ -117,6 +145,8 @@ int deepen_device_new(struct deepen *s, struct vfiopm_device *dev, struct deepen
 void deepen_device_free(struct deepen *s, struct deepen_device *d);
 /* One look, and what follows from it. */
 void deepen_device_tick(struct deepen *s, struct deepen_device *d, int64_t now_ms);
+/* In D3cold by our doing, or its driver's. */
+bool deepen_device_is_asleep(const struct deepen_device *d);
 /* Its wakeup eventfd was signalled. */
 void deepen_device_woken(struct deepen *s, struct deepen_device *d);
 void deepen_device_owner_gone(struct deepen *s, struct deepen_device *d);
@@ -126,11 +156,13 @@ void deepen_device_owner_gone(struct deepen *s, struct deepen_device *d);
 /* Turn it on. True: the driver does it, and deepen_kernel_tick() looks on. */
 bool deepen_kernel_start(struct deepen *s, struct deepen_device *d);
 void deepen_kernel_tick(struct deepen *s, struct deepen_device *d, int64_t now_ms);
-/* Its attributes are as before. */
+/* The last look; its attributes are as before. */
 void deepen_kernel_stop(struct deepen *s, struct deepen_device *d);
 
 /* ---- deepen_rules.c ---- */
 
+/* Does the platform take it further than D3hot? */
+bool deepen_rules_goes_deeper(struct deepen *s, struct deepen_device *d);
 /* What the host's side says; REASON_NONE: nothing is in the way. */
 enum deepen_reason deepen_rules_check(struct deepen *s, struct deepen_device *d, int64_t now_ms);
 void deepen_rules_note_entry(struct deepen_device *d, int64_t now_ms);

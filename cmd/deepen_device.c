@@ -47,21 +47,22 @@ static void settle_failure(struct deepen *s, struct deepen_device *d, int r, int
 	refused(s, d, now_ms);
 }
 
-static void note_deepened(struct deepen *s, struct deepen_device *d, struct vfiopm_borrow *b)
+static void note_deepened(struct deepen *s, struct deepen_device *d)
 {
 	struct deepen_event event = {
 		.kind = DEEPEN_DEEPENED,
 		.d = d,
 		.state = vfiopm_glance_state(d->glance),
 		.how = vfiopm_freezer_get_how(s->freezer),
-		.pid = vfiopm_borrow_get_pid(b),
-		.comm = vfiopm_borrow_get_comm(b),
+		.pid = vfiopm_borrow_get_pid(d->borrow),
+		.comm = vfiopm_borrow_get_comm(d->borrow),
 		.pause_us = vfiopm_freezer_get_pause(s->freezer),
-		.suspend_us = vfiopm_borrow_get_suspend(b),
+		.suspend_us = vfiopm_borrow_get_suspend(d->borrow),
 	};
 
 	d->phase = PHASE_ASLEEP;
 	d->since_ms = monotonic_ms();
+	d->retry_at_ms = 0;
 	deepen_rules_note_entry(d, d->since_ms);
 	d->stats.deepened++;
 	d->stats.pause_us += event.pause_us;
@@ -71,33 +72,40 @@ static void note_deepened(struct deepen *s, struct deepen_device *d, struct vfio
 	deepen_report(s, &event);
 }
 
-static void close_fds(struct deepen_device *d)
+static void let_go(struct deepen_device *d)
 {
 	if (d->wake_fd >= 0)
 		close(d->wake_fd);
 	if (d->owner_fd >= 0)
 		close(d->owner_fd);
 	d->wake_fd = d->owner_fd = -1;
+	vfiopm_borrow_free(d->borrow);
+	d->borrow = NULL;
 }
 
-static int enter(struct deepen *s, struct deepen_device *d, struct vfiopm_borrow *b)
+static int enter(struct deepen *s, struct deepen_device *d)
 {
 	int r;
 
-	d->owner_fd = fcntl(vfiopm_borrow_get_pidfd(b), F_DUPFD_CLOEXEC, 3);
+	r = vfiopm_borrow_new(d->dev, &d->borrow, &d->refusal);
+	if (r < 0) {
+		d->borrow = NULL;
+		return r;
+	}
+	d->owner_fd = fcntl(vfiopm_borrow_get_pidfd(d->borrow), F_DUPFD_CLOEXEC, 3);
 	d->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->owner_fd < 0 || d->wake_fd < 0)
 		return -errno;
-	r = vfiopm_borrow_enter(b, s->freezer, d->wake_fd, FREEZE_MS, s->options.suspend_ms,
+	r = vfiopm_borrow_enter(d->borrow, s->freezer, d->wake_fd, FREEZE_MS,
+				s->options.suspend_ms,
 				d->state_loss_ok ? VFIOPM_ENTER_STATE_LOSS : 0, &d->refusal);
-	if (r == 0)
-		note_deepened(s, d, b);
+	/* Before anything is written: a reader that is slow must not keep the device open. */
+	vfiopm_borrow_drop(d->borrow);
 	return r;
 }
 
 static void deepen(struct deepen *s, struct deepen_device *d, int64_t now_ms)
 {
-	struct vfiopm_borrow *b;
 	int r;
 
 	d->reason = deepen_rules_check(s, d, now_ms);
@@ -107,34 +115,16 @@ static void deepen(struct deepen *s, struct deepen_device *d, int64_t now_ms)
 	}
 	if (s->options.dry_run) {
 		report(s, d, DEEPEN_WOULD);
-		d->phase = PHASE_REFUSED;
-		d->retry_at_ms = INT64_MAX;
+		d->phase = PHASE_TOLD;
 		return;
 	}
-	r = vfiopm_borrow_new(d->dev, &b, &d->refusal);
+	r = enter(s, d);
 	if (r == 0) {
-		r = enter(s, d, b);
-		vfiopm_borrow_free(b);
-	}
-	if (r < 0) {
-		close_fds(d);
-		settle_failure(s, d, r, now_ms);
-	}
-}
-
-/*
- * The kernel has left low power by itself. Leave it all the same: kernels that
- * export dma-bufs of device memory restore those only then.
- */
-static void leave(struct deepen_device *d)
-{
-	enum vfiopm_refusal why;
-	struct vfiopm_borrow *b;
-
-	if (vfiopm_borrow_new(d->dev, &b, &why) < 0)
+		note_deepened(s, d);
 		return;
-	vfiopm_low_power_exit(vfiopm_borrow_get_handle(b));
-	vfiopm_borrow_free(b);
+	}
+	let_go(d);
+	settle_failure(s, d, r, now_ms);
 }
 
 static void ended(struct deepen *s, struct deepen_device *d, enum deepen_event_kind kind)
@@ -148,22 +138,66 @@ static void ended(struct deepen *s, struct deepen_device *d, enum deepen_event_k
 	d->stats.asleep_ms += event.asleep_ms;
 	if (kind == DEEPEN_WOKEN)
 		d->stats.woken++;
-	close_fds(d);
+	let_go(d);
 	d->phase = PHASE_WATCHING;
 	d->was_suspended = false;
 	d->since_ms = 0;
 	deepen_report(s, &event);
 }
 
+static bool is_engaged(const struct deepen_device *d)
+{
+	struct vfiopm_account *account;
+	bool engaged;
+
+	if (vfiopm_account_new(d->dev, &account) < 0)
+		return false;
+	engaged = vfiopm_account_is_engaged(account);
+	vfiopm_account_free(account);
+	return engaged;
+}
+
+/*
+ * The kernel has left low power by itself, but for what vfiopm_borrow_needs_exit()
+ * says. That must not end an entry of somebody else's, which the device's being
+ * awake speaks against, and with vfio-pm-pci its account.
+ */
+static void tidy(struct deepen_device *d)
+{
+	if (!vfiopm_borrow_needs_exit(d->borrow) ||
+	    vfiopm_glance_status(d->glance) != VFIOPM_STATUS_ACTIVE || is_engaged(d))
+		return;
+	if (vfiopm_borrow_again(d->borrow, NULL) == 0)
+		vfiopm_low_power_exit(vfiopm_borrow_get_handle(d->borrow));
+	vfiopm_borrow_drop(d->borrow);
+}
+
 void deepen_device_woken(struct deepen *s, struct deepen_device *d)
 {
+	tidy(d);
 	ended(s, d, DEEPEN_WOKEN);
-	leave(d);
 }
 
 void deepen_device_owner_gone(struct deepen *s, struct deepen_device *d)
 {
 	ended(s, d, DEEPEN_OWNER_GONE);
+}
+
+/* The end: as its owner had it, if the owner can be stopped for that; else it sleeps on. */
+static void give_back(struct deepen *s, struct deepen_device *d)
+{
+	int r;
+
+	r = vfiopm_borrow_leave(d->borrow, s->freezer, d->wake_fd, FREEZE_MS, &d->refusal);
+	if (r == 0)
+		tidy(d);
+	if (r >= 0) {
+		ended(s, d, DEEPEN_WOKEN);
+		return;
+	}
+	d->reason = r == -ECANCELED ? REASON_REFUSAL : REASON_ERROR;
+	d->error = -r;
+	ended(s, d, vfiopm_device_is_enabled(d->dev) ? DEEPEN_LEFT : DEEPEN_OWNER_GONE);
 }
 
 /* ---- looking ---- */
@@ -196,6 +230,12 @@ static bool is_in_d3hot(struct deepen_device *d)
 	}
 }
 
+bool deepen_device_is_asleep(const struct deepen_device *d)
+{
+	return d->phase == PHASE_ASLEEP ||
+	       (d->phase == PHASE_IN_KERNEL && d->kernel.in_session && d->kernel.asleep);
+}
+
 void deepen_device_tick(struct deepen *s, struct deepen_device *d, int64_t now_ms)
 {
 	uint64_t wakes;
@@ -206,8 +246,12 @@ void deepen_device_tick(struct deepen *s, struct deepen_device *d, int64_t now_m
 	}
 	if (d->phase == PHASE_ASLEEP) {
 		/* Its close tells nobody (vfio_pci_core_disable()), and the next open wakes it. */
-		if (vfiopm_glance_status(d->glance) != VFIOPM_STATUS_ACTIVE)
+		if (vfiopm_glance_status(d->glance) != VFIOPM_STATUS_ACTIVE) {
+			/* With idle runtime PM it sleeps on then. */
+			if (!vfiopm_device_is_enabled(d->dev))
+				ended(s, d, DEEPEN_OWNER_GONE);
 			return;
+		}
 		if (read(d->wake_fd, &wakes, sizeof(wakes)) == (ssize_t)sizeof(wakes))
 			deepen_device_woken(s, d);
 		else
@@ -219,7 +263,8 @@ void deepen_device_tick(struct deepen *s, struct deepen_device *d, int64_t now_m
 		return;
 	}
 	if (d->phase == PHASE_WATCHING) {
-		d->phase = PHASE_DWELLING;
+		/* A guest that comes and goes isn't stopped each time for nothing. */
+		d->phase = now_ms < d->retry_at_ms ? PHASE_REFUSED : PHASE_DWELLING;
 		d->since_ms = now_ms;
 	}
 	if (d->phase == PHASE_REFUSED && now_ms >= d->retry_at_ms)
@@ -259,14 +304,12 @@ void deepen_device_free(struct deepen *s, struct deepen_device *d)
 {
 	if (!d)
 		return;
-	if (d->phase == PHASE_ASLEEP) {
-		ended(s, d, DEEPEN_WOKEN);
-		leave(d);
-	}
+	if (d->phase == PHASE_ASLEEP)
+		give_back(s, d);
 	if (d->phase == PHASE_IN_KERNEL)
 		deepen_kernel_stop(s, d);
 	report(s, d, DEEPEN_TOTAL);
-	close_fds(d);
+	let_go(d);
 	vfiopm_glance_free(d->glance);
 	vfiopm_device_unref(d->dev);
 	free(d);

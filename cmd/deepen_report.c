@@ -15,6 +15,7 @@ static const char *const kind_names[] = {
 	[DEEPEN_WOULD] = "would-deepen",
 	[DEEPEN_WOKEN] = "woken",
 	[DEEPEN_OWNER_GONE] = "owner-gone",
+	[DEEPEN_LEFT] = "left-asleep",
 	[DEEPEN_REFUSED] = "refused",
 	[DEEPEN_TOTAL] = "total",
 };
@@ -39,6 +40,8 @@ const char *deepen_reason_text(const struct deepen_device *d)
 {
 	switch (d->reason) {
 	case REASON_REFUSAL:
+		if (d->phase == PHASE_IN_KERNEL && d->refusal == VFIOPM_REFUSED_NOT_SUSPENDED)
+			return "it does not suspend";
 		return refusal_text(d->refusal);
 	case REASON_NOTHING_GAINED:
 		return "D3hot is the deepest it reaches: nothing to gain";
@@ -99,6 +102,10 @@ static void print_text(const struct deepen_event *e)
 		printf("its owner let go of it after %s",
 		       format_time(e->asleep_ms, text, sizeof(text)));
 		break;
+	case DEEPEN_LEFT:
+		printf("left asleep after %s, until its owner's next access: %s",
+		       format_time(e->asleep_ms, text, sizeof(text)), deepen_reason_text(d));
+		break;
 	case DEEPEN_REFUSED:
 		printf("refused: %s", deepen_reason_text(d));
 		if (d->reason == REASON_REFUSAL && d->refusal == VFIOPM_REFUSED_STATE_LOSS)
@@ -158,6 +165,11 @@ static void print_json(const struct deepen_event *e)
 	case DEEPEN_WOKEN:
 	case DEEPEN_OWNER_GONE:
 		json_add_int(object, "asleep", e->asleep_ms);
+		break;
+	case DEEPEN_LEFT:
+		json_add_int(object, "asleep", e->asleep_ms);
+		json_add_text(object, "reason", deepen_reason_name(d));
+		json_add_text(object, "text", deepen_reason_text(d));
 		break;
 	case DEEPEN_REFUSED:
 		json_add_text(object, "reason", deepen_reason_name(d));

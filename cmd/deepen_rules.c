@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* May and can a device be deepened? What the host's side says, before its owner is disturbed. */
+#include <errno.h>
+
 #include "deepen.h"
 
 /* The owner was busy opening, was stopped, was let run: it passes. */
@@ -7,8 +9,7 @@
 
 #define MINUTE_MS 60000
 
-/* Does the platform take it further than the D3hot it is in? */
-static bool goes_deeper(struct deepen *s, struct deepen_device *d)
+bool deepen_rules_goes_deeper(struct deepen *s, struct deepen_device *d)
 {
 	struct vfiopm_explanation *e;
 	struct vfiopm_survey *survey;
@@ -38,11 +39,20 @@ static bool too_often(const struct deepen *s, const struct deepen_device *d, int
 
 enum deepen_reason deepen_rules_check(struct deepen *s, struct deepen_device *d, int64_t now_ms)
 {
+	enum vfiopm_refusal why = VFIOPM_REFUSED_NOT;
+	int r;
+
 	if (too_often(s, d, now_ms))
 		return REASON_RATE;
-	if (!goes_deeper(s, d))
+	if (!deepen_rules_goes_deeper(s, d))
 		return REASON_NOTHING_GAINED;
-	return REASON_NONE;
+	/* It is active: to read its registers wakes nothing, and stops nobody. */
+	r = vfiopm_device_may_lose_power(d->dev, d->state_loss_ok ? VFIOPM_ENTER_STATE_LOSS : 0,
+					 &why);
+	if (r != -ECANCELED || why == VFIOPM_REFUSED_NOT_ACTIVE)
+		return REASON_NONE;
+	d->refusal = why;
+	return REASON_REFUSAL;
 }
 
 void deepen_rules_note_entry(struct deepen_device *d, int64_t now_ms)

@@ -38,7 +38,7 @@ static void fill(struct deepen_told *told, const struct deepen_device *d)
 		.version = DEEPEN_TOLD_VERSION,
 		.pid = getpid(),
 		.in_kernel = d->phase == PHASE_IN_KERNEL,
-		.asleep = d->since_ms && (d->phase == PHASE_ASLEEP || d->phase == PHASE_IN_KERNEL),
+		.asleep = deepen_device_is_asleep(d),
 		.deepened = st->deepened,
 		.woken = st->woken,
 		.refused = st->refused,
@@ -47,7 +47,7 @@ static void fill(struct deepen_told *told, const struct deepen_device *d)
 		.pause_us = st->pause_us,
 		.pause_max_us = st->pause_max_us,
 	};
-	if (told->asleep)
+	if (d->phase == PHASE_ASLEEP)
 		told->asleep_ms += monotonic_ms() - d->since_ms;
 	snprintf(told->name, sizeof(told->name), "%s", vfiopm_device_get_name(d->dev));
 	if (st->refused)

@@ -31,8 +31,50 @@ load deepen
 	wait_state "$address" suspended D3cold
 	deepen_stop
 	said "$address: deepened 2, woken 2, refused 0"
-	is_state "$address" active D0
+	# As the guest has it, and as it was found.
+	is_state "$address" active D3hot || fail "$REPLY"
+	vmm_runs
 	vmm d0 0
+	[ "$REPLY" = "$before" ]
+	wait_for 5 no_guard
+}
+
+@test "the end of the service finds an owner that it can't stop: asleep until its next access" {
+	subject
+	vmm_start "$role"
+	deepen_start --dwell=0 "${allow[@]}" "$address"
+	vmm d3 0
+	wait_state "$address" suspended D3cold
+	kill -STOP "$vmm"
+	deepen_stop
+	said "$address: left asleep after .*, until its owner's next access: somebody else has stopped the owner"
+	is_state "$address" suspended D3cold || fail "$REPLY"
+	if vmm_runs; then fail "it was let run"; fi
+	kill -CONT "$vmm"
+	vmm d0 0
+	is_state "$address" active D0 || fail "$REPLY"
+}
+
+@test "a live owner closes the device: it isn't asleep by our doing any more" {
+	subject
+	unbind "$address"
+	load_vfio disable_idle_d3=0
+	bind_vfio "$address"
+	vmm_start "$role"
+	deepen_start --dwell=0 "${allow[@]}" "$address"
+	vmm d3 0
+	wait_state "$address" suspended D3cold
+	wait_said "deepened: suspended"
+	vmm close 0
+	wait_said "$address: its owner let go of it"
+	vmm_runs
+	vmm open 0
+	vmm d3 0
+	wait_state "$address" suspended D3cold
+	vmm d0 0
+	vmm_stop
+	unbind "$address"
+	load_vfio disable_idle_d3=1
 }
 
 @test "an owner alone in its cgroup is stopped by the freezer" {
