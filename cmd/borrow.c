@@ -10,6 +10,7 @@
  * and the next access to a BAR would be a SIGBUS.
  */
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,9 +176,10 @@ static int borrow(struct loan *loan, struct vfiopm_borrow **ret)
 	r = vfiopm_borrow_new(loan->dev, ret, &why);
 	switch (r) {
 	case 0:
-		if (!loan->qmp || vfiopm_borrow_get_pid(*ret) == loan->pid)
+		if (vfiopm_borrow_get_pid(*ret) == loan->pid &&
+		    vfiopm_borrow_get_start_time(*ret) == loan->start_time)
 			return EXIT_OK;
-		/* Its monitor is another process's by now. */
+		/* What was found of the owner and its monitor is another process's by now. */
 		vfiopm_borrow_free(*ret);
 		return refused(loan, VFIOPM_REFUSED_CHANGED);
 	case -ECANCELED:
@@ -205,6 +207,7 @@ static int find_owner(struct loan *loan)
 	owner = vfiopm_owners_find(owners, loan->dev, 0);
 	if (owner) {
 		loan->pid = vfiopm_owner_get_pid(owner);
+		loan->start_time = vfiopm_owner_get_start_time(owner);
 		snprintf(loan->comm, sizeof(loan->comm), "%s", vfiopm_owner_get_comm(owner));
 	}
 	vfiopm_owners_free(owners);
@@ -217,6 +220,7 @@ static int find_owner(struct loan *loan)
 	return EXIT_BUSY;
 }
 
+/* "qemu-system-x86_64", "qemu-kvm", or what these run, ".qemu-system-x86_64-wrapped" on NixOS. */
 static bool is_qemu(struct app *app, pid_t pid)
 {
 	char exe[4096], *base;
@@ -225,7 +229,7 @@ static bool is_qemu(struct app *app, pid_t pid)
 		return false;
 	base = strrchr(exe, '/');
 	base = base ? base + 1 : exe;
-	return !strncmp(base, "qemu-system-", 12) || !strncmp(base, "qemu-kvm", 8);
+	return strstr(base, "qemu-system-") || strstr(base, "qemu-kvm");
 }
 
 /* ---- down ---- */
@@ -281,7 +285,6 @@ static int put_to_sleep(struct loan *loan, unsigned int flags)
 		return loan_refuse(loan, EXIT_FAILED, strerror(-r), NULL);
 	code = borrow(loan, &b);
 	if (code == EXIT_OK) {
-		loan->pid = vfiopm_borrow_get_pid(b);
 		code = enter_borrowed(loan, b, freezer, flags);
 		vfiopm_borrow_free(b);
 	}
@@ -350,7 +353,9 @@ static int do_enter(struct loan *loan)
 	/* Looking any closer would wake it. */
 	if (vfiopm_power_new(loan->dev, &power) == 0) {
 		note_before(loan, power);
-		asleep = loan->pid && vfiopm_power_is_asleep(power);
+		/* One that nobody has opened may sleep, too; its group's owner doesn't count. */
+		asleep = loan->pid && vfiopm_device_is_enabled(loan->dev) &&
+			 vfiopm_power_is_asleep(power);
 		if (asleep && !loan->options->quiet)
 			printf("%s: asleep already, in %s\n", loan->name,
 			       vfiopm_state_name(vfiopm_power_get_state(power)));
@@ -366,12 +371,41 @@ static int do_enter(struct loan *loan)
 
 /* ---- up ---- */
 
+/* Of the header the class is the device's own; the IDs that VFIO shows are a copy. */
+static bool reads_ones(struct vfiopm_borrow *b)
+{
+	uint8_t header[VFIOPM_HEADER_LEN];
+
+	return vfiopm_borrow_read_header(b, header) < 0 ||
+	       (header[PCI_CLASS_PROG] & header[PCI_CLASS_DEVICE] &
+		header[PCI_CLASS_DEVICE + 1]) == 0xff;
+}
+
+/*
+ * Why it isn't back, or NULL. The kernel takes a device that doesn't answer for
+ * active, in D3cold (drivers/pci/pci.c, pci_power_up()). In D3hot its owner's own
+ * driver has it.
+ */
+static const char *wake(struct loan *loan, struct vfiopm_borrow *b, struct vfiopm_power **ret)
+{
+	int r = vfiopm_low_power_exit(vfiopm_borrow_get_handle(b));
+
+	if (r == 0)
+		r = vfiopm_power_wait_active(loan->dev, 2000, ret);
+	if (r < 0)
+		return strerror(-r);
+	if (vfiopm_power_get_state(*ret) == VFIOPM_STATE_D3COLD)
+		return "it can't be reached (D3cold)";
+	return reads_ones(b) ? "it reads all ones" : NULL;
+}
+
 static int do_exit(struct loan *loan)
 {
 	struct vfiopm_power *power = NULL;
 	struct vfiopm_borrow *b;
 	int64_t start = now_us();
-	int code, r;
+	const char *why;
+	int code;
 
 	code = start_loan(loan);
 	if (code != EXIT_OK)
@@ -384,13 +418,10 @@ static int do_exit(struct loan *loan)
 	code = borrow(loan, &b);
 	if (code != EXIT_OK)
 		return code;
-	r = vfiopm_low_power_exit(vfiopm_borrow_get_handle(b));
+	why = wake(loan, b, &power);
 	vfiopm_borrow_free(b);
-	if (r == 0)
-		r = vfiopm_power_wait_active(loan->dev, 2000, &power);
-	if (r < 0) {
-		app_cannot(loan->app, loan->what, loan->name, "it does not come back: %s",
-			   strerror(-r));
+	if (why) {
+		app_cannot(loan->app, loan->what, loan->name, "it does not come back: %s", why);
 		msg_hint("dmesg | grep %s", loan->name);
 		vfiopm_power_free(power);
 		return EXIT_FAILED;

@@ -17,7 +17,8 @@ struct loan {
 	struct vfiopm_device *dev;
 	const struct borrow_options *options;
 	const char *what, *name;
-	pid_t pid;
+	pid_t pid;			/* of the owner that all is judged on; 0: none seen */
+	int64_t start_time;
 	char comm[64];
 	bool qemu;
 	struct vfiopm_qmp *qmp;

@@ -477,6 +477,7 @@ static int try_borrow(struct vfiopm_borrow *b, enum vfiopm_refusal *why)
 	r = find_owner(owners, b->dev, &owner, why);
 	if (r == 0) {
 		b->pid = owner->pid;
+		b->start_time = owner->start_time;
 		snprintf(b->comm, sizeof(b->comm), "%s", owner->comm);
 		r = grab_device(&g, owners, owner, why);
 	}
@@ -547,6 +548,11 @@ struct vfiopm_handle *vfiopm_borrow_get_handle(const struct vfiopm_borrow *borro
 pid_t vfiopm_borrow_get_pid(const struct vfiopm_borrow *borrow)
 {
 	return borrow->pid;
+}
+
+int64_t vfiopm_borrow_get_start_time(const struct vfiopm_borrow *borrow)
+{
+	return borrow->start_time;
 }
 
 int vfiopm_borrow_get_pidfd(const struct vfiopm_borrow *borrow)

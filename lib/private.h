@@ -252,6 +252,7 @@ bool low_power_outlives_wake(struct vfiopm_handle *handle);
 struct vfiopm_borrow {
 	struct vfiopm_device *dev;
 	pid_t pid;
+	int64_t start_time;	/* of the owner */
 	char comm[64];
 	int pidfd;
 	int group_fd;		/* duplicate of the owner's, -1: none was needed */

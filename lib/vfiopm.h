@@ -1018,6 +1018,8 @@ void vfiopm_borrow_free(struct vfiopm_borrow *borrow);
 struct vfiopm_handle *vfiopm_borrow_get_handle(const struct vfiopm_borrow *borrow);
 /** vfiopm_borrow_get_pid - process ID of the owner. Since: 0.1 */
 pid_t vfiopm_borrow_get_pid(const struct vfiopm_borrow *borrow);
+/** vfiopm_borrow_get_start_time - its start, milliseconds since boot. Since: 0.1 */
+int64_t vfiopm_borrow_get_start_time(const struct vfiopm_borrow *borrow);
 /** vfiopm_borrow_get_pidfd - a pidfd of the owner; stays the borrow's. Since: 0.1 */
 int vfiopm_borrow_get_pidfd(const struct vfiopm_borrow *borrow);
 /** vfiopm_borrow_get_comm - name of the owner. Since: 0.1 */
