@@ -132,13 +132,22 @@ static void guard_close(struct guard *g)
 	g->armed = false;
 }
 
-static void guard_act(struct guard *g)
+/*
+ * @gone: nobody but us has the way to let it run any more. A caller that is there
+ * would read our answer, and may end all the same before there is one.
+ */
+static void guard_act(struct guard *g, bool gone)
 {
-	if (g->device_fd >= 0)
+	if (g->device_fd >= 0) {
 		leave_low_power_bounded(g->device_fd, g->end_ms);
-	if (thaw_do(&g->thaw) == 0)
+		close(g->device_fd);
+		g->device_fd = -1;
+	}
+	if (thaw_do(&g->thaw) == 0 && gone)
 		wait_answer(&g->thaw);
-	guard_close(g);
+	if (gone || !g->thaw.answer[0])
+		guard_close(g);
+	g->armed = false;
 	g->acted = true;
 }
 
@@ -186,10 +195,10 @@ static void guard_run(void)
 				take_order(&g, &m, fds);
 		}
 		if (n == 0 && g.armed)
-			guard_act(&g);
+			guard_act(&g, false);
 	}
-	if (g.armed)
-		guard_act(&g);
+	if (g.thaw.fd >= 0)
+		guard_act(&g, true);
 }
 
 /* ---- its client ---- */
