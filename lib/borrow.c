@@ -49,6 +49,7 @@ static const char *const refusal_names[] = {
 	[VFIOPM_REFUSED_NOT_FROZEN] = "not-frozen",
 	[VFIOPM_REFUSED_NOT_SUSPENDED] = "not-suspended",
 	[VFIOPM_REFUSED_THAWED] = "thawed",
+	[VFIOPM_REFUSED_FOREGROUND] = "foreground",
 };
 
 const char *vfiopm_refusal_name(enum vfiopm_refusal refusal)

@@ -172,6 +172,8 @@ static int freeze(struct vfiopm_borrow *b, struct vfiopm_freezer *f, int64_t tim
 		return refuse(why, VFIOPM_REFUSED_STOPPED);
 	case -ETIMEDOUT:
 		return refuse(why, VFIOPM_REFUSED_NOT_FROZEN);
+	case -EOPNOTSUPP:
+		return refuse(why, VFIOPM_REFUSED_FOREGROUND);
 	case -ESRCH:
 		return refuse(why, VFIOPM_REFUSED_CHANGED);
 	case -EPERM:

@@ -30,7 +30,7 @@ struct stop {
 
 /*
  * Choose the way for @pid; nothing is stopped yet. -EALREADY: somebody else has
- * stopped it, and it isn't ours to let run.
+ * stopped it, and it isn't ours to let run. -EOPNOTSUPP: a terminal's foreground job.
  */
 int stop_prepare(const struct vfiopm_ctx *ctx, pid_t pid, int pidfd, struct stop *ret);
 void stop_release(struct stop *stop);

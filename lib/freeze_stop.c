@@ -235,6 +235,24 @@ static int all_stopped(const struct vfiopm_ctx *ctx, pid_t pid)
 	return t.stopped ? 1 : -ESRCH;
 }
 
+/*
+ * The shell of a terminal sees that its foreground job has stopped, takes the
+ * terminal back, and does not give it again at a SIGCONT: a job that reads or sets
+ * the terminal then is stopped anew. proc(5): 5 pgrp, 8 tpgid, of which -1: no terminal.
+ */
+static bool is_foreground(const struct vfiopm_ctx *ctx, pid_t pid)
+{
+	char path[64], text[SYSFS_VALUE_MAX], *at;
+	int pgrp, tpgid;
+
+	snprintf(path, sizeof(path), "proc/%d/stat", (int)pid);
+	if (sysfs_read(ctx, path, text, sizeof(text)) <= 0)
+		return false;
+	at = strrchr(text, ')');
+	return at && sscanf(at + 1, " %*c %*d %d %*d %*d %d", &pgrp, &tpgid) == 2 && tpgid > 0 &&
+	       tpgid == pgrp;
+}
+
 static int prepare_signal(const struct vfiopm_ctx *ctx, pid_t pid, int pidfd, struct stop *stop)
 {
 	int r;
@@ -244,6 +262,8 @@ static int prepare_signal(const struct vfiopm_ctx *ctx, pid_t pid, int pidfd, st
 		return r;
 	if (r > 0)
 		return -EALREADY;
+	if (is_foreground(ctx, pid))
+		return -EOPNOTSUPP;
 	stop->thaw.fd = fcntl(pidfd, F_DUPFD_CLOEXEC, 3);
 	if (stop->thaw.fd < 0)
 		return -errno;

@@ -965,6 +965,7 @@ enum vfiopm_refusal {
 	VFIOPM_REFUSED_NOT_FROZEN,	/* the owner could not be stopped in time */
 	VFIOPM_REFUSED_NOT_SUSPENDED,	/* the device didn't suspend in time; low power was left */
 	VFIOPM_REFUSED_THAWED,		/* the owner was let run by somebody else, or too late */
+	VFIOPM_REFUSED_FOREGROUND,	/* the owner is the foreground job of a terminal */
 };
 
 /** vfiopm_refusal_name - "no-owner", "in-use", …, as in the output of tools. Since: 0.1 */
@@ -1084,9 +1085,11 @@ void vfiopm_freezer_set_ops(struct vfiopm_freezer *freezer, const struct vfiopm_
  *              waited for another freezer that has stopped it
  *
  * By the cgroup v2 freezer where the owner is alone in its cgroup, else by
- * SIGSTOP. On failure it runs as before.
+ * SIGSTOP, which no foreground job of a terminal gets: its shell would take the
+ * terminal back, for good. On failure it runs as before.
  * Return: 0; -EALREADY: somebody else has stopped it; -ETIMEDOUT; -ESRCH: it
- * has ended; -EBUSY: the freezer holds another; -EPERM; another errno.
+ * has ended; -EBUSY: the freezer holds another; -EPERM; -EOPNOTSUPP: a
+ * foreground job; another errno.
  * Since: 0.1
  */
 int vfiopm_freezer_freeze(struct vfiopm_freezer *freezer, const struct vfiopm_borrow *borrow,

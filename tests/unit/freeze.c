@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,25 +48,42 @@ struct owner {
 };
 
 /* A borrow as vfiopm_borrow_new() would make it; its device knows no ioctl of VFIO. */
-static void owner_start(struct owner *o)
+static void owner_start_at(struct owner *o, const char *terminal)
 {
 	pthread_t thread;
+	int ready[2];
+	char byte;
 
 	memset(o, 0, sizeof(*o));
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		_exit(1);
 	o->borrow.pid = fork();
 	if (o->borrow.pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		/* Wherever the test runs, it is in the foreground of no terminal. */
 		setsid();
+		/* The session's first terminal is its controlling one, with itself in front. */
+		if (terminal && open(terminal, O_RDWR) < 0)
+			_exit(1);
 		for (int i = 0; i < THREADS; i++)
 			pthread_create(&thread, NULL, spin, NULL);
+		if (write(ready[1], "", 1) < 1)
+			_exit(1);
 		for (;;)
 			pause();
 	}
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) < 1)
+		_exit(1);
+	close(ready[0]);
 	o->borrow.pidfd = (int)syscall(SYS_pidfd_open, o->borrow.pid, 0);
 	o->handle.fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	o->borrow.handle = &o->handle;
-	usleep(20000);
+}
+
+static void owner_start(struct owner *o)
+{
+	owner_start_at(o, NULL);
 }
 
 static void owner_end(struct owner *o)
@@ -123,6 +141,25 @@ static void test_freeze(struct vfiopm_ctx *ctx)
 	ok(vfiopm_freezer_holds(f) == 0, "nothing holds");
 	vfiopm_freezer_free(f);
 	owner_end(&o);
+}
+
+/* As `qemu-system-x86_64 ...' typed in a terminal. */
+static void test_foreground(struct vfiopm_ctx *ctx)
+{
+	int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	struct vfiopm_freezer *f;
+	struct owner o;
+
+	if (terminal < 0 || grantpt(terminal) < 0 || unlockpt(terminal) < 0)
+		_exit(1);
+	vfiopm_freezer_new(ctx, 4000, &f);
+	owner_start_at(&o, ptsname(terminal));
+	ok(vfiopm_freezer_freeze(f, &o.borrow, 2000) == -EOPNOTSUPP,
+	   "a terminal's foreground job is refused");
+	ok(runs(500) && state_of(o.borrow.pid) != 'T', "and goes on");
+	vfiopm_freezer_free(f);
+	owner_end(&o);
+	close(terminal);
 }
 
 static void test_stopped_before(struct vfiopm_ctx *ctx)
@@ -389,8 +426,11 @@ static void test_two(struct vfiopm_ctx *ctx)
 	owner_end(&other);
 }
 
-/* The caller is killed while its monitor is still at the stop. */
-static void test_slow_monitor(struct vfiopm_ctx *ctx)
+/*
+ * The caller is killed while its monitor is still at the stop; @late: after the bound, when
+ * the guard has acted already.
+ */
+static void test_slow_monitor(struct vfiopm_ctx *ctx, bool late)
 {
 	struct vfiopm_freezer *f, *second;
 	struct pollfd p = { .events = POLLIN };
@@ -402,7 +442,7 @@ static void test_slow_monitor(struct vfiopm_ctx *ctx)
 
 	owner_start(&o);
 	/* Before the monitor: its guard must not hold our end. */
-	vfiopm_freezer_new(ctx, 60000, &f);
+	vfiopm_freezer_new(ctx, late ? 100 : 60000, &f);
 	vfiopm_freezer_new(ctx, 4000, &second);
 	monitor_start(&m, f);
 	m.stop_ms = 10000;
@@ -413,7 +453,10 @@ static void test_slow_monitor(struct vfiopm_ctx *ctx)
 	}
 	vfiopm_freezer_free(f);
 	close(m.ours);
-	usleep(100000);
+	if (late)
+		ok(read(m.its, text, strlen(CONT)) == strlen(CONT), "late: the guard acts");
+	else
+		usleep(100000);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	n = read(m.its, text, sizeof(text));
@@ -442,6 +485,7 @@ int main(void)
 	if (ticks == MAP_FAILED || vfiopm_ctx_new(NULL, &ctx) < 0)
 		return 1;
 	test_freeze(ctx);
+	test_foreground(ctx);
 	test_stopped_before(ctx);
 	test_bound(ctx);
 	test_bound_of_all(ctx);
@@ -449,7 +493,8 @@ int main(void)
 	test_guard_killed(ctx);
 	test_guard_silent(ctx);
 	test_two(ctx);
-	test_slow_monitor(ctx);
+	test_slow_monitor(ctx, false);
+	test_slow_monitor(ctx, true);
 	vfiopm_ctx_unref(ctx);
 	printf("1..%d\n", tests);
 	return failures > 0;
