@@ -30,7 +30,7 @@
 #define GUARD_MS	5000	/* after which the owner goes on in any case */
 #define KERNEL_MS	30000	/* until it must have answered */
 
-enum { KEY_BORROW = 0x400, KEY_FORCE, KEY_QMP, KEY_GROUP };
+enum { KEY_BORROW = 0x400, KEY_QMP, KEY_GROUP };
 
 static const struct argp_option options[] = {
 	{ "borrow", KEY_BORROW, NULL, 0,
@@ -38,9 +38,6 @@ static const struct argp_option options[] = {
 	{ "qmp", KEY_QMP, "SOCKET", 0,
 	  "With --borrow: the owner is a QEMU with this QMP socket. Tells whether its guest "
 	  "sleeps; on exit the guest is woken or continued, once all its devices are awake", 0 },
-	{ "force", KEY_FORCE, NULL, 0,
-	  "With --borrow: also a device in D0, of a guest that is only paused or an owner that "
-	  "isn't QEMU; it will find a device that may have lost its state", 0 },
 	{ "group", KEY_GROUP, NULL, 0, "Every endpoint of the IOMMU groups, too", 0 },
 	{ 0 }
 };
@@ -53,9 +50,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_BORROW:
 		o->borrow = true;
 		return 0;
-	case KEY_FORCE:
-		o->force = true;
-		return 0;
 	case KEY_QMP:
 		o->qmp = arg;
 		return 0;
@@ -63,8 +57,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->group = true;
 		return 0;
 	case ARGP_KEY_END:
-		if ((o->force || o->qmp) && !o->borrow)
-			argp_error(state, "--force and --qmp go with --borrow");
+		if (o->qmp && !o->borrow)
+			argp_error(state, "--qmp goes with --borrow");
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;
@@ -146,7 +140,10 @@ static int refused(const struct loan *loan, enum vfiopm_refusal why)
 		return loan_refuse(loan, EXIT_STATE, "no PM capability: it stays in D0", NULL);
 	case VFIOPM_REFUSED_STATE_LOSS:
 		return loan_refuse(loan, EXIT_UNUSABLE,
-				   "it promises to keep its state (No_Soft_Reset)", NULL);
+				   "it promises to keep its state in D3hot (No_Soft_Reset), and "
+				   "would lose it in D3cold",
+				   "--state-loss-ok, when its driver copes with a device that "
+				   "comes back reset");
 	case VFIOPM_REFUSED_PME:
 		return loan_refuse(loan, EXIT_UNUSABLE,
 				   "its owner has armed it to wake by PME, which would be lost",
@@ -160,6 +157,12 @@ static int refused(const struct loan *loan, enum vfiopm_refusal why)
 	case VFIOPM_REFUSED_THAWED:
 		return loan_refuse(loan, EXIT_FAILED,
 				   "its owner could not be kept frozen for long enough", NULL);
+	case VFIOPM_REFUSED_FOREGROUND:
+		return loan_refuse(loan, EXIT_UNUSABLE,
+				   "its owner is the foreground job of a terminal, and its shell "
+				   "would take the terminal from one that is stopped",
+				   "start it by systemd-run --scope: in a cgroup of its own it is "
+				   "stopped unnoticed");
 	case VFIOPM_REFUSED_NOT_SUSPENDED:
 		return refuse_awake(loan);
 	case VFIOPM_REFUSED_NOT:
@@ -258,9 +261,7 @@ static int enter_borrowed(struct loan *loan, struct vfiopm_borrow *b,
 		close(fd);
 		return loan_refuse(loan, EXIT_BUSY, changed, "try again");
 	}
-	/* Its own driver has suspended it, or it was told that state may be lost. */
-	r = vfiopm_borrow_enter(b, freezer, fd, FREEZE_MS, SUSPEND_MS,
-				flags | VFIOPM_ENTER_STATE_LOSS, &why);
+	r = vfiopm_borrow_enter(b, freezer, fd, FREEZE_MS, SUSPEND_MS, flags, &why);
 	close(fd);
 	loan->frozen_us = vfiopm_freezer_get_pause(freezer);
 	if (r == -ECANCELED)
@@ -286,6 +287,7 @@ static int put_to_sleep(struct loan *loan, unsigned int flags)
 	code = borrow(loan, &b);
 	if (code == EXIT_OK) {
 		code = enter_borrowed(loan, b, freezer, flags);
+		loan->result->entered = code == EXIT_OK;
 		vfiopm_borrow_free(b);
 	}
 	loan->how = vfiopm_freezer_get_how(freezer);

@@ -6,7 +6,8 @@
 #include "cmd.h"
 
 struct borrow_options {
-	bool borrow, force, group;
+	bool borrow, group;
+	bool force, state_loss_ok;	/* enter only */
 	bool quiet;		/* say nothing but failures */
 	const char *qmp;	/* path of a socket, or NULL */
 };

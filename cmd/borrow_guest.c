@@ -79,6 +79,8 @@ static void warn_state_loss(const struct loan *loan, const char *who, const char
 
 int guest_allows(const struct loan *loan, unsigned int *flags)
 {
+	if (loan->options->force || loan->options->state_loss_ok)
+		*flags |= VFIOPM_ENTER_STATE_LOSS;
 	if (!loan->qmp) {
 		/* Not QEMU: nobody else knows whether its user can bear it. */
 		if (loan->options->force && !loan->qemu) {
@@ -91,7 +93,8 @@ int guest_allows(const struct loan *loan, unsigned int *flags)
 	case VFIOPM_GUEST_RUNNING:
 		return EXIT_OK;
 	case VFIOPM_GUEST_SUSPENDED:
-		*flags |= VFIOPM_ENTER_IN_USE;
+		/* Its drivers reckon with power that is taken. */
+		*flags |= VFIOPM_ENTER_IN_USE | VFIOPM_ENTER_STATE_LOSS;
 		return EXIT_OK;
 	case VFIOPM_GUEST_PAUSED:
 		/* Else as one that runs: what its driver has suspended in time is taken. */

@@ -19,14 +19,31 @@ struct enter_args {
 	struct device_args devices;
 };
 
-enum { KEY_NO_WAIT = KEY_VERB };
+enum { KEY_NO_WAIT = KEY_VERB, KEY_FORCE, KEY_STATE_LOSS_OK };
 
 static const struct argp_option options[] = {
 	{ "no-wait", KEY_NO_WAIT, NULL, 0,
 	  "Return as soon as low power is entered, asleep or not", 0 },
 	{ "json", 'J', NULL, 0, "Print JSON: what became of each device", 0 },
+	{ "force", KEY_FORCE, NULL, 0,
+	  "With --borrow: also a device in D0, of a guest that is only paused or an owner that "
+	  "isn't QEMU; it will find a device that may have lost its state", 0 },
+	{ "state-loss-ok", KEY_STATE_LOSS_OK, NULL, 0,
+	  "With --borrow: also a device in D3hot that promises to keep its state there "
+	  "(No_Soft_Reset), of a guest that doesn't sleep", 0 },
 	{ 0 }
 };
+
+static void check_options(const struct enter_args *args, struct argp_state *state)
+{
+	const struct borrow_options *o = &args->borrow;
+
+	if ((o->force || o->state_loss_ok) && !o->borrow)
+		argp_error(state, "--force and --state-loss-ok go with --borrow");
+	if (o->borrow && (args->hold.on_wake != ON_WAKE_KEEP ||
+			  args->hold.backend != VFIOPM_BACKEND_AUTO))
+		argp_error(state, "--on-wake and --backend are for a holder: --borrow has none");
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -42,6 +59,15 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'J':
 		args->json = true;
+		return 0;
+	case KEY_FORCE:
+		args->borrow.force = true;
+		return 0;
+	case KEY_STATE_LOSS_OK:
+		args->borrow.state_loss_ok = true;
+		return 0;
+	case ARGP_KEY_END:
+		check_options(args, state);
 		return 0;
 	}
 	return devices_parse(key, state, &args->devices, true);
@@ -278,15 +304,36 @@ static void enter_all(struct app *app, const struct enter_args *args, struct pro
 	app->cause = NULL;
 }
 
+/* An owner that goes on, told that this has failed, must not find some of them asleep. */
+static void undo_borrowed(struct app *app, struct progress *p, int code)
+{
+	struct borrow_options quiet = { .borrow = true, .quiet = true };
+	const char *name = vfiopm_device_get_name(p->dev);
+	struct result left = { 0 };
+
+	msg_warn("'%s': low power is left again: of several devices all sleep or none", name);
+	borrow_exit(app, p->dev, &quiet, &left);
+	p->result.code = left.code != EXIT_OK ? left.code : code;
+	app->cause = &p->result.cause;
+	app_remember(app, "low power was left again: another device has failed");
+	app->cause = NULL;
+}
+
+/* @code: whether all that were named are among @all. */
 static void borrow_all(struct app *app, const struct enter_args *args, struct progress *all,
-		       size_t n)
+		       size_t n, int code)
 {
 	struct borrow_options borrow = args->borrow;
 
 	borrow.quiet = args->json;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		borrow_enter(app, all[i].dev, &borrow, args->no_wait ? 0 : args->hold.timeout_ms,
 			     &all[i].result);
+		code_merge(&code, all[i].result.code);
+	}
+	for (size_t i = 0; i < n && code != EXIT_OK; i++)
+		if (all[i].result.entered)
+			undo_borrowed(app, &all[i], code);
 }
 
 int cmd_enter(struct app *app, int argc, char **argv)
@@ -310,7 +357,7 @@ int cmd_enter(struct app *app, int argc, char **argv)
 	for (size_t i = 0; i < targets.count; i++)
 		all[i].dev = targets.dev[i];
 	if (args.borrow.borrow)
-		borrow_all(app, &args, all, targets.count);
+		borrow_all(app, &args, all, targets.count, code);
 	else
 		enter_all(app, &args, all, targets.count);
 	if (args.json)

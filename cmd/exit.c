@@ -75,6 +75,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'J':
 		args->json = true;
 		return 0;
+	case ARGP_KEY_END:
+		if (args->reg.width && args->borrow.borrow)
+			argp_error(state, "--read is for a holder's device, not with --borrow");
+		return 0;
 	}
 	return devices_parse(key, state, &args->devices, true);
 }

@@ -11,6 +11,7 @@ struct result {
 	int code;			/* exit code of this device */
 	struct cause cause;		/* of the failure */
 	bool held;			/* enter: a holder of ours keeps it; exit: did so */
+	bool entered;			/* enter --borrow: low power was entered by this call */
 	int pid;			/* of the holder, or of the owner; 0: not known */
 	enum vfiopm_status status_before;
 	enum vfiopm_state state_before;

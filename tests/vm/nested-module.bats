@@ -94,7 +94,7 @@ sleep_round() { # the guest's drivers suspend both; both sleep on the host; they
 	deepens "$D3COLD" 0
 	nested 'kick suspend 11'
 	is_state "$D3COLD" active D3hot || fail "$REPLY"
-	vp enter --borrow "$D3COLD"
+	vp enter --borrow --state-loss-ok "$D3COLD"
 	expect_code 0
 	wait_state "$D3COLD" suspended D3cold
 	nested 'kick resume 11 && works 11'

@@ -3,7 +3,8 @@
 
 Without QEMU-SOCKET it speaks for a guest that sleeps, and has no devices; a SIGUSR1 is a reset of the
 guest. With it, it hands on what
-it gets, as a manager would, and gives COMMAND just before the Nth query-status of each client.
+it gets, as a manager would, and gives COMMAND just before the Nth query-status of each client; N 0: it
+loses each client's first COMMAND.
 What the sysfs files in $FILES (between spaces) read at a client's cont or system_wakeup goes to
 SOCKET.seen.
 """
@@ -41,13 +42,16 @@ def note():
 
 
 def between(client):
-    asked = 0
+    asked, lose = 0, nth == "0"
     with socket.socket(socket.AF_UNIX) as qemu:
         qemu.connect(qemu_path)
         threading.Thread(target=copy, args=(qemu, client), daemon=True).start()
         for line in client.makefile("rb"):
             verb = json.loads(line)["execute"]
             asked += verb == "query-status"
+            if lose and verb == command:
+                lose = False
+                continue
             if verb == "query-status" and nth and asked == int(nth):
                 qemu.sendall(json.dumps({"execute": command}).encode() + b"\n")
             if verb in ("cont", "system_wakeup"):

@@ -6,6 +6,8 @@
  *	open ADDRESS		open its group where needed, and the device; map its first BAR
  *	close ADDRESS
  *	d3hot|d0 ADDRESS	write its PCI_PM_CTRL, as a guest's PCI core does
+ *	enter|leave ADDRESS	low power, by itself
+ *	fork ADDRESS		a child has all of it, too, until this one ends
  *	touch ADDRESS OFFSET	read 32 bits of the mapped BAR
  *	toggle ADDRESS OFFSET VALUE SECONDS
  *				d3hot and d0 at random times, a touch right after each d0, which
@@ -17,12 +19,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vfio.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -175,6 +179,27 @@ static void write_state(struct device *d, unsigned int state)
 		fail("PCI_PM_CTRL");
 }
 
+static void low_power(struct device *d, unsigned int feature)
+{
+	struct vfio_device_feature rq = { .argsz = sizeof(rq),
+					  .flags = VFIO_DEVICE_FEATURE_SET | feature };
+
+	if (ioctl(d->fd, VFIO_DEVICE_FEATURE, &rq) < 0)
+		fail("low power");
+}
+
+static void fork_heir(void)
+{
+	pid_t parent = getpid();
+
+	if (fork())
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (getppid() == parent)
+		pause();
+	_exit(0);
+}
+
 static void toggle(struct device *d, unsigned int offset, uint32_t expected, double seconds)
 {
 	double end = now() + seconds;
@@ -228,6 +253,11 @@ static void obey(struct vmm *v, char *line)
 		close_device(d);
 	} else if (!strcmp(verb, "d3hot") || !strcmp(verb, "d0")) {
 		write_state(d, verb[1] == '3' ? 3 : 0);
+	} else if (!strcmp(verb, "enter") || !strcmp(verb, "leave")) {
+		low_power(d, verb[0] == 'e' ? VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY :
+					      VFIO_DEVICE_FEATURE_LOW_POWER_EXIT);
+	} else if (!strcmp(verb, "fork")) {
+		fork_heir();
 	} else if (!strcmp(verb, "touch")) {
 		printf("0x%08x\n", d->bar[strtoul(a, NULL, 0) / 4]);
 		return;
