@@ -223,8 +223,11 @@ void deepen_kernel_tick(struct deepen *s, struct deepen_device *d, int64_t now_m
 
 void deepen_kernel_stop(struct deepen *s, struct deepen_device *d)
 {
+	struct deepen_account a;
+
 	/* Its sleeps were too short to be seen. */
-	if (d->kernel.depth == DEPTH_UNKNOWN && deepen_rules_goes_deeper(s, d))
+	if (d->kernel.depth == DEPTH_UNKNOWN && read_account(d, &a) &&
+	    a.entries != d->kernel.base.entries && deepen_rules_goes_deeper(s, d))
 		d->kernel.depth = DEPTH_COLD;
 	deepen_kernel_tick(s, d, monotonic_ms());
 	vfiopm_keeper_restore(s->keeper, d->dev);

@@ -35,6 +35,7 @@ static bool deeper = true;
 static char said[64];
 static enum deepen_reason reason;
 static int64_t asleep_ms;
+static struct deepen_stats stats;
 
 static void check(bool good, const char *name)
 {
@@ -53,6 +54,7 @@ void deepen_report(const struct deepen *s, const struct deepen_event *event)
 	said[len + 1] = '\0';
 	reason = event->d->reason;
 	asleep_ms = event->asleep_ms;
+	stats = event->d->stats;
 }
 
 int64_t monotonic_ms(void)
@@ -252,6 +254,24 @@ static void test_shallow(struct deepen *s, struct vfiopm_device *dev)
 	deeper = true;
 }
 
+/* Between two looks, so that its depth was never seen. */
+static void test_short(struct deepen *s, struct vfiopm_device *dev)
+{
+	struct deepen_device *d = start(s, dev);
+
+	account(7, 7, 1200000, 0);
+	look(s, d, 500);
+	end(s, d);
+	check(stats.deepened == 2 && stats.woken == 2 && stats.asleep_ms == 200,
+	      "sleeps that were too short to be seen");
+	deeper = false;
+	d = start(s, dev);
+	account(7, 7, 1200000, 0);
+	end(s, d);
+	check(!stats.deepened && !stats.asleep_ms, "which were no deeper than D3hot");
+	deeper = true;
+}
+
 static void test_refused(struct deepen *s, struct vfiopm_device *dev)
 {
 	static uint8_t config[256];
@@ -330,6 +350,7 @@ int main(void)
 	test_sleep(&s, dev);
 	test_owner_gone(&s, dev);
 	test_shallow(&s, dev);
+	test_short(&s, dev);
 	test_refused(&s, dev);
 	vfiopm_device_unref(dev);
 	vfiopm_ctx_unref(app.ctx);
