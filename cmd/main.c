@@ -2,6 +2,7 @@
 /* The command table, global options, dispatch. */
 #include <errno.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,6 +210,11 @@ int main(int argc, char **argv)
 	 * same everywhere.
 	 */
 	setlocale(LC_CTYPE, "");
+	/*
+	 * Ignored, which a caller may have left us, it would take the status of each child, and
+	 * with that its pid, out of our hands (waitpid(2)).
+	 */
+	signal(SIGCHLD, SIG_DFL);
 	argp_err_exit_status = EXIT_USAGE;
 	argp_program_version_hook = print_version;
 	if (argc > 0)
