@@ -2,6 +2,7 @@
 /* vfio-pm cycle: does a device come back, a thousand times? */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -188,7 +189,8 @@ static bool is_over(const struct cycle *c)
 /* After these there is nothing to go on with. */
 static bool is_final(enum outcome outcome)
 {
-	return outcome == OUTCOME_ASKED || outcome == OUTCOME_GONE || outcome == OUTCOME_HUNG;
+	return outcome == OUTCOME_ASKED || outcome == OUTCOME_GONE ||
+	       outcome == OUTCOME_KILLED || outcome == OUTCOME_HUNG;
 }
 
 static int run(struct cycle *c)
@@ -213,6 +215,8 @@ static int run(struct cycle *c)
 			end = end || !c->options->keep_going || is_final(d->outcome);
 		}
 		report_progress(c, false);
+		/* Nobody reads any more; SIGPIPE is ignored until all is cleaned up. */
+		end = end || ferror(stdout);
 	}
 	return code;
 }

@@ -3,6 +3,7 @@
  * Power cycling.
  *
  * cycle.c         the command line, the loop
+ * cycle_open.c    before the first cycle
  * cycle_step.c    one cycle of all devices
  * cycle_verify.c  is the device as it was before?
  * cycle_report.c  progress, lines, tables
@@ -35,7 +36,8 @@ enum outcome {
 	OUTCOME_COMMAND,	/* the user's check failed */
 	OUTCOME_REFUSED,	/* the kernel refused low power */
 	OUTCOME_ASKED,		/* the host wants the device back: unbind, unplug */
-	OUTCOME_GONE,		/* the device, or the process that held it */
+	OUTCOME_GONE,		/* the device was removed */
+	OUTCOME_KILLED,		/* the process that held it was */
 	OUTCOME_HUNG,		/* the kernel doesn't answer */
 };
 
@@ -54,6 +56,7 @@ struct cycled {
 	/* Of this cycle. */
 	enum outcome outcome;
 	bool entered;
+	bool has_error;			/* it reported one */
 	enum vfiopm_state reached;
 	int64_t entry_ns, asleep_ns, wake_ns, exit_ns;	/* -1: not measured */
 	char why[512], hint[256];
@@ -80,10 +83,13 @@ struct cycle {
 
 int64_t cycle_now_ns(void);
 
-/* ---- cycle_step.c ---- */
+/* ---- cycle_open.c ---- */
 
 /* Open all devices and take the baseline. Reports; returns an exit code. */
 int cycle_open(struct cycle *c);
+
+/* ---- cycle_step.c ---- */
+
 /* One cycle of all devices; each has its outcome then. */
 void cycle_step(struct cycle *c);
 /* Wait, but not beyond a signal or the host's request. */

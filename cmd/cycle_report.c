@@ -17,7 +17,8 @@ static const char *const outcomes[] = {
 	[OUTCOME_OK] = "ok",		 [OUTCOME_NOT_ASLEEP] = "not-asleep",
 	[OUTCOME_NOT_BACK] = "not-back", [OUTCOME_COMMAND] = "command",
 	[OUTCOME_REFUSED] = "refused",	 [OUTCOME_ASKED] = "asked-back",
-	[OUTCOME_GONE] = "gone",	 [OUTCOME_HUNG] = "hung",
+	[OUTCOME_GONE] = "gone",	 [OUTCOME_KILLED] = "killed",
+	[OUTCOME_HUNG] = "hung",
 };
 
 void report_progress(const struct cycle *c, bool last)

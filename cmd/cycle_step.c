@@ -24,6 +24,11 @@
 #define AWAKE_MS 2000
 /* How long a command that is told to end may take for that. */
 #define COMMAND_END_MS 1000
+/* How long an unbind may take once we have let go, and a removal once it is unbound. */
+#define UNBIND_MS 3000
+#define REMOVE_MS 500
+
+#define ASKED_BACK "the host asked for the device back: "
 
 int64_t cycle_now_ns(void)
 {
@@ -44,6 +49,7 @@ int cycle_exit_code(enum outcome outcome)
 	case OUTCOME_NOT_BACK:
 	case OUTCOME_COMMAND:
 	case OUTCOME_REFUSED:
+	case OUTCOME_KILLED:
 	case OUTCOME_HUNG:
 		return EXIT_FAILED;
 	case OUTCOME_GONE:
@@ -69,14 +75,24 @@ static void fail(struct cycled *d, enum outcome outcome, const char *fmt, ...)
 static const char come_back_hint[] =
 	"try a reset of the slot, a removal and rescan of the bus, or power off and on";
 
+static bool is_removed(const struct cycled *d)
+{
+	struct vfiopm_device *now = NULL;
+	int r = vfiopm_device_refresh(d->dev, &now);
+
+	vfiopm_device_unref(now);
+	return r == -ENODEV;
+}
+
 /* What the worker's answer means, if it is a failure. */
 static bool answered(struct cycled *d, const struct cycle *c, const char *what, int r,
 		     enum outcome outcome)
 {
-	struct vfiopm_device *now = NULL;
-
 	if (r == 0)
 		return true;
+	/* Another's hang or end is no news to one that has failed. */
+	if (d->outcome != OUTCOME_OK)
+		return false;
 	if (r == -ETIME) {
 		fail(d, OUTCOME_HUNG, "%s: the kernel has not answered for %d s", what,
 		     WORKER_LIMIT_MS / 1000);
@@ -84,34 +100,37 @@ static bool answered(struct cycled *d, const struct cycle *c, const char *what, 
 			 "process %d is stuck in the kernel with it; a reboot may be needed",
 			 (int)worker_get_pid(c->worker));
 	} else if (r == -EPIPE) {
-		fail(d, OUTCOME_GONE, "%s: the process that held the device was killed", what);
-	} else if (vfiopm_device_refresh(d->dev, &now) == -ENODEV) {
+		fail(d, OUTCOME_KILLED, "%s: the process that held the device was killed", what);
+	} else if (is_removed(d)) {
 		fail(d, OUTCOME_GONE, "%s: the device was removed", what);
 	} else {
 		fail(d, outcome, "%s: %s", what, strerror(-r));
 		if (outcome == OUTCOME_NOT_BACK)
 			snprintf(d->hint, sizeof(d->hint), "%s", come_back_hint);
 	}
-	vfiopm_device_unref(now);
 	return false;
 }
 
+/* True: this cycle ends. */
 static bool check_requests(struct cycle *c)
 {
-	bool gone = worker_is_gone(c->worker), any = gone;
+	int lost = worker_check(c->worker);
+	bool any = lost < 0;
 
 	for (size_t i = 0; i < c->count; i++) {
-		if (gone)
-			fail(&c->dev[i], OUTCOME_GONE,
-			     "the process that held the device was killed");
+		struct cycled *d = &c->dev[i];
+
+		answered(d, c, "meanwhile", lost, OUTCOME_HUNG);
 		if (worker_is_asked(c->worker, i)) {
-			fail(&c->dev[i], OUTCOME_ASKED,
-			     "the host asked for the device back: it is being unbound or removed");
+			fail(d, OUTCOME_ASKED, "%s", ASKED_BACK
+			     "it is being unbound or removed");
 			any = true;
 		}
-		if (worker_has_error(c->worker, i)) {
-			fail(&c->dev[i], OUTCOME_NOT_BACK,
-			     "the device reported an uncorrectable error");
+		/* Told once; what comes in a later cycle is another one. */
+		if (worker_take_error(c->worker, i))
+			d->has_error = true;
+		if (d->has_error) {
+			fail(d, OUTCOME_NOT_BACK, "the device reported an uncorrectable error");
 			any = true;
 		}
 	}
@@ -325,9 +344,15 @@ static pid_t start_command(const struct cycle *c, const struct cycled *d, const 
 	fflush(stdout);
 	snprintf(number, sizeof(number), "%" PRId64, c->number);
 	pid = fork();
+	if (pid > 0)
+		setpgid(pid, pid);
 	if (pid)
 		return pid;
 	stop_restore(&c->stop);
+	/* In the background of a terminal: a read of that fails, rather than stop it for ever. */
+	setpgid(0, 0);
+	signal(SIGTTIN, SIG_IGN);
+	signal(SIGTTOU, SIG_IGN);
 	setenv("VFIO_PM_DEVICE", vfiopm_device_get_name(d->dev), 1);
 	setenv("VFIO_PM_PHASE", phase, 1);
 	setenv("VFIO_PM_CYCLE", number, 1);
@@ -343,14 +368,15 @@ static bool await_command(struct cycle *c, pid_t pid, int pidfd, int *status)
 	bool ended = wait_readable(c, pidfd, -1);
 
 	if (!ended) {
-		/* A device that is wanted back isn't kept for it. */
-		kill(pid, SIGTERM);
+		/* A device that is wanted back isn't kept for it, nor for what the shell runs. */
+		kill(-pid, SIGTERM);
 		if (poll(&p, 1, COMMAND_END_MS) <= 0)
-			kill(pid, SIGKILL);
+			kill(-pid, SIGKILL);
 	}
-	while (waitpid(pid, status, 0) < 0 && errno == EINTR)
-		;
-	/* The terminal's ^C has reached both of us, and it may have been faster. */
+	while (waitpid(pid, status, 0) < 0)
+		if (errno != EINTR)
+			return false;
+	/* Who ends a whole unit has told both of us, and it may have been faster. */
 	cycle_pause(c, 0);
 	return ended && !c->interrupted;
 }
@@ -385,6 +411,49 @@ static void run_command(struct cycle *c, struct cycled *d, const char *phase)
 	close(pidfd);
 }
 
+/* ---- given back ---- */
+
+/*
+ * Who unbinds waits for our close; a removal unbinds first, and takes the device away right
+ * after that (drivers/pci/remove.c, pci_stop_dev(), pci_destroy_dev()).
+ */
+static void tell_where(struct cycled *d)
+{
+	int64_t end = cycle_now_ns() + UNBIND_MS * 1000000LL;
+	bool unbound = false;
+
+	while (cycle_now_ns() < end) {
+		struct vfiopm_device *now = NULL;
+		int r = vfiopm_device_refresh(d->dev, &now);
+
+		if (r == 0 && !unbound && !vfiopm_device_get_driver(now)) {
+			unbound = true;
+			end = cycle_now_ns() + REMOVE_MS * 1000000LL;
+			snprintf(d->why, sizeof(d->why), "%s", ASKED_BACK "it was unbound");
+		}
+		vfiopm_device_unref(now);
+		if (r == -ENODEV) {
+			d->outcome = OUTCOME_GONE;
+			snprintf(d->why, sizeof(d->why), "%s", ASKED_BACK "it was removed");
+			return;
+		}
+		poll(NULL, 0, 10);
+	}
+}
+
+static void give_back(struct cycle *c)
+{
+	bool lost = worker_check(c->worker) < 0;
+
+	/* All first: one removal may take several, and waits for each. */
+	for (size_t i = 0; i < c->count && !lost; i++)
+		if (c->dev[i].outcome == OUTCOME_ASKED)
+			worker_call(c->worker, WORKER_CLOSE, i, NULL, 0, NULL);
+	for (size_t i = 0; i < c->count && !lost; i++)
+		if (c->dev[i].outcome == OUTCOME_ASKED)
+			tell_where(&c->dev[i]);
+}
+
 /* ---- all of it ---- */
 
 /* The kernel's words on the device or anything above it, since the last call. */
@@ -411,7 +480,7 @@ static void begin(struct cycle *c)
 		struct cycled *d = &c->dev[i];
 
 		d->outcome = OUTCOME_OK;
-		d->entered = false;
+		d->entered = d->has_error = false;
 		d->reached = VFIOPM_STATE_UNKNOWN;
 		d->entry_ns = d->asleep_ns = d->wake_ns = d->exit_ns = -1;
 		d->why[0] = d->hint[0] = '\0';
@@ -480,86 +549,10 @@ void cycle_step(struct cycle *c)
 		for (size_t i = 0; i < c->count; i++)
 			run_command(c, &c->dev[i], "awake");
 	}
+	give_back(c);
 	finish(c);
 	if (o->awake_ms && all_fine(c))
 		cycle_pause(c, o->awake_ms);
 	else
 		cycle_pause(c, 0);
-}
-
-static int baseline(struct cycle *c, size_t i)
-{
-	struct cycled *d = &c->dev[i];
-	struct worker_reply reply;
-	int r;
-
-	/* Awake from here: later comparisons are with a device in D0. */
-	r = worker_call(c->worker, WORKER_CONFIG, i, NULL, 0, &reply);
-	if (r < 0)
-		return r;
-	memcpy(d->config, reply.config, reply.config_len);
-	d->config_len = reply.config_len;
-	if (d->has_reg) {
-		r = worker_call(c->worker, WORKER_REG_READ, i, &d->reg, 0, &reply);
-		if (r < 0)
-			return r;
-		d->reg_reset = reply.value;
-		/* Memory decoding was switched on for it. */
-		r = worker_call(c->worker, WORKER_CONFIG, i, NULL, 0, &reply);
-		if (r < 0)
-			return r;
-		memcpy(d->config, reply.config, reply.config_len);
-	}
-	if (vfiopm_device_get_errors(d->dev, &d->errors) < 0)
-		d->errors = 0;
-	return 0;
-}
-
-static int open_one(struct cycle *c, size_t i)
-{
-	const unsigned int needed = VFIOPM_FEATURE_ENTRY | VFIOPM_FEATURE_EXIT;
-	const char *name = vfiopm_device_get_name(c->dev[i].dev);
-	struct worker_reply reply;
-	int code, r;
-
-	code = trouble_check(c->app, "cycle", c->dev[i].dev);
-	if (code != EXIT_OK)
-		return code;
-	r = worker_call(c->worker, WORKER_OPEN, i, NULL, 0, &reply);
-	if (r == 0 && (reply.features & needed) != needed) {
-		msg_cannot("cycle", name, "driver '%s' has no low-power features",
-			   vfiopm_device_get_driver(c->dev[i].dev));
-		msg_hint("vfio-pci has them since Linux 6.1");
-		return EXIT_UNUSABLE;
-	}
-	if (r == 0)
-		r = baseline(c, i);
-	switch (r) {
-	case 0:
-		return EXIT_OK;
-	case -EBUSY:
-		return trouble_busy(c->app, "cycle", c->dev[i].dev);
-	case -ENODEV:
-		msg_cannot("cycle", name, "the device has gone");
-		return EXIT_NODEV;
-	case -ETIME:
-		msg_cannot("cycle", name, "opening it: the kernel has not answered for %d s",
-			   WORKER_LIMIT_MS / 1000);
-		return EXIT_FAILED;
-	case -EACCES:
-		msg_cannot("cycle", name, "no permission on its VFIO node");
-		msg_hint("run it as root, or be given the node by its owner");
-		return EXIT_FAILED;
-	}
-	msg_cannot("cycle", name, "it can't be opened: %s", strerror(-r));
-	return EXIT_FAILED;
-}
-
-int cycle_open(struct cycle *c)
-{
-	int code = EXIT_OK;
-
-	for (size_t i = 0; i < c->count; i++)
-		code_merge(&code, open_one(c, i));
-	return code;
 }

@@ -169,7 +169,7 @@ static void give_back(struct run *run)
 		struct device *d = &run->dev[i];
 
 		if (!d->open ||
-		    (!worker_is_asked(run->worker, i) && !worker_has_error(run->worker, i)))
+		    (!worker_is_asked(run->worker, i) && !worker_take_error(run->worker, i)))
 			continue;
 		d->open = false;
 		worker_call(run->worker, WORKER_CLOSE, i, NULL, 0, NULL);

@@ -13,9 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "holder.h"
 #include "worker.h"
 
-struct held {
+struct entry {
 	struct vfiopm_device *dev;
 	struct vfiopm_handle *handle;	/* in the child only */
 	bool engaged;			/* in the child only */
@@ -25,9 +26,9 @@ struct held {
 struct worker {
 	pid_t pid;
 	int sock;
-	bool lost;			/* doesn't answer any more */
+	int lost;			/* -ETIME, -EPIPE: doesn't answer any more; 0: it does */
 	size_t count;
-	struct held *dev;
+	struct entry *dev;
 };
 
 struct request {
@@ -64,7 +65,7 @@ static struct vfiopm_handle *find_peer(struct worker *w, size_t i)
 
 static int do_open(struct worker *w, size_t i, struct worker_reply *reply)
 {
-	struct held *d = &w->dev[i];
+	struct entry *d = &w->dev[i];
 	unsigned int features = 0;
 	int r;
 
@@ -79,7 +80,7 @@ static int do_open(struct worker *w, size_t i, struct worker_reply *reply)
 	return r;
 }
 
-static int do_config(struct held *d, struct worker_reply *reply)
+static int do_config(struct entry *d, struct worker_reply *reply)
 {
 	uint8_t raw[WORKER_CONFIG_MAX];
 	ssize_t n;
@@ -100,7 +101,7 @@ static int do_config(struct held *d, struct worker_reply *reply)
 	return 0;
 }
 
-static int do_register(struct held *d, const struct request *rq, struct worker_reply *reply)
+static int do_register(struct entry *d, const struct request *rq, struct worker_reply *reply)
 {
 	const uint16_t memory = 0x2;
 	uint16_t command;
@@ -123,7 +124,7 @@ static int do_register(struct held *d, const struct request *rq, struct worker_r
 				  sizeof(reply->value));
 }
 
-static int do_close(struct held *d)
+static int do_close(struct entry *d)
 {
 	int r = d->engaged ? vfiopm_low_power_exit(d->handle) : 0;
 
@@ -135,7 +136,7 @@ static int do_close(struct held *d)
 
 static int perform(struct worker *w, const struct request *rq, struct worker_reply *reply)
 {
-	struct held *d = &w->dev[rq->i];
+	struct entry *d = &w->dev[rq->i];
 	int r;
 
 	if (rq->op != WORKER_OPEN && !d->handle)
@@ -240,7 +241,7 @@ int worker_new(const struct targets *targets, struct worker **ret)
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < targets->count && r == 0; i++) {
-		struct held *d = &w->dev[w->count++];
+		struct entry *d = &w->dev[w->count++];
 
 		d->dev = vfiopm_device_ref(targets->dev[i]);
 		d->asked_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -288,12 +289,12 @@ int worker_call(struct worker *worker, enum worker_op op, size_t i,
 	int r;
 
 	if (worker->lost)
-		return -EPIPE;
+		return worker->lost;
 	if (reg)
 		rq.reg = *reg;
 	r = send(worker->sock, &rq, sizeof(rq), MSG_NOSIGNAL) < 0 ? -EPIPE : await(worker, &answer);
 	if (r < 0) {
-		worker->lost = true;
+		worker->lost = r;
 		return r;
 	}
 	if (ret)
@@ -313,16 +314,18 @@ bool worker_is_asked(const struct worker *worker, size_t i)
 	return is_signalled(worker->dev[i].asked_fd);
 }
 
-bool worker_has_error(const struct worker *worker, size_t i)
+bool worker_take_error(const struct worker *worker, size_t i)
 {
-	return is_signalled(worker->dev[i].error_fd);
+	return drain_eventfd(worker->dev[i].error_fd);
 }
 
-bool worker_is_gone(const struct worker *worker)
+int worker_check(const struct worker *worker)
 {
 	struct pollfd pfd = { .fd = worker->sock };
 
-	return worker->lost || (poll(&pfd, 1, 0) == 1 && pfd.revents & POLLHUP);
+	if (worker->lost)
+		return worker->lost;
+	return poll(&pfd, 1, 0) == 1 && pfd.revents & POLLHUP ? -EPIPE : 0;
 }
 
 int worker_get_asked_fd(const struct worker *worker, size_t i)
@@ -354,7 +357,7 @@ int worker_free(struct worker *worker)
 		kill(worker->pid, SIGKILL);
 	deadline = now_ns() + (worker->lost ? 1000 : WORKER_LIMIT_MS) * 1000000LL;
 	while (now_ns() < deadline) {
-		if (waitpid(worker->pid, NULL, WNOHANG) == worker->pid) {
+		if (waitpid(worker->pid, NULL, WNOHANG) != 0) {
 			r = 0;
 			break;
 		}

@@ -44,14 +44,16 @@ int worker_new(const struct targets *targets, struct worker **ret);
 /*
  * Have @op done to device @i. 0 or the errno of the operation; -ETIME: the
  * kernel hasn't answered for WORKER_LIMIT_MS; -EPIPE: the child was killed.
+ * After either every further call fails with the same.
  */
 int worker_call(struct worker *worker, enum worker_op op, size_t i,
 		const struct worker_register *reg, uint32_t value, struct worker_reply *ret);
-/* Has the host asked for device @i back, or has it reported an error? */
+/* Has the host asked for device @i back? It stays so. */
 bool worker_is_asked(const struct worker *worker, size_t i);
-bool worker_has_error(const struct worker *worker, size_t i);
-/* Has the child ended, which only a signal makes it do? */
-bool worker_is_gone(const struct worker *worker);
+/* Has device @i reported an error since this was last asked? */
+bool worker_take_error(const struct worker *worker, size_t i);
+/* Can the child be called? Else -ETIME or -EPIPE, as worker_call(). */
+int worker_check(const struct worker *worker);
 /* Readable from then on, for poll(2). */
 int worker_get_asked_fd(const struct worker *worker, size_t i);
 int worker_get_error_fd(const struct worker *worker, size_t i);

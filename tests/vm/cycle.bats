@@ -215,19 +215,21 @@ ends_with() { # STATUS SECONDS TEXT
 	bound D3COLD
 	background "$D3COLD"
 	timeout 10 sh -c "echo $D3COLD >$pci/$D3COLD/driver/unbind"
-	ends_with 1 10 "the host asked for the device back"
+	ends_with 1 10 "the host asked for the device back: it was unbound"
+	jq -s -e '[.[] | select(.result == "asked-back")] | length == 1' "$log"
 }
 
-@test "removed and unplugged while it cycles" {
+@test "removed and unplugged while it cycles: 3" {
 	bound D3COLD HOTPLUG
 	background "$D3COLD"
 	timeout 10 sh -c "echo 1 >$pci/$D3COLD/remove"
-	ends_with 1 10 "the host asked for the device back"
+	ends_with 3 10 "the host asked for the device back: it was removed"
+	jq -s -e '[.[] | select(.result == "gone")] | length == 1' "$log"
 	echo 1 >/sys/bus/pci/rescan
 	wait_for 10 test -e "$pci/$D3COLD"
 	background "$HOTPLUG" --asleep=100ms
 	device_del "$ID_HOTPLUG"
-	ends_with 1 30 "the host asked for the device back"
+	ends_with 3 30 "the host asked for the device back: it was removed"
 	wait_for 20 gone "$HOTPLUG"
 	device_add e1000e fresh "$HOTPLUG_BUS" romfile=
 	wait_for 20 test -e "$pci/$HOTPLUG/iommu_group"
@@ -237,7 +239,8 @@ ends_with() { # STATUS SECONDS TEXT
 	bound D3COLD
 	background "$D3COLD"
 	kill -KILL "$(worker_of "$cycle_pid")"
-	ends_with 3 10 "the process that held the device was killed"
+	ends_with 1 10 "the process that held the device was killed"
+	jq -s -e '[.[] | select(.result == "killed")] | length == 1' "$log"
 	wait_state "$D3COLD" active D0
 	"$vfio_pm" cycle "$D3COLD" --count=1
 }
@@ -269,13 +272,14 @@ with_command() { # PHASE [ARGUMENT]...: in the middle of a long command; in a pr
 	log=$BATS_TEST_TMPDIR/log
 	rm -f /run/in-command
 	setsid env --default-signal=INT "$vfio_pm" cycle "$D3COLD" --duration=10m --json-lines "$@" \
-		--command="[ \$VFIO_PM_CYCLE != 3 ] || [ \$VFIO_PM_PHASE != $phase ] || { : >/run/in-command; exec sleep 20; }" \
+		--command="[ \$VFIO_PM_CYCLE != 3 ] || [ \$VFIO_PM_PHASE != $phase ] || { : >/run/in-command; sleep 20; : >/run/slept; }" \
 		>"$log" 2>"$log.err" 3>&- &
 	cycle_pid=$!
 	wait_for "$VM_PATIENCE" test -e /run/in-command
 }
 
-no_sleep() { ! pgrep -x sleep -s "$cycle_sid" >/dev/null; }
+# The shell and what it runs: a group of their own.
+no_sleep() { ! pgrep -x sleep -s "$cycle_sid" >/dev/null && [ ! -e /run/slept ]; }
 
 @test "^C while a command runs ends both, and is no failure" {
 	bound D3COLD
@@ -296,6 +300,32 @@ no_sleep() { ! pgrep -x sleep -s "$cycle_sid" >/dev/null; }
 	kill -TERM "$cycle_pid"
 	ends_with 0 10 ""
 	no_sleep
+}
+
+@test "a command that wants to read from the terminal can't, and doesn't hang" {
+	bound D3COLD
+	timeout 30 script -qefc "$vfio_pm cycle $D3COLD --count=1 --command='read -r line </dev/tty && echo \$line; :'" \
+		/dev/null </dev/null
+}
+
+@test "the reader of --json-lines goes away: so does it" {
+	bound D3COLD
+	{
+		code=0
+		timeout 20 "$vfio_pm" cycle "$D3COLD" --duration=10m --json-lines 2>"$BATS_TEST_TMPDIR/err" || code=$?
+		echo $code >"$BATS_TEST_TMPDIR/code"
+	} | head -n 1
+	# As everybody who writes into such a pipe, once the device was let go of.
+	[ "$(<"$BATS_TEST_TMPDIR/code")" = 141 ] || fail "exit status $(<"$BATS_TEST_TMPDIR/code")"
+	wait_state "$D3COLD" active D0
+}
+
+@test "the kernel doesn't answer for one of two: the other isn't said to be killed" {
+	bound SHARED0 SHARED1
+	background "$SHARED0" "$SHARED1"
+	kill -STOP "$(worker_of "$cycle_pid")"
+	ends_with 1 60 "the kernel has not answered for 30 s"
+	if grep -q "was killed" "$log.err"; then false; fi
 }
 
 @test "unbound while a command runs: the device isn't kept for it" {
