@@ -6,13 +6,12 @@
 #include <string.h>
 #include <syslog.h>
 
+#include "fall.h"
 #include "holder.h"
 #include "options.h"
 #include "service.h"
 
 #define STATUS_MAX	512
-/* What a sleep takes, and after it the ports' part in it; one that is kept awake takes longer. */
-#define SETTLE_MS	1000
 /* How often a device is looked at meanwhile, and later. */
 #define LOOK_MS		20
 #define LOOK_LATER_MS	1000
@@ -105,31 +104,6 @@ static int hold_one(struct app *app, const struct hold_args *args, struct holder
 	return trouble_reply(app, "hold", dev, 0, &reply);
 }
 
-/* A device that falls asleep: is it, or is it suspended in D0, and since when is that so? */
-struct fall {
-	bool asleep, flat;
-	int64_t since;
-};
-
-/*
- * One look, as vfiopm_power_wait_asleep() without a wait. A device that is
- * asleep, but may still get to D3cold by its ports, has a second for that.
- */
-static int look(const struct vfiopm_device *dev, struct fall *fall, struct vfiopm_power **ret)
-{
-	bool settled = vfiopm_power_upstream_settled(dev);
-	int64_t now = monotonic_ms();
-	int r;
-
-	r = vfiopm_power_wait_asleep(dev, VFIOPM_STATE_D3HOT, 0, ret);
-	if (fall->asleep != (r == 0) || fall->flat != (r == -EOPNOTSUPP))
-		*fall = (struct fall){ .asleep = r == 0, .flat = r == -EOPNOTSUPP, .since = now };
-	if (settled || now - fall->since >= SETTLE_MS)
-		return r;
-	/* Nor is what is suspended in D0 known to stay so while a port may still cut its power. */
-	return r == 0 || r == -EOPNOTSUPP ? -ETIMEDOUT : r;
-}
-
 /* Serve while the devices fall asleep. Returns a signal, -1 when all have gone, or 0. */
 static int settle(struct app *app, const struct hold_args *args, struct holder *holder,
 		  const struct targets *targets)
@@ -145,7 +119,7 @@ static int settle(struct app *app, const struct hold_args *args, struct holder *
 
 		/* The wait goes by small steps, since a signal or a request may come. */
 		do {
-			state = look(targets->dev[i], &fall, &power);
+			state = fall_look(targets->dev[i], &fall, &power);
 			if (state != -ETIMEDOUT ||
 			    monotonic_ms() - start >= args->hold.timeout_ms)
 				break;
@@ -180,10 +154,10 @@ static int next_look(struct holder *holder, const struct targets *targets, struc
 			falls[i] = (struct fall){ .since = monotonic_ms() };
 			continue;
 		}
-		r = look(targets->dev[i], &falls[i], &power);
+		r = fall_look(targets->dev[i], &falls[i], &power);
 		if (r == 0 || r == -ETIMEDOUT || r == -EOPNOTSUPP)
 			vfiopm_power_free(power);
-		if (r == -ETIMEDOUT && monotonic_ms() - falls[i].since < SETTLE_MS)
+		if (r == -ETIMEDOUT && monotonic_ms() - falls[i].since < FALL_SETTLE_MS)
 			limit = LOOK_MS;
 		else if (r == -ETIMEDOUT && limit < 0)
 			limit = LOOK_LATER_MS;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cycle.h"
+#include "fall.h"
 #include "holder.h"
 
 enum { KEY_TIMEOUT = KEY_VERB, KEY_NO_WAIT, KEY_GROUP };
@@ -18,6 +19,9 @@ enum { KEY_TIMEOUT = KEY_VERB, KEY_NO_WAIT, KEY_GROUP };
 #define RUN_FAILED	125
 #define RUN_NO_EXEC	126
 #define RUN_NOT_FOUND	127
+
+/* How often a device that falls asleep is looked at. */
+#define LOOK_MS 10
 
 struct input {
 	struct device_args devices;
@@ -77,10 +81,11 @@ const struct argp run_argp = {
 	.parser = parse,
 	.args_doc = "DEVICE... -- COMMAND [ARGUMENT...]",
 	.doc = "Keep devices in low power while COMMAND runs."
-	       "\vThe exit status is the command's; 125 when a device could not be put to sleep or "
-	       "did not come back, 126 when COMMAND can't be executed, 127 when it isn't found. "
-	       "Signals are handed on to COMMAND. Low power is left, and that is verified, before "
-	       "the devices are closed, also when this process is killed.",
+	       "\vThe exit status is the command's, or 128 and the signal that ended it; 125 when "
+	       "a device could not be put to sleep or did not come back, 126 when COMMAND can't be "
+	       "executed, 127 when it isn't found. Signals are handed on to COMMAND; one that "
+	       "comes before it is started is the end. Low power is left, and that is verified, "
+	       "before the devices are closed, also when this process is killed.",
 };
 
 /* ---- devices ---- */
@@ -119,21 +124,95 @@ static int put_to_sleep(struct run *run, size_t i)
 	return r < 0 ? failed(d, strerror(-r)) : 0;
 }
 
+/* The host wants a device back, or it failed: true when one was let go of. */
+static bool give_back(struct run *run)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < run->count; i++) {
+		struct device *d = &run->dev[i];
+
+		if (!d->open ||
+		    (!worker_is_asked(run->worker, i) && !worker_take_error(run->worker, i)))
+			continue;
+		d->open = false;
+		any = true;
+		worker_call(run->worker, WORKER_CLOSE, i, NULL, 0, NULL);
+		msg_warn("'%s' was let go of: the host asked for it, or it failed",
+			 vfiopm_device_get_name(d->dev));
+	}
+	return any;
+}
+
+/* A signal would have ended us, or there is nothing to wait for any more: COMMAND isn't run. */
+static bool is_called_off(struct run *run)
+{
+	struct signalfd_siginfo info;
+	struct sigaction action;
+
+	while (read(run->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		/* One that is ignored, as nohup(1) does, comes all the same while it is blocked. */
+		if (info.ssi_signo == SIGCHLD || info.ssi_signo == SIGCONT ||
+		    (sigaction((int)info.ssi_signo, NULL, &action) == 0 &&
+		     action.sa_handler == SIG_IGN))
+			continue;
+		msg_error("ended by a signal before the command was started: %s",
+			  strsignal((int)info.ssi_signo));
+		return true;
+	}
+	return give_back(run);
+}
+
+/* A signal, or a device that is wanted back, or the time is over; negative: none. */
+static int wait_event(const struct run *run, int timeout_ms)
+{
+	struct pollfd *fds;
+	nfds_t n = 0;
+
+	fds = calloc(1 + 2 * run->count, sizeof(*fds));
+	if (!fds)
+		return -ENOMEM;
+	fds[n++] = (struct pollfd){ .fd = run->signal_fd, .events = POLLIN };
+	for (size_t i = 0; i < run->count; i++) {
+		if (!run->dev[i].open)
+			continue;
+		fds[n].fd = worker_get_asked_fd(run->worker, i);
+		fds[n++].events = POLLIN;
+		fds[n].fd = worker_get_error_fd(run->worker, i);
+		fds[n++].events = POLLIN;
+	}
+	poll(fds, n, timeout_ms);
+	free(fds);
+	return 0;
+}
+
 static int wait_asleep(struct run *run, struct device *d)
 {
-	struct vfiopm_power *power = NULL;
 	int64_t start = monotonic_ms();
-	int r;
+	struct fall fall = { .since = start };
+	struct vfiopm_power *power;
+	int code = 0, r;
 
-	if (run->in->no_wait)
-		return 0;
-	r = vfiopm_power_wait_asleep(d->dev, VFIOPM_STATE_D3HOT, run->in->timeout_ms, &power);
-	if (r < 0 && power)
+	for (;;) {
+		power = NULL;
+		r = fall_look(d->dev, &fall, &power);
+		if (is_called_off(run)) {
+			vfiopm_power_free(power);
+			return RUN_FAILED;
+		}
+		if (r != -ETIMEDOUT || monotonic_ms() - start >= run->in->timeout_ms)
+			break;
+		vfiopm_power_free(power);
+		wait_event(run, LOOK_MS);
+	}
+	if (r < 0 && power && !fall.asleep) {
 		trouble_awake(run->app, d->dev, power, r, monotonic_ms() - start);
-	else if (r < 0)
-		failed(d, strerror(-r));
+		code = RUN_FAILED;
+	} else if (r < 0 && !power) {
+		code = failed(d, strerror(-r));
+	}
 	vfiopm_power_free(power);
-	return r < 0 ? RUN_FAILED : 0;
+	return code;
 }
 
 static int wake_up(struct run *run, size_t i)
@@ -160,22 +239,6 @@ static int wake_up(struct run *run, size_t i)
 		return failed(d, why);
 	worker_call(run->worker, WORKER_CLOSE, i, NULL, 0, NULL);
 	return 0;
-}
-
-/* The host wants a device back, or it failed: the command goes on without it. */
-static void give_back(struct run *run)
-{
-	for (size_t i = 0; i < run->count; i++) {
-		struct device *d = &run->dev[i];
-
-		if (!d->open ||
-		    (!worker_is_asked(run->worker, i) && !worker_take_error(run->worker, i)))
-			continue;
-		d->open = false;
-		worker_call(run->worker, WORKER_CLOSE, i, NULL, 0, NULL);
-		msg_warn("'%s' was let go of: the host asked for it, or it failed",
-			 vfiopm_device_get_name(d->dev));
-	}
 }
 
 /* ---- the command ---- */
@@ -218,37 +281,19 @@ static void hand_on(const struct run *run, pid_t pid)
 			kill(pid, (int)info.ssi_signo);
 }
 
-/* A signal, or a device that is wanted back. */
-static int wait_event(const struct run *run)
-{
-	struct pollfd *fds;
-	nfds_t n = 0;
-
-	fds = calloc(1 + 2 * run->count, sizeof(*fds));
-	if (!fds)
-		return -ENOMEM;
-	fds[n++] = (struct pollfd){ .fd = run->signal_fd, .events = POLLIN };
-	for (size_t i = 0; i < run->count; i++) {
-		if (!run->dev[i].open)
-			continue;
-		fds[n].fd = worker_get_asked_fd(run->worker, i);
-		fds[n++].events = POLLIN;
-		fds[n].fd = worker_get_error_fd(run->worker, i);
-		fds[n++].events = POLLIN;
-	}
-	poll(fds, n, -1);
-	free(fds);
-	return 0;
-}
-
 static int follow(struct run *run, pid_t pid)
 {
 	int status;
 
-	while (wait_event(run) == 0) {
+	while (wait_event(run, -1) == 0) {
+		pid_t ended;
+
 		hand_on(run, pid);
-		if (waitpid(pid, &status, WNOHANG) == pid)
+		ended = waitpid(pid, &status, WNOHANG);
+		if (ended == pid)
 			return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+		if (ended < 0)
+			return RUN_FAILED;
 		give_back(run);
 	}
 	waitpid(pid, &status, 0);
@@ -263,8 +308,10 @@ static int run_devices(struct run *run)
 
 	for (size_t i = 0; i < run->count && code == 0; i++)
 		code = put_to_sleep(run, i);
-	for (size_t i = 0; i < run->count && code == 0; i++)
+	for (size_t i = 0; i < run->count && code == 0 && !run->in->no_wait; i++)
 		code = wait_asleep(run, &run->dev[i]);
+	if (code == 0 && is_called_off(run))
+		code = RUN_FAILED;
 	if (code == 0) {
 		pid = start(run);
 		if (pid < 0)

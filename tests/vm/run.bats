@@ -63,6 +63,64 @@ teardown() { unbind_all; }
 	[ "$status" = 137 ]
 }
 
+@test "the caller ignores the end of its children: no matter" {
+	run timeout 20 env --ignore-signal=CHLD "$vfio_pm" run "$D3COLD" -- sh -c 'exit 7'
+	echo "$output"
+	[ "$status" = 7 ]
+	is_state "$D3COLD" active D0
+}
+
+ends_within() { # SECONDS STATUS TEXT: the run in the background
+	local start=$SECONDS status=0
+	wait "$pid" || status=$?
+	cat /run/err
+	[ "$status" = "$2" ] && [ $((SECONDS - start)) -le "$1" ] || fail "$status after $((SECONDS - start)) s"
+	[ -z "$3" ] || grep -q "$3" /run/err
+}
+
+@test "a signal, an unbind while it waits for sleep: at once, and the command isn't run" {
+	echo on >"$pci/$D3COLD/power/control"
+	enabled() { [ "$(<"$pci/$D3COLD/enable")" = 1 ]; }
+	for signal in INT TERM USR1; do
+		env --default-signal=INT "$vfio_pm" run --timeout=1h "$D3COLD" -- touch /run/was-run 2>/run/err 3>&- &
+		pid=$!
+		wait_for "$VM_PATIENCE" enabled
+		sleep 0.5
+		kill -CONT "$pid"
+		kill -"$signal" "$pid"
+		ends_within 5 125 "ended by a signal before the command was started"
+		is_state "$D3COLD" active D0
+	done
+	"$vfio_pm" run --timeout=1h "$D3COLD" -- touch /run/was-run 2>/run/err 3>&- &
+	pid=$!
+	wait_for "$VM_PATIENCE" enabled
+	sleep 0.5
+	timeout 10 sh -c "echo $D3COLD >$pci/$D3COLD/driver/unbind"
+	ends_within 5 125 "'$D3COLD' was let go of"
+	[ ! -e /run/was-run ]
+	# nohup's.
+	bind_vfio "$D3COLD"
+	echo on >"$pci/$D3COLD/power/control"
+	env --ignore-signal=HUP "$vfio_pm" run --timeout=1h "$D3COLD" -- touch /run/was-run 2>/run/err 3>&- &
+	pid=$!
+	wait_for "$VM_PATIENCE" enabled
+	sleep 0.5
+	kill -HUP "$pid"
+	echo auto >"$pci/$D3COLD/power/control"
+	ends_within "$VM_PATIENCE" 0 ""
+	[ -e /run/was-run ]
+}
+
+@test "the process that holds the device is killed: the command goes on, and 125 says it" {
+	"$vfio_pm" run "$D3COLD" -- sh -c ': >/run/up; sleep 2; : >/run/done' 2>/run/err 3>&- &
+	pid=$!
+	wait_for 20 test -e /run/up
+	pkill -KILL -P "$pid" -x vfio-pm-work
+	ends_within 10 125 "the process that held it was killed"
+	[ -e /run/done ]
+	wait_state "$D3COLD" active D0
+}
+
 @test "killed: low power is left all the same" {
 	"$vfio_pm" run "$D3COLD" -- sleep 30 3>&- &
 	pid=$!
@@ -84,4 +142,16 @@ teardown() { unbind_all; }
 	wait "$pid" || status=$?
 	[ "$status" = 9 ]
 	grep -q "'$D3COLD' was let go of" /run/err
+}
+
+@test "unplugged meanwhile: the same" {
+	bind_vfio "$HOTPLUG"
+	"$vfio_pm" run "$HOTPLUG" -- sh -c ': >/run/plugged; sleep 5; exit 9' 2>/run/err 3>&- &
+	pid=$!
+	wait_for 20 test -e /run/plugged
+	device_del "$ID_HOTPLUG"
+	wait_for 20 gone "$HOTPLUG"
+	ends_within 10 9 "'$HOTPLUG' was let go of"
+	device_add e1000e fresh "$HOTPLUG_BUS" romfile=
+	wait_for 20 there "$HOTPLUG"
 }
