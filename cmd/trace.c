@@ -17,6 +17,14 @@
 #define INSTANCE_PREFIX "vfio-pm-"
 /* A filter is at most a page long; more devices are picked out by us. */
 #define NAMES_MAX 32
+/*
+ * The buffers of all CPUs; a transition takes some four events of 60 bytes. The
+ * kernel makes them when the instance is made, of whatever size it has as its
+ * own default, hence less is given back, too.
+ */
+#define BUFFERS_KB 8192
+#define BUFFER_MIN_KB 64
+#define BUFFER_MAX_KB 2048
 
 struct trace {
 	struct tracefs_instance *instance;
@@ -136,6 +144,16 @@ static int wait_on_cpus(struct trace *trace)
 	return trace->n_cpus ? 0 : -ENOENT;
 }
 
+static void set_buffer_size(struct trace *trace)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_CONF), kb = BUFFERS_KB / (cpus > 0 ? cpus : 1);
+	char text[32];
+
+	kb = kb < BUFFER_MIN_KB ? BUFFER_MIN_KB : kb > BUFFER_MAX_KB ? BUFFER_MAX_KB : kb;
+	snprintf(text, sizeof(text), "%ld", kb);
+	tracefs_instance_file_write(trace->instance, "buffer_size_kb", text);
+}
+
 static int take_missed(struct tep_event *event, struct tep_record *record, int cpu, void *data);
 
 static int trace_start(struct trace *trace, const char *const *names, size_t n)
@@ -155,7 +173,7 @@ static int trace_start(struct trace *trace, const char *const *names, size_t n)
 	if (tracefs_instance_file_write(trace->instance, "trace_clock", "mono") < 0)
 		return -EIO;
 	tracefs_instance_file_write(trace->instance, "buffer_percent", "0");
-	tracefs_instance_file_write(trace->instance, "buffer_size_kb", "2048");
+	set_buffer_size(trace);
 	r = tracefs_follow_missed_events(trace->instance, take_missed, trace);
 	if (r < 0)
 		return -ENOMEM;

@@ -33,7 +33,7 @@ struct waiting {
 	enum vfiopm_status status;
 	enum vfiopm_state state;
 	int64_t since_ns; /* in the wanted state; 0: it isn't */
-	bool reached, gone;
+	bool seen, reached, gone;
 };
 
 static const struct argp_option options[] = {
@@ -100,8 +100,8 @@ const struct argp wait_argp = {
 	.args_doc = "DEVICE...",
 	.doc = "Wait until each DEVICE is, or was meanwhile, in a state."
 	       "\vLooking never wakes a device. Root is told by the kernel's trace events, so that "
-	       "a pulse of some milliseconds isn't missed; others look from time to time. Exit "
-	       "status 6 when the state wasn't reached in time.",
+	       "a pulse of some milliseconds isn't missed; others look every TIME, which is said. "
+	       "Exit status 6 when the state wasn't reached in time.",
 };
 
 static int64_t now_ns(void)
@@ -147,6 +147,7 @@ static void take(const struct input *in, struct waiting *devs, size_t n,
 		case WATCH_PRESENT:
 			dev->status = event->status;
 			dev->state = event->state;
+			dev->seen = true;
 			break;
 		case WATCH_STATUS:
 			dev->status = event->status;
@@ -195,20 +196,32 @@ static int report(const struct input *in, const struct waiting *dev, struct vfio
 	return EXIT_STATE;
 }
 
+static void tell_interval(const struct input *in)
+{
+	char interval[32];
+
+	msg_warn("the kernel's trace events can't be had: looking every %s, what is shorter may be "
+		 "missed",
+		 format_time(in->interval_ms, interval, sizeof(interval)));
+	msg_hint("root gets them where tracefs is mounted");
+}
+
 static int wait_all(const struct input *in, struct watch *watch, struct waiting *devs,
 		    const struct targets *targets)
 {
 	int64_t deadline = now_ns() + in->timeout_ms * 1000000;
+	bool told = watch_is_driven(watch);
 	size_t n = targets->count;
 	int code = EXIT_OK;
 
 	for (;;) {
 		int64_t now = now_ns(), until = deadline;
 		struct watch_event event;
-		size_t open = 0;
+		size_t open = 0, seen = 0;
 		int r;
 
 		for (size_t i = 0; i < n; i++) {
+			seen += devs[i].seen;
 			if (devs[i].reached)
 				continue;
 			judge(in, &devs[i], now);
@@ -218,6 +231,11 @@ static int wait_all(const struct input *in, struct watch *watch, struct waiting 
 		}
 		if (!open)
 			until = now;
+		/* Who is there already isn't waited for: their present state comes first. */
+		if (!told && until > now && seen == n) {
+			tell_interval(in);
+			told = true;
+		}
 		r = watch_next(watch, until > now ? (until - now + 999999) / 1000000 : 0, &event);
 		if (r == -EINTR)
 			return EXIT_STATE;
@@ -251,7 +269,9 @@ int cmd_wait(struct app *app, int argc, char **argv)
 	if (!targets.count)
 		goto out;
 	devs = calloc(targets.count, sizeof(*devs));
-	r = devs ? watch_new(app, &targets, 0, in.interval_ms, &watch) : -ENOMEM;
+	r = devs ? watch_new(app, &targets, in.timeout_ms ? 0 : WATCH_ONCE, in.interval_ms,
+			     &watch) :
+		   -ENOMEM;
 	if (r < 0) {
 		msg_error("cannot wait: %s", strerror(-r));
 		code_merge(&code, EXIT_FAILED);

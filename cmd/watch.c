@@ -47,9 +47,22 @@ static int look_at_touched(struct watch *w)
 	return 0;
 }
 
-static int add(struct watch *w, struct vfiopm_device *dev)
+static int tell_present(struct watch *w, const struct watched *d)
 {
 	struct watch_event *event;
+
+	event = watch_tell(w, WATCH_PRESENT, vfiopm_device_get_name(d->dev), watch_now_ns());
+	if (!event)
+		return -ENOMEM;
+	event->status = d->status;
+	event->state = d->state;
+	event->text = d->driver ? strdup(d->driver) : NULL;
+	event->old_text = d->owner ? strdup(d->owner) : NULL;
+	return 0;
+}
+
+static int add(struct watch *w, struct vfiopm_device *dev)
+{
 	struct watched *grown, *d;
 	int r;
 
@@ -66,14 +79,7 @@ static int add(struct watch *w, struct vfiopm_device *dev)
 		return r == -ENODEV ? 0 : r;
 	}
 	w->n_dev++;
-	event = watch_tell(w, WATCH_PRESENT, vfiopm_device_get_name(dev), watch_now_ns());
-	if (!event)
-		return -ENOMEM;
-	event->status = d->status;
-	event->state = d->state;
-	event->text = d->driver ? strdup(d->driver) : NULL;
-	event->old_text = d->owner ? strdup(d->owner) : NULL;
-	return 0;
+	return tell_present(w, d);
 }
 
 static int gone(struct watch *w, struct watched *d)
@@ -85,11 +91,27 @@ static int gone(struct watch *w, struct watched *d)
 		watched_clear(d);
 		*d = w->dev[--w->n_dev];
 	} else {
-		d->status = VFIOPM_STATUS_UNKNOWN;
-		d->state = VFIOPM_STATE_UNKNOWN;
-		d->enable = 0;
+		struct vfiopm_device *dev = vfiopm_device_ref(d->dev);
+
+		watched_clear(d);
+		memset(d, 0, sizeof(*d));
+		d->dev = dev;
+		d->gone = true;
 	}
 	return 0;
+}
+
+/* One that was named is there again; -ENODEV: it has gone at once. */
+static int came_back(struct watch *w, struct watched *d)
+{
+	int r = watch_read(w, d);
+
+	if (r < 0)
+		return r == -ENODEV ? 0 : r;
+	d->gone = false;
+	/* What happened before we looked is told by a later look. */
+	d->touched = true;
+	return tell_present(w, d);
 }
 
 static int device_event(struct watch *w, enum vfiopm_event what, const struct vfiopm_addr *addr)
@@ -111,6 +133,10 @@ static int device_event(struct watch *w, enum vfiopm_event what, const struct vf
 	if (d) {
 		vfiopm_device_unref(d->dev);
 		d->dev = vfiopm_device_ref(dev);
+		if (d->gone) {
+			r = came_back(w, d);
+			goto out;
+		}
 		watch_find_ports(d);
 		d->touched = true;
 		/* What the message said: the link may lag, or be ahead. */
@@ -119,6 +145,7 @@ static int device_event(struct watch *w, enum vfiopm_event what, const struct vf
 	} else if (vfiopm_device_is_vfio(dev)) {
 		r = add(w, dev);
 	}
+out:
 	vfiopm_device_unref(dev);
 	return r;
 }
@@ -178,7 +205,11 @@ static int resumed(struct watch *w, struct watched *d, const struct transition *
 	event->pid = t->pid;
 	event->took_ns = (int64_t)(t->ns - t->asked_ns);
 	trace_comm(w->trace, t->pid, event->comm, sizeof(event->comm));
-	return 0;
+	/*
+	 * A resume ends in D0 (drivers/pci/pci-driver.c, pci_pm_runtime_resume()). A look may come
+	 * after the next suspend.
+	 */
+	return watch_tell_state(w, d, VFIOPM_STATE_D0, (int64_t)t->ns);
 }
 
 static int take_trace(const struct rpm_event *event, void *data)
@@ -203,7 +234,8 @@ static int take_trace(const struct rpm_event *event, void *data)
 	if (r <= 0)
 		return r;
 	d = find(w, t.name);
-	if (!d)
+	/* One that comes back is told as present first. */
+	if (!d || d->gone)
 		return 0;
 	if (t.active)
 		return resumed(w, d, &t);
@@ -258,7 +290,8 @@ int watch_new(struct app *app, const struct targets *targets, unsigned int flags
 		w->events = NULL;
 	for (size_t i = 0; i < targets->count && r == 0; i++)
 		r = add(w, targets->dev[i]);
-	if (r == 0 && !vfiopm_ctx_is_foreign(app->ctx) && start_trace(w) == 0)
+	if (r == 0 && !(flags & WATCH_ONCE) && !vfiopm_ctx_is_foreign(app->ctx) &&
+	    start_trace(w) == 0)
 		for (size_t i = 0; i < w->n_dev; i++)
 			w->dev[i].touched = true;
 	if (r < 0) {

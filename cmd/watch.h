@@ -31,6 +31,7 @@ struct watch_event {
 #define WATCH_ALL (1u << 0) /* whatever is on a VFIO driver, also later */
 #define WATCH_OWNERS (1u << 1) /* who has it open, too */
 #define WATCH_READER (1u << 2) /* end when nobody reads standard output any more */
+#define WATCH_ONCE (1u << 3) /* what it is now will do: nothing is traced */
 
 struct watch;
 

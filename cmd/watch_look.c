@@ -61,6 +61,21 @@ int watch_tell_status(struct watch *w, struct watched *d, enum vfiopm_status sta
 	return 0;
 }
 
+int watch_tell_state(struct watch *w, struct watched *d, enum vfiopm_state state, int64_t ns)
+{
+	struct watch_event *event;
+
+	if (state == d->state)
+		return 0;
+	event = watch_tell(w, WATCH_STATE, vfiopm_device_get_name(d->dev), ns);
+	if (!event)
+		return -ENOMEM;
+	event->old_state = d->state;
+	event->state = d->state = state;
+	event->status = d->status;
+	return 0;
+}
+
 /* Hands @text over. */
 int watch_tell_text(struct watch *w, enum watch_kind kind, struct watched *d, char **slot,
 		    char *text)
@@ -164,11 +179,12 @@ static int look_owner(struct watch *w, struct watched *d, int64_t enable)
 int watch_look(struct watch *w, struct watched *d)
 {
 	struct vfiopm_power *power;
-	enum vfiopm_state state;
 	int64_t value;
 	int r;
 
 	d->touched = false;
+	if (d->gone)
+		return 0;
 	r = vfiopm_power_new(d->dev, &power);
 	if (r == -ENODEV) {
 		/* Nothing to come back to; its removal is told by an event. */
@@ -178,19 +194,8 @@ int watch_look(struct watch *w, struct watched *d)
 	if (r < 0)
 		return r;
 	r = look_status(w, d, vfiopm_power_get_status(power));
-	state = vfiopm_power_get_state(power);
-	if (r == 0 && state != d->state) {
-		struct watch_event *event =
-			watch_tell(w, WATCH_STATE, vfiopm_device_get_name(d->dev), watch_now_ns());
-
-		r = event ? 0 : -ENOMEM;
-		if (event) {
-			event->state = state;
-			event->old_state = d->state;
-			event->status = vfiopm_power_get_status(power);
-		}
-		d->state = state;
-	}
+	if (r == 0)
+		r = watch_tell_state(w, d, vfiopm_power_get_state(power), watch_now_ns());
 	if (vfiopm_power_get_enable(power, &value) < 0)
 		value = -1;
 	if (r == 0)

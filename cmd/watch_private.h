@@ -23,6 +23,7 @@ struct watched {
 	char *driver, *owner;
 	bool autosuspend;
 	bool touched; /* look at it */
+	bool gone; /* removed; one that was named may come back */
 	int64_t maybe_ns; /* a suspend that may have been one */
 	int64_t disagree_ns; /* since when; 0: it doesn't */
 	int64_t owner_ns; /* when its owner was looked for */
@@ -49,6 +50,8 @@ int64_t watch_now_ns(void);
 struct watch_event *watch_tell(struct watch *w, enum watch_kind kind, const char *device,
 			       int64_t ns);
 int watch_tell_status(struct watch *w, struct watched *d, enum vfiopm_status status, int64_t ns);
+/* Nothing when it is so already. */
+int watch_tell_state(struct watch *w, struct watched *d, enum vfiopm_state state, int64_t ns);
 /* A text that may have changed; takes @text over. */
 int watch_tell_text(struct watch *w, enum watch_kind kind, struct watched *d, char **slot,
 		    char *text);

@@ -99,9 +99,16 @@ on_fixture() { run "$vfio_pm" --sysroot="$FX" "$@"; }
 @test "wait: there already, not there, there after a while, kept for long enough" {
 	on_fixture wait 0000:01:00.0 --state=D3hot --timeout=0
 	[ "$status" = 0 ]
+	[ -z "$output" ]
+	on_fixture wait 0000:01:00.0 --state=D3hot
+	[ "$status" = 0 ]
+	[ -z "$output" ]
 	on_fixture wait 0000:01:00.0 --state=active --timeout=200ms --interval=10ms
 	[ "$status" = 6 ]
-	[[ ${lines[0]} == "vfio-pm: cannot wait for '0000:01:00.0': not active within 200 ms, it is suspended/D3cold" ]]
+	# Said where it waits, with the interval.
+	[[ ${lines[0]} == "vfio-pm: warning: "*"looking every 10 ms"* ]]
+	[[ ${lines[1]} == "vfio-pm: hint: root gets them"* ]]
+	[[ ${lines[2]} == "vfio-pm: cannot wait for '0000:01:00.0': not active within 200 ms, it is suspended/D3cold" ]]
 	(sleep 0.5; fx_set 0000:01:00.0 power_state D0; fx_set 0000:01:00.0 power/runtime_status active) 3>&- &
 	on_fixture wait 0000:01:00.0 --state=D0 --timeout=5 --interval=10ms
 	[ "$status" = 0 ]

@@ -35,6 +35,43 @@ end_user() {
 	rm -f "$BATS_TEST_TMPDIR/in"
 }
 
+quiet() { "$vfio_pm" "$@" >/dev/null; }
+
+# COMMAND ARGUMENT... ADDRESS... does nothing to the devices, nor to the ports above them. The first is in
+# D3cold and has no port, and a read of its config space ends that (D3hot is left as it is).
+never_wakes() { # ADDRESS... -- COMMAND [ARGUMENT]...
+	local address devices=() watched
+	while [ "$1" != -- ]; do devices+=("$1"); shift; done
+	shift
+	watched=("${devices[@]}")
+	for address in "${devices[@]}"; do
+		mapfile -t -O ${#watched[@]} watched < <(upstream_ports "$address")
+	done
+	# A port follows its last child by autosuspend: that is none of ours.
+	for address in "${watched[@]:${#devices[@]}}"; do
+		wait_for "$VM_PATIENCE" port_is_done "$address" || fail "port $address: $REPLY"
+	done
+	rpm_trace_start "${watched[@]}"
+	"$@" "${devices[@]}"
+	# The trace does count: the last look is one that wakes.
+	cfg_read "${devices[0]}" 0x0.L >/dev/null
+	wait_for "$VM_PATIENCE" woken "${devices[0]}"
+	rpm_trace_stop
+	rpm_transitions
+	[ "$(rpm_count "${devices[0]}" resume)" = 1 ] || fail "${devices[0]}: woken"
+	for address in "${watched[@]:1}"; do
+		[ "$(rpm_count "$address")" = 0 ] || fail "$address: transitions"
+	done
+}
+
+# Suspended, or not to be: QEMU's ports may be kept in D0 (control on).
+port_is_done() {
+	state_of "$1"
+	[[ $REPLY == "suspended "* || $(<"$pci/$1/power/control") == on ]]
+}
+
+woken() { [ "$(rpm_count "$1" resume)" != 0 ]; }
+
 no_holder() { ! pgrep -x vfio-pm >/dev/null; }
 
 # The deepest state that a role's power resources allow.

@@ -19,44 +19,18 @@ json() { # ADDRESS FILTER: of the device's object
 	"$vfio_pm" list -J -o all "$1" | jq -c ".devices[0]|$2"
 }
 
-quiet() { "$vfio_pm" "$@" >/dev/null; }
-
-# All ways to look at devices, COUNT times each; none of them nor their ports has a transition. The
-# first is in D3cold and has no port, and a read of its config space ends that (D3hot is left as it is).
-look_at() { # COUNT ADDRESS...
-	local n=$1 address
+looks() { # COUNT ADDRESS...
+	local n=$1
 	shift
-	local watched=("$@")
-	for address; do
-		mapfile -t -O ${#watched[@]} watched < <(upstream_ports "$address")
-	done
-	# A port follows its last child by autosuspend: that is none of ours.
-	for address in "${watched[@]:$#}"; do
-		wait_for "$VM_PATIENCE" port_is_done "$address" || fail "port $address: $REPLY"
-	done
-	rpm_trace_start "${watched[@]}"
 	repeat "$n" quiet status "$@"
 	repeat "$n" quiet list
 	repeat "$(((n + 9) / 10))" quiet status -J "$@"
 	repeat "$(((n + 9) / 10))" quiet list -a -J -o all
-	# The trace does count: the last look is one that wakes.
-	cfg_read "$1" 0x0.L >/dev/null
-	wait_for "$VM_PATIENCE" woken "$1"
-	rpm_trace_stop
-	rpm_transitions
-	[ "$(rpm_count "$1" resume)" = 1 ]
-	for address in "${watched[@]:1}"; do
-		[ "$(rpm_count "$address")" = 0 ] || fail "$address: transitions"
-	done
 }
 
-# Suspended, or not to be: QEMU's ports may be kept in D0 (control on).
-port_is_done() {
-	state_of "$1"
-	[[ $REPLY == "suspended "* || $(<"$pci/$1/power/control") == on ]]
+look_at() { # COUNT ADDRESS...: all ways to look at devices, COUNT times each
+	never_wakes "${@:2}" -- looks "$1"
 }
-
-woken() { [ "$(rpm_count "$1" resume)" != 0 ]; }
 
 @test "1,000 looks at devices that nobody has open: no transition, of them nor their ports" {
 	load_vfio disable_idle_d3=0

@@ -206,8 +206,21 @@ handed_on() { # [MONITOR'S ARGUMENT]...
 	echo 1 >"$pci/$D3COLD/remove"
 	wait_for "$VM_PATIENCE" grep -q '"event":"gone"' "$log"
 	echo 1 >/sys/bus/pci/rescan
-	wait_for "$VM_PATIENCE" test -e "$pci/$D3COLD"
+	# What it is now comes first; nothing of what was there before is left to be told.
+	wait_for "$VM_PATIENCE" has_lines 2 '"event":"present"' || fail "$(<"$log")"
+	bind_vfio "$D3COLD"
+	wait_state "$D3COLD" suspended D3cold
+	wait_for "$VM_PATIENCE" grep -q '"old_state":"D0","state":"D3cold"' "$log"
+	start_user "$D3COLD"
+	wait_for "$VM_PATIENCE" grep -q "\"old_owner\":null,\"owner\":\"user ($user_pid)\"" "$log"
+	# With an owner, who lets go of it when the host asks, or is ended.
+	end_user
+	wait_for "$VM_PATIENCE" grep -q "\"old_owner\":\"user ([0-9]*)\",\"owner\":null" "$log"
 	stop_monitor
+	jq -s -e '
+		[.[] | .event] as $e | ($e | index("gone")) as $gone |
+		($gone != null) and ($e[$gone + 1] == "present") and (.[$gone + 1].owner == null) and
+		([$e[] | select(. == "present")] | length) == 2' "$log" || fail "$(<"$log")"
 }
 
 @test "without a device, what is bound later is followed, too" {
@@ -233,13 +246,65 @@ handed_on() { # [MONITOR'S ARGUMENT]...
 	[ "$status" = 6 ]
 	[[ $output == *"cannot wait for '$D3COLD': not active within 300 ms, it is suspended/D3cold"* ]]
 	# A pulse of one config read, once it listens.
-	(wait_for 20 listens; sleep 0.5; "$waker" "$D3COLD" 1) 3>&- &
-	"$vfio_pm" wait "$D3COLD" --state=active --timeout=20
+	for state in active D0; do
+		(wait_for 20 listens; sleep 0.5; "$waker" "$D3COLD" 1) 3>&- &
+		"$vfio_pm" wait "$D3COLD" "--state=$state" --timeout=20 || fail "a pulse of $state was missed"
+		wait
+	done
+	# The time in D3cold ends at the pulse.
+	(wait_for 20 listens; sleep 1; "$waker" "$D3COLD" 1) 3>&- &
+	run "$vfio_pm" wait "$D3COLD" --state=D3cold --for=3 --timeout=3.5
 	wait
+	[ "$status" = 6 ]
+	"$vfio_pm" wait "$D3COLD" --state=D3cold --for=500ms --timeout=20
 	# Awake for the time of one config read: told by the kernel, not seen by looking.
 	run "$vfio_pm" wait "$D3COLD" --state=active --for=5 --timeout=6
 	[ "$status" = 6 ]
 	[ "$(instances)" = "" ]
+}
+
+@test "wait: a sleep of 50 ms is seen, in D3hot and in D3cold" {
+	load_vfio disable_idle_d3=0
+	bind_vfio "$D3COLD" "$D3HOT"
+	for pair in "$D3COLD D3cold" "$D3COLD D3hot" "$D3COLD suspended" "$D3HOT D3hot"; do
+		read -r device state <<<"$pair"
+		echo on >"$pci/$device/power/control"
+		wait_state "$device" active D0
+		(
+			wait_for 20 listens
+			sleep 0.5
+			echo auto >"$pci/$device/power/control"
+			sleep 0.05
+			echo on >"$pci/$device/power/control"
+		) 3>&- &
+		"$vfio_pm" wait "$device" "--state=$state" --timeout=20 || fail "a sleep in $state was missed"
+		wait
+	done
+	# Only a look: no trace instance is made.
+	"$vfio_pm" wait "$D3COLD" --state=D0 --timeout=0
+}
+
+@test "none of them wakes a device, or a port above it" {
+	load_vfio disable_idle_d3=0
+	bind_vfio "$D3COLD" "$D3COLD_PORT" "$D3HOT_PORT" "$NVME"
+	wait_state "$D3COLD" suspended D3cold
+	wait_state "$D3COLD_PORT" suspended D3cold
+	wait_state "$NVME" suspended D3hot
+	all() { # DEVICE...
+		repeat "$(count 100)" quiet owner
+		repeat "$(count 100)" quiet owner -J "$@"
+		repeat "$(count 100)" quiet wait --state=suspended --timeout=0 "$@"
+		repeat "$(count 20)" quiet wait --state=suspended --for=100ms "$@"
+		if "$vfio_pm" wait --state=active --timeout=1 "$1" 2>/dev/null; then false; fi
+		monitor --json-lines "$@"
+		sleep 3
+		stop_monitor
+		# All that are on a VFIO driver.
+		monitor
+		sleep 2
+		stop_monitor
+	}
+	never_wakes "$D3COLD" "$D3COLD_PORT" "$D3HOT_PORT" "$NVME" -- all
 }
 
 @test "an ordinary user looks from time to time, and is told so" {
@@ -255,6 +320,10 @@ handed_on() { # [MONITOR'S ARGUMENT]...
 	stop_monitor
 	setpriv --reuid=65534 --regid=65534 --clear-groups \
 		"$vfio_pm" wait "$D3COLD" --state=active
+	run setpriv --reuid=65534 --regid=65534 --clear-groups \
+		"$vfio_pm" wait "$D3COLD" --state=suspended --timeout=200ms --interval=20ms
+	[ "$status" = 6 ]
+	[[ $output == *"looking every 20 ms"* ]]
 }
 
 @test "owner: who has it open, since when and how; as a table and as JSON" {
