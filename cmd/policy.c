@@ -40,7 +40,8 @@ static const struct argp_option options[] = {
 	{ "slot", KEY_SLOT, NULL, 0, "Every function of the slots, too", 0 },
 	{ "persist", KEY_PERSIST, NULL, 0,
 	  "Apply it whenever the device gets a driver: a udev rule in " VFIOPM_POLICY_FILE, 0 },
-	{ "forget", KEY_FORGET, NULL, 0, "Remove that rule", 0 },
+	{ "forget", KEY_FORGET, NULL, 0,
+	  "Remove the rules for that address, also of a device that isn't there any more", 0 },
 	{ "dry-run", KEY_DRY_RUN, NULL, 0, "Only say what would be done", 0 },
 	{ "json", 'J', NULL, 0, "Print JSON", 0 },
 	{ 0 }
@@ -121,7 +122,8 @@ const struct argp policy_argp = {
 	.args_doc = "DEVICE...",
 	.doc = "Show or set what the host allows: power/control and d3cold_allowed."
 	       "\vWriting d3cold_allowed wakes the device, and ends a low power that was entered "
-	       "with wakeup. --persist without a setting persists what is set now.",
+	       "with wakeup: exit status 6 when it doesn't sleep again. --persist without a "
+	       "setting persists what is set now.",
 };
 
 static bool changes(const struct input *in)
@@ -265,10 +267,8 @@ static int show(const struct targets *targets, bool json)
 
 /* ---- setting ---- */
 
-static int failed(const char *what, const struct vfiopm_device *dev, int r)
+static int failed(const char *what, const char *name, int r)
 {
-	const char *name = vfiopm_device_get_name(dev);
-
 	switch (r) {
 	case -ENODEV:
 		msg_cannot(what, name, "the device was removed");
@@ -299,7 +299,7 @@ static int set_control(const struct input *in, const struct vfiopm_device *dev,
 	if (in->dry_run)
 		return EXIT_OK;
 	r = vfiopm_policy_set_control(dev, in->control_on);
-	return r < 0 ? failed("set power/control of", dev, r) : EXIT_OK;
+	return r < 0 ? failed("set power/control of", vfiopm_device_get_name(dev), r) : EXIT_OK;
 }
 
 static int set_d3cold(const struct input *in, const struct vfiopm_device *dev,
@@ -313,14 +313,57 @@ static int set_d3cold(const struct input *in, const struct vfiopm_device *dev,
 	if (in->d3cold < 0 || had == in->d3cold)
 		return EXIT_OK;
 	if (had < 0)
-		return failed("set d3cold_allowed of", dev, -ENOENT);
+		return failed("set d3cold_allowed of", vfiopm_device_get_name(dev), -ENOENT);
 	printf("%s: d3cold_allowed: %" PRId64 " -> %d%s%s\n", vfiopm_device_get_name(dev), had,
 	       in->d3cold, suspended ? ", which wakes it" : "",
 	       in->dry_run ? " (not written)" : "");
 	if (in->dry_run)
 		return EXIT_OK;
 	r = vfiopm_policy_set_d3cold(dev, in->d3cold);
-	return r < 0 ? failed("set d3cold_allowed of", dev, r) : EXIT_OK;
+	return r < 0 ? failed("set d3cold_allowed of", vfiopm_device_get_name(dev), r) : EXIT_OK;
+}
+
+/* How many rules there were, whatever device they were for. */
+static int forget(const struct input *in, struct vfiopm_ctx *ctx, const struct vfiopm_addr *addr)
+{
+	int n = vfiopm_policy_forget_address(ctx, addr, in->dry_run);
+	char name[VFIOPM_ADDR_LEN];
+
+	if (n > 0)
+		printf("%s: %s %sremoved\n", vfiopm_addr_format(addr, name),
+		       n == 1 ? "rule" : "rules", in->dry_run ? "would be " : "");
+	return n;
+}
+
+/* An address that no device has any more, but a rule: true, it is done with. */
+static bool forget_absent(struct app *app, const struct input *in, const char *spec, int *code)
+{
+	struct vfiopm_device *dev;
+	struct vfiopm_addr addr;
+	int r;
+
+	if (vfiopm_addr_parse(spec, &addr) < 0)
+		return false;
+	r = vfiopm_device_new(app->ctx, &addr, &dev);
+	if (r == 0)
+		vfiopm_device_unref(dev);
+	if (r != -ENODEV)
+		return false;
+	r = forget(in, app->ctx, &addr);
+	if (r < 0)
+		code_merge(code, failed("forget the policy of", spec, r));
+	return r != 0;
+}
+
+/* What is left of the arguments are devices to be looked up. */
+static void forget_absents(struct app *app, struct input *in, int *code)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < in->devices.count; i++)
+		if (!forget_absent(app, in, in->devices.specs[i], code))
+			in->devices.specs[left++] = in->devices.specs[i];
+	in->devices.count = left;
 }
 
 static int remember(const struct input *in, const struct vfiopm_device *dev)
@@ -330,17 +373,10 @@ static int remember(const struct input *in, const struct vfiopm_device *dev)
 	const char *verb = in->dry_run ? "would be written" : "written";
 
 	if (in->forget) {
-		int ignored;
-
-		r = in->dry_run ? vfiopm_policy_get_persisted(dev, &ignored, &ignored) :
-				  vfiopm_policy_forget(dev);
-		if (r < 0)
-			return failed("forget the policy of", dev, r);
-		if (!r)
+		r = forget(in, vfiopm_device_get_ctx(dev), vfiopm_device_get_addr(dev));
+		if (r == 0)
 			printf("%s: nothing was persisted\n", name);
-		else
-			printf("%s: rule %sremoved\n", name, in->dry_run ? "would be " : "");
-		return EXIT_OK;
+		return r < 0 ? failed("forget the policy of", name, r) : EXIT_OK;
 	}
 	if (control_on < 0 && d3cold < 0) {
 		struct vfiopm_power *power;
@@ -348,7 +384,7 @@ static int remember(const struct input *in, const struct vfiopm_device *dev)
 
 		r = vfiopm_power_new(dev, &power);
 		if (r < 0)
-			return failed("read", dev, r);
+			return failed("read", name, r);
 		if (vfiopm_power_get_control(power))
 			control_on = !strcmp(vfiopm_power_get_control(power), "on");
 		if (vfiopm_power_get_d3cold_allowed(power, &allowed) == 0)
@@ -357,41 +393,45 @@ static int remember(const struct input *in, const struct vfiopm_device *dev)
 	}
 	r = in->dry_run ? 0 : vfiopm_policy_persist(dev, control_on, d3cold);
 	if (r < 0)
-		return failed("persist the policy of", dev, r);
+		return failed("persist the policy of", name, r);
 	printf("%s: rule %s to " VFIOPM_POLICY_FILE "\n", name, verb);
 	return EXIT_OK;
 }
 
 /* Say where the writes led: a wake ends what was armed, and sleep may come back by itself. */
-static void tell_outcome(const struct vfiopm_device *dev, const struct vfiopm_power *before)
+static int tell_outcome(const struct vfiopm_device *dev, const struct vfiopm_power *before)
 {
 	bool slept = vfiopm_power_get_status(before) == VFIOPM_STATUS_SUSPENDED;
 	struct vfiopm_power *after = NULL;
+	bool may_sleep, awake;
 	const char *control;
-	bool may_sleep;
+	int r;
 
-	if (vfiopm_power_new(dev, &after) < 0)
-		return;
+	r = vfiopm_power_new(dev, &after);
+	if (r < 0)
+		return failed("read", vfiopm_device_get_name(dev), r);
 	control = vfiopm_power_get_control(after);
 	may_sleep = slept && control && !strcmp(control, "auto");
 	/* A device that may sleep is given the time to. */
 	if (may_sleep) {
 		vfiopm_power_free(after);
 		after = NULL;
-		vfiopm_power_wait_asleep(dev, VFIOPM_STATE_D3HOT, SETTLE_MS, &after);
+		r = vfiopm_power_wait_asleep(dev, VFIOPM_STATE_D3HOT, SETTLE_MS, &after);
 	}
 	if (!after)
-		return;
+		return failed("read", vfiopm_device_get_name(dev), r);
 	printf("%s: %s %s -> %s %s\n", vfiopm_device_get_name(dev),
 	       vfiopm_status_name(vfiopm_power_get_status(before)),
 	       vfiopm_state_name(vfiopm_power_get_state(before)),
 	       vfiopm_status_name(vfiopm_power_get_status(after)),
 	       vfiopm_state_name(vfiopm_power_get_state(after)));
-	if (may_sleep && !vfiopm_power_is_asleep(after))
+	awake = may_sleep && !vfiopm_power_is_asleep(after);
+	if (awake)
 		msg_warn("'%s' woke and doesn't sleep again: a low power that was entered with "
 			 "wakeup has ended",
 			 vfiopm_device_get_name(dev));
 	vfiopm_power_free(after);
+	return awake ? EXIT_STATE : EXIT_OK;
 }
 
 static int apply(const struct input *in, const struct vfiopm_device *dev)
@@ -402,14 +442,14 @@ static int apply(const struct input *in, const struct vfiopm_device *dev)
 
 	r = vfiopm_power_new(dev, &power);
 	if (r < 0)
-		return failed("read", dev, r);
+		return failed("read", vfiopm_device_get_name(dev), r);
 	/* First what wakes, then what keeps awake or lets sleep. */
 	code = set_d3cold(in, dev, power);
 	code_merge(&code, set_control(in, dev, power));
 	if (code == EXIT_OK && (in->persist || in->forget))
 		code = remember(in, dev);
 	if (sets && !in->dry_run)
-		tell_outcome(dev, power);
+		code_merge(&code, tell_outcome(dev, power));
 	vfiopm_power_free(power);
 	return code;
 }
@@ -446,14 +486,16 @@ int cmd_policy(struct app *app, int argc, char **argv)
 {
 	struct input in = { .control_on = -1, .d3cold = -1 };
 	struct targets targets;
-	int code;
+	int code = EXIT_OK;
 
 	verb_parse(app, argc, argv, &in);
 	if (changes(&in) && vfiopm_ctx_is_foreign(app->ctx)) {
 		msg_error("--sysroot is for reading: nothing is set or persisted there");
 		return EXIT_USAGE;
 	}
-	code = targets_resolve(app, &in.devices, &targets);
+	if (in.forget && in.control_on < 0 && in.d3cold < 0)
+		forget_absents(app, &in, &code);
+	code_merge(&code, targets_resolve(app, &in.devices, &targets));
 	if (targets.count)
 		code_merge(&code, widen(&in, &targets));
 	if (changes(&in))

@@ -215,7 +215,7 @@ complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l cap -d 'No deeper
 complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l group -d 'Every endpoint of the IOMMU groups, too'
 complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l slot -d 'Every function of the slots, too'
 complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l persist -d 'Apply it whenever the device gets a driver: a udev rule in /etc/udev/rules.d/90-vfio-pm.rules'
-complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l forget -d 'Remove that rule'
+complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l forget -d 'Remove the rules for that address, also of a device that isn\'t there any more'
 complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l dry-run -d 'Only say what would be done'
 complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l json -s 'J' -d 'Print JSON'
 complete -c vfio-pm -n '__fish_seen_subcommand_from policy' -l help -s '?' -d 'Give this help list'

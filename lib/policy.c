@@ -48,14 +48,14 @@ int vfiopm_policy_set_d3cold(const struct vfiopm_device *dev, bool allow)
 	return write_attribute(dev, "d3cold_allowed", allow ? "1" : "0");
 }
 
+#define RULE_ADDRESS "ACTION==\"bind\", SUBSYSTEM==\"pci\", KERNEL==\"%s\", "
+
 /* The part of a rule that says which device it is for. */
 static int rule_match(const struct vfiopm_device *dev, char **ret)
 {
 	char *text;
 
-	if (asprintf(&text,
-		     "ACTION==\"bind\", SUBSYSTEM==\"pci\", KERNEL==\"%s\", "
-		     "ATTR{vendor}==\"0x%04x\", ATTR{device}==\"0x%04x\", ",
+	if (asprintf(&text, RULE_ADDRESS "ATTR{vendor}==\"0x%04x\", ATTR{device}==\"0x%04x\", ",
 		     dev->name, vfiopm_device_get_vendor(dev), vfiopm_device_get_device(dev)) < 0)
 		return -ENOMEM;
 	*ret = text;
@@ -259,39 +259,29 @@ static int edit_rules(int dir, const char *text, const char *match, const char *
 	return r;
 }
 
-static int update_rules(const struct vfiopm_device *dev, bool keep, int control_on,
-			int d3cold_allowed)
+int vfiopm_policy_persist(const struct vfiopm_device *dev, int control_on, int d3cold_allowed)
 {
 	int dir, r, had_control = -1, had_d3cold = -1;
 	char *text = NULL, *match = NULL, *rule = NULL;
 	const char *start, *end;
-	bool had;
 
+	if (control_on < 0 && d3cold_allowed < 0)
+		return -EINVAL;
 	if (dev->ctx->foreign)
 		return -EROFS;
-	dir = lock_rules(dev->ctx, keep);
+	dir = lock_rules(dev->ctx, true);
 	if (dir < 0)
-		return !keep && dir == -ENOENT ? 0 : dir;
+		return dir;
 	r = read_rules(dev->ctx, &text);
 	if (r == 0)
 		r = rule_match(dev, &match);
-	if (r < 0)
-		goto out;
-	had = find_rule(text, match, &start, &end);
-	if (!keep && !had)
-		goto out;
-	if (keep) {
-		if (had)
+	if (r == 0) {
+		if (find_rule(text, match, &start, &end))
 			parse_rule(start, end, &had_control, &had_d3cold);
 		rule = compose_rule(match, control_on >= 0 ? control_on : had_control,
 				    d3cold_allowed >= 0 ? d3cold_allowed : had_d3cold);
-		r = rule ? 0 : -ENOMEM;
+		r = rule ? edit_rules(dir, text, match, rule) : -ENOMEM;
 	}
-	if (r == 0)
-		r = edit_rules(dir, text, match, rule);
-	if (r == 0)
-		r = had;
-out:
 	free(rule);
 	free(match);
 	free(text);
@@ -299,17 +289,58 @@ out:
 	return r;
 }
 
-int vfiopm_policy_persist(const struct vfiopm_device *dev, int control_on, int d3cold_allowed)
+/* Cut all lines that start with @match out of @text; returns how many there were. */
+static int cut_rules(char *text, const char *match)
 {
-	int r;
+	const char *start, *end;
+	int n = 0;
 
-	if (control_on < 0 && d3cold_allowed < 0)
-		return -EINVAL;
-	r = update_rules(dev, true, control_on, d3cold_allowed);
-	return r < 0 ? r : 0;
+	while (find_rule(text, match, &start, &end)) {
+		if (*end)
+			end++;
+		memmove(text + (start - text), end, strlen(end) + 1);
+		n++;
+	}
+	return n;
+}
+
+static int forget_below(const struct vfiopm_ctx *ctx, int dir, const char *match, bool dry_run)
+{
+	char *text;
+	int n, r;
+
+	r = read_rules(ctx, &text);
+	if (r < 0)
+		return r;
+	n = cut_rules(text, match);
+	if (n && !dry_run)
+		/* Nothing is put in, but for the newline that the reader has cut. */
+		r = edit_rules(dir, text, match, NULL);
+	free(text);
+	return r < 0 ? r : n;
+}
+
+int vfiopm_policy_forget_address(struct vfiopm_ctx *ctx, const struct vfiopm_addr *addr,
+				 bool dry_run)
+{
+	char name[VFIOPM_ADDR_LEN], match[128];
+	int dir, r;
+
+	if (ctx->foreign)
+		return -EROFS;
+	dir = lock_rules(ctx, false);
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	/* Of whatever device: who asks may have swapped it since. */
+	snprintf(match, sizeof(match), RULE_ADDRESS, vfiopm_addr_format(addr, name));
+	r = forget_below(ctx, dir, match, dry_run);
+	close(dir);
+	return r;
 }
 
 int vfiopm_policy_forget(const struct vfiopm_device *dev)
 {
-	return update_rules(dev, false, -1, -1);
+	int r = vfiopm_policy_forget_address(dev->ctx, &dev->addr, false);
+
+	return r > 0 ? 1 : r;
 }

@@ -710,9 +710,20 @@ int vfiopm_policy_set_d3cold(const struct vfiopm_device *dev, bool allow);
 int vfiopm_policy_persist(const struct vfiopm_device *dev, int control_on, int d3cold_allowed);
 /**
  * vfiopm_policy_forget - take the rule of vfiopm_policy_persist() away
+ *
+ * Those of devices that were at its address before go with it.
  * Return: 1 done, 0 there was none; else as vfiopm_policy_persist(). Since: 0.1
  */
 int vfiopm_policy_forget(const struct vfiopm_device *dev);
+/**
+ * vfiopm_policy_forget_address - take all rules for an address away
+ * @ctx: context
+ * @addr: where a device is, or was
+ * @dry_run: only count them
+ * Return: how many there were; else as vfiopm_policy_persist(). Since: 0.1
+ */
+int vfiopm_policy_forget_address(struct vfiopm_ctx *ctx, const struct vfiopm_addr *addr,
+				 bool dry_run);
 /**
  * vfiopm_policy_get_persisted - what is persisted for a device
  * @dev: device

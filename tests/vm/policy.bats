@@ -105,6 +105,23 @@ attribute() { local value; get value "$pci/$D3COLD/$1"; [ "$value" = "$2" ]; }
 	bind_vfio "$D3COLD"
 	udevadm settle
 	attribute power/control auto
+	# It can be forgotten all the same, as can the rule for a device that has gone.
+	"$vfio_pm" policy "$D3COLD" --persist
+	[ "$(grep -c "KERNEL==\"$D3COLD\"" "$rules")" = 2 ]
+	echo "# mine" >>"$rules"
+	run "$vfio_pm" policy "$D3COLD" --forget
+	[[ $output == "$D3COLD: rules removed" ]]
+	[ "$(grep -c KERNEL "$rules")" = 0 ]
+	grep -qx "# mine" "$rules"
+	echo >>"$rules" 'ACTION=="bind", SUBSYSTEM=="pci", KERNEL=="0000:7f:00.0", ATTR{vendor}=="0x8086", ATTR{device}=="0x10d3", ATTR{power/control}="on"'
+	run "$vfio_pm" policy 7f:00.0 --forget --dry-run
+	[ "$status" = 0 ] && [[ $output == "0000:7f:00.0: rule would be removed" ]]
+	run "$vfio_pm" policy 7f:00.0 "$D3COLD" --forget
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output == *"0000:7f:00.0: rule removed"*"$D3COLD: nothing was persisted"* ]]
+	run "$vfio_pm" policy 7f:00.0 --forget
+	[ "$status" = 3 ]
 	rm "$rules"
 }
 
@@ -127,6 +144,7 @@ attribute() { local value; get value "$pci/$D3COLD/$1"; [ "$value" = "$2" ]; }
 	attribute d3cold_allowed 1
 	run "$vfio_pm" policy "$D3COLD" --d3cold=deny
 	echo "$output"
+	[ "$status" = 6 ]
 	[[ $output == *"warning: '$D3COLD' woke and doesn't sleep again: a low power that was entered with wakeup has ended"* ]]
 	"$vfio_pm" exit "$D3COLD"
 }
