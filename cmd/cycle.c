@@ -136,9 +136,10 @@ const struct argp cycle_argp = {
 	       "they came back."
 	       "\vEach is opened once, which resets it, and so does the close at the end. Verified "
 	       "are the configuration header, BARs and command register, the PM, MSI, MSI-X and "
-	       "PCI Express capabilities with the link's speed and width, a register, and that "
-	       "there are no new PCI Express errors. Exit status 1: it didn't come back as it "
-	       "was; 6: it didn't fall asleep as deep as wanted.",
+	       "PCI Express capabilities with the link's speed and width and an interrupt that is "
+	       "set up for it, extended capabilities, a register, and that there are no new PCI "
+	       "Express errors of the device or the ports above it. Exit status 1: it didn't come "
+	       "back as it was; 6: it didn't fall asleep as deep as wanted.",
 };
 
 /* Registers without effect while nothing runs, for kinds of devices that are known. */

@@ -43,6 +43,11 @@ enum outcome {
 
 #define CONFIG_MAX WORKER_CONFIG_MAX
 
+/* AER, of all kinds, so far. */
+struct error_counts {
+	uint64_t own, above;		/* the device's; those of the ports above it */
+};
+
 struct cycled {
 	struct vfiopm_device *dev;
 	/* The baseline of all comparisons: taken once, while awake and before the first sleep. */
@@ -52,7 +57,7 @@ struct cycled {
 	struct worker_register reg;
 	uint32_t reg_value;
 	uint32_t reg_reset;		/* value of the register when opened */
-	uint64_t errors;		/* AER, so far */
+	struct error_counts errors;
 	/* Of this cycle. */
 	enum outcome outcome;
 	bool entered;
@@ -87,6 +92,7 @@ int64_t cycle_now_ns(void);
 
 /* Open all devices and take the baseline. Reports; returns an exit code. */
 int cycle_open(struct cycle *c);
+void cycle_count_errors(const struct cycled *d, struct error_counts *ret);
 
 /* ---- cycle_step.c ---- */
 

@@ -6,31 +6,57 @@
 #include "cycle.h"
 #include "holder.h"
 
+void cycle_count_errors(const struct cycled *d, struct error_counts *ret)
+{
+	struct vfiopm_device *port;
+	struct vfiopm_list *ports;
+	uint64_t n;
+	size_t i;
+
+	*ret = (struct error_counts){ 0 };
+	if (vfiopm_device_get_errors(d->dev, &n) == 0)
+		ret->own = n;
+	if (vfiopm_list_new_upstream(d->dev, &ports) < 0)
+		return;
+	/* What goes wrong with a link while it is trained is counted at its upper end. */
+	vfiopm_list_foreach(ports, i, port)
+		if (vfiopm_device_get_errors(port, &n) == 0)
+			ret->above += n;
+	vfiopm_list_free(ports);
+}
+
+/* With no vector set up a sleep has no interrupt to lose, and reset values pass for kept ones. */
+static void arm(struct cycle *c, size_t i)
+{
+	int r = worker_call(c->worker, WORKER_ARM, i, NULL, 0, NULL);
+
+	if (r < 0 && r != -ENOTTY)
+		msg_warn("'%s': no interrupt could be set up, and none can get lost: %s",
+			 vfiopm_device_get_name(c->dev[i].dev), strerror(-r));
+}
+
 static int baseline(struct cycle *c, size_t i)
 {
 	struct cycled *d = &c->dev[i];
 	struct worker_reply reply;
 	int r;
 
+	/* First the register, for which memory decoding is switched on. */
+	if (d->has_reg) {
+		r = worker_call(c->worker, WORKER_REG_READ, i, &d->reg, 0, &reply);
+		if (r < 0)
+			return r;
+		d->reg_reset = reply.value;
+	}
+	if (!c->options->no_verify)
+		arm(c, i);
 	/* Awake from here: later comparisons are with a device in D0. */
 	r = worker_call(c->worker, WORKER_CONFIG, i, NULL, 0, &reply);
 	if (r < 0)
 		return r;
 	memcpy(d->config, reply.config, reply.config_len);
 	d->config_len = reply.config_len;
-	if (d->has_reg) {
-		r = worker_call(c->worker, WORKER_REG_READ, i, &d->reg, 0, &reply);
-		if (r < 0)
-			return r;
-		d->reg_reset = reply.value;
-		/* Memory decoding was switched on for it. */
-		r = worker_call(c->worker, WORKER_CONFIG, i, NULL, 0, &reply);
-		if (r < 0)
-			return r;
-		memcpy(d->config, reply.config, reply.config_len);
-	}
-	if (vfiopm_device_get_errors(d->dev, &d->errors) < 0)
-		d->errors = 0;
+	cycle_count_errors(d, &d->errors);
 	return 0;
 }
 

@@ -310,7 +310,7 @@ static void verify(struct cycle *c, size_t i)
 {
 	struct cycled *d = &c->dev[i];
 	struct worker_reply reply;
-	uint64_t errors;
+	struct error_counts errors;
 	char why[256];
 	int r;
 
@@ -326,12 +326,14 @@ static void verify(struct cycle *c, size_t i)
 		snprintf(d->hint, sizeof(d->hint), "%s", come_back_hint);
 	}
 	check_register(c, i);
-	if (vfiopm_device_get_errors(d->dev, &errors) == 0) {
-		if (errors > d->errors)
-			fail(d, OUTCOME_NOT_BACK, "PCI Express errors: expected none new, found "
-			     "%" PRIu64, errors - d->errors);
-		d->errors = errors;
-	}
+	cycle_count_errors(d, &errors);
+	if (errors.own > d->errors.own)
+		fail(d, OUTCOME_NOT_BACK, "PCI Express errors: expected none new, found %" PRIu64,
+		     errors.own - d->errors.own);
+	else if (errors.above > d->errors.above)
+		fail(d, OUTCOME_NOT_BACK, "PCI Express errors of the ports above it: expected none "
+		     "new, found %" PRIu64, errors.above - d->errors.above);
+	d->errors = errors;
 }
 
 /* ---- the user's own check ---- */

@@ -80,6 +80,18 @@ static int do_open(struct worker *w, size_t i, struct worker_reply *reply)
 	return r;
 }
 
+/* The kernel keeps the eventfd: nobody waits for it. */
+static int do_arm(struct entry *d)
+{
+	int fd = eventfd(0, EFD_CLOEXEC), r;
+
+	if (fd < 0)
+		return -errno;
+	r = vfiopm_handle_on_interrupt(d->handle, fd);
+	close(fd);
+	return r;
+}
+
 static int do_config(struct entry *d, struct worker_reply *reply)
 {
 	uint8_t raw[WORKER_CONFIG_MAX];
@@ -144,6 +156,8 @@ static int perform(struct worker *w, const struct request *rq, struct worker_rep
 	switch (rq->op) {
 	case WORKER_OPEN:
 		return do_open(w, rq->i, reply);
+	case WORKER_ARM:
+		return do_arm(d);
 	case WORKER_ENTER:
 		r = vfiopm_low_power_enter(d->handle);
 		d->engaged = r == 0;

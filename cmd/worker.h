@@ -31,6 +31,7 @@ struct worker_reply {
 
 enum worker_op {
 	WORKER_OPEN,		/* open, probe, say that we let go when asked */
+	WORKER_ARM,		/* set up an interrupt vector; -ENOTTY: it has none */
 	WORKER_ENTER,
 	WORKER_EXIT,
 	WORKER_CONFIG,		/* read the config space: wakes the device */

@@ -223,3 +223,10 @@ int vfiopm_handle_on_error(struct vfiopm_handle *handle, int eventfd)
 {
 	return set_eventfd(handle, VFIO_PCI_ERR_IRQ_INDEX, eventfd);
 }
+
+int vfiopm_handle_on_interrupt(struct vfiopm_handle *handle, int eventfd)
+{
+	int r = set_eventfd(handle, VFIO_PCI_MSI_IRQ_INDEX, eventfd);
+
+	return r == -ENOTTY ? set_eventfd(handle, VFIO_PCI_MSIX_IRQ_INDEX, eventfd) : r;
+}

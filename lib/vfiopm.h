@@ -885,6 +885,13 @@ int vfiopm_handle_write(struct vfiopm_handle *handle, unsigned int region, uint6
 int vfiopm_handle_on_request(struct vfiopm_handle *handle, int eventfd);
 /** vfiopm_handle_on_error - the same for VFIO_PCI_ERR_IRQ_INDEX (PCI Express only). Since: 0.1 */
 int vfiopm_handle_on_error(struct vfiopm_handle *handle, int eventfd);
+/**
+ * vfiopm_handle_on_interrupt - set up the first vector of MSI, or else of MSI-X
+ * @handle: handle
+ * @eventfd: signalled by the device's interrupt; the kernel keeps a reference
+ * Return: 0; -ENOTTY: it has neither; an errno of VFIO_DEVICE_SET_IRQS. Since: 0.1
+ */
+int vfiopm_handle_on_interrupt(struct vfiopm_handle *handle, int eventfd);
 
 /* ---- low power -------------------------------------------------------------- */
 

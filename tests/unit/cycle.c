@@ -40,10 +40,12 @@ static void put16(uint8_t *config, size_t at, uint16_t value)
 	config[at + 1] = (uint8_t)(value >> 8);
 }
 
-/* PM at 0x40, MSI at 0x50, PCI Express at 0x70. */
+#define MSI (PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_64BIT | PCI_MSI_FLAGS_MASKBIT)
+
+/* PM at 0x40, MSI at 0x50, PCI Express at 0x70; AER at 0x100, L1 substates at 0x200. */
 static void make_config(uint8_t *config)
 {
-	memset(config, 0, 256);
+	memset(config, 0, CONFIG_MAX);
 	put16(config, 0, 0x8086);
 	put16(config, 2, 0x10d3);
 	put16(config, PCI_COMMAND, 0x0406);
@@ -51,14 +53,20 @@ static void make_config(uint8_t *config)
 	config[PCI_CAPABILITY_LIST] = 0x40;
 	put16(config, 0x40, 0x5001);
 	put16(config, 0x50, 0x7005);
+	put16(config, 0x50 + PCI_MSI_FLAGS, MSI);
 	put16(config, 0x70, 0x0010);
+	put16(config, 0x70 + PCI_EXP_FLAGS, 2);
+	put16(config, 0x100, PCI_EXT_CAP_ID_ERR);
+	put16(config, 0x102, 0x2002);
+	put16(config, 0x200, PCI_EXT_CAP_ID_L1SS);
+	put16(config, 0x202, 0x0001);
 	put16(config, 0x70 + PCI_EXP_LNKSTA, 0x0041);
 	put16(config, PCI_BASE_ADDRESS_0 + 2, 0xfebc);
 }
 
 static bool differs(const uint8_t *before, size_t at, uint16_t value, const char *expected)
 {
-	uint8_t after[256];
+	uint8_t after[CONFIG_MAX];
 	char why[256] = "";
 
 	memcpy(after, before, sizeof(after));
@@ -72,21 +80,47 @@ static bool differs(const uint8_t *before, size_t at, uint16_t value, const char
 
 static void test_verify(void)
 {
-	uint8_t before[256], dead[256];
+	uint8_t before[CONFIG_MAX], dead[256];
 	char why[256];
 
 	make_config(before);
 	check(differs(before, 0, 0x8086, NULL), "the same is the same");
 	check(differs(before, PCI_COMMAND, 0,
-		      "command register (at 0x4): expected 0x0406, found 0x0000"),
+		      "command register (at 0x4): expected 0x0006, found 0x0000"),
 	      "command register");
+	check(differs(before, PCI_COMMAND, 0x0006, NULL), "INTx is VFIO's and the kernel's");
 	check(differs(before, PCI_BASE_ADDRESS_0 + 2, 0, "BAR 0 (at 0x10): expected 0xfebc0000"),
 	      "BAR");
 	check(differs(before, PCI_STATUS, PCI_STATUS_CAP_LIST | 0x2000, NULL),
 	      "an error bit of the status register isn't the sleep's business");
 	check(differs(before, 0x40 + PCI_PM_CTRL, 3, "PM control"), "left in D3hot");
 	check(differs(before, 0x40 + PCI_PM_CTRL, PCI_PM_CTRL_PME_STATUS, NULL), "PME status");
-	check(differs(before, 0x50 + PCI_MSI_FLAGS, 1, "MSI control"), "MSI");
+	check(differs(before, 0x50 + PCI_MSI_FLAGS, MSI & ~PCI_MSI_FLAGS_ENABLE, "MSI control"),
+	      "MSI");
+	check(differs(before, 0x50 + PCI_MSI_ADDRESS_HI, 1, "upper MSI address") &&
+		      differs(before, 0x50 + PCI_MSI_DATA_64, 1, "MSI data (at 0x5c)") &&
+		      differs(before, 0x50 + PCI_MSI_MASK_64, 1, "MSI mask (at 0x60)") &&
+		      differs(before, 0x50 + PCI_MSI_PENDING_64, 1, NULL),
+	      "MSI of 64 bits: address, data, mask, not what is pending");
+	put16(before, 0x50 + PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_MASKBIT);
+	check(differs(before, 0x50 + PCI_MSI_DATA_32, 1, "MSI data (at 0x58)") &&
+		      differs(before, 0x50 + PCI_MSI_MASK_32, 1, "MSI mask (at 0x5c)") &&
+		      differs(before, 0x50 + PCI_MSI_MASK_64, 1, NULL),
+	      "MSI of 32 bits");
+	put16(before, 0x50 + PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE);
+	check(differs(before, 0x50 + PCI_MSI_MASK_32, 1, NULL), "MSI without masks");
+	check(differs(before, 0x70 + PCI_EXP_DEVCTL2, 1, "device control 2") &&
+		      differs(before, 0x70 + PCI_EXP_LNKCTL2, 1, "link control 2"),
+	      "PCI Express 2");
+	put16(before, 0x70 + PCI_EXP_FLAGS, 1);
+	check(differs(before, 0x70 + PCI_EXP_DEVCTL2, 1, NULL), "which version 1 hasn't got");
+	check(differs(before, 0x100 + PCI_ERR_UNCOR_MASK, 1,
+		      "uncorrectable error mask (at 0x108)") &&
+		      differs(before, 0x100 + PCI_ERR_UNCOR_STATUS, 1, NULL) &&
+		      differs(before, 0x200 + PCI_L1SS_CTL1, 1,
+			      "L1 substates control 1 (at 0x208)"),
+	      "extended capabilities, in their list");
+	check(differs(before, 0x102, 0x3002, "extended capability at 0x100"), "the list itself");
 	check(differs(before, 0x70 + PCI_EXP_LNKSTA, 0x0021, "link width"), "link width");
 	check(differs(before, 0x70 + PCI_EXP_LNKSTA, 0x0042, "link speed"), "link speed");
 	check(differs(before, 0x40, 0x6001, "capability at 0x40"), "capability list");
@@ -98,7 +132,9 @@ static void test_verify(void)
 	check(!config_loses_state(before, 256), "No_Soft_Reset set");
 	/* A list that leads to itself ends all the same. */
 	put16(before, 0x40, 0x4009);
-	check(config_loses_state(before, 256) && verify_config(before, before, 256, why, 256),
+	put16(before, 0x202, 0x1001);
+	check(config_loses_state(before, CONFIG_MAX) &&
+		      verify_config(before, before, CONFIG_MAX, why, 256),
 	      "a loop of capabilities ends");
 	check(verify_config(before, before, 64, why, sizeof(why)), "the header alone");
 }
