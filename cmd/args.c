@@ -20,6 +20,31 @@ error_t devices_parse(int key, struct argp_state *state, struct device_args *dev
 	return ARGP_ERR_UNKNOWN;
 }
 
+enum { KEY_GROUP = 0x500 };
+
+static const struct argp_option group_options[] = {
+	{ "group", KEY_GROUP, NULL, 0, "Every endpoint of the IOMMU groups, too", 0 },
+	{ 0 }
+};
+
+static error_t group_parse(int key, char *arg, struct argp_state *state)
+{
+	struct device_args *devices = state->input;
+
+	switch (key) {
+	case KEY_GROUP:
+		devices->group = true;
+		return 0;
+	case ARGP_KEY_END:
+		if (devices->group && !devices->count)
+			argp_error(state, "--group goes with a DEVICE");
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+const struct argp group_argp = { .options = group_options, .parser = group_parse };
+
 void time_parse(struct argp_state *state, const char *arg, int64_t *ret_ms)
 {
 	if (parse_time(arg, ret_ms) < 0)

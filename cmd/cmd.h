@@ -98,7 +98,10 @@ const char *refusal_text(enum vfiopm_refusal refusal);
 struct device_args {
 	char **specs; /* in argv */
 	size_t count;
+	bool group; /* the endpoints of their IOMMU groups, too: targets_resolve() adds them */
 };
+/* A child of verbs' parsers, --group; its input is a struct device_args. */
+extern const struct argp group_argp;
 /*
  * What a verb's parser returns for a key that isn't its own: takes the DEVICE
  * arguments, and asks for one when @needed and there is none.

@@ -422,6 +422,8 @@ static json *fill_owner(const struct row *row)
 		put(object, "pid", json_object_new_int64(vfiopm_owner_get_pid(owner)));
 		put(object, "comm", column_string(vfiopm_owner_get_comm(owner)));
 		put(object, "uid", json_object_new_int64(vfiopm_owner_get_uid(owner)));
+		put(object, "start_time",
+		    json_object_new_int64(vfiopm_owner_get_start_time(owner)));
 		put(object, "via",
 		    json_object_new_string(vfiopm_via_name(vfiopm_owner_get_via(owner))));
 		json_object_array_add(array, object);
@@ -462,7 +464,8 @@ const struct column columns[] = {
 	  "share of the time that it was suspended, since the kernel found it" },
 	{ "owner", COLUMN_OBJECTS, SHOWN, 12, NEED_OWNERS, NULL, fill_owner,
 	  "{comm}[{pid}]", "?",
-	  "processes that have it open (pid, comm, uid, via); null: open, owner not visible" },
+	  "processes that have it open (pid, comm, uid, start_time in ms since boot, via); null: "
+	  "open, owner not visible" },
 	{ "name", COLUMN_STRING, SHOWN | COLUMN_SHORTEN, 0.3, NEED_NAMES, NULL, fill_name, NULL,
 	  NULL, "vendor and device by name" },
 	{ "asleep", COLUMN_BOOLEAN, 0, 3, STATE, NULL, fill_asleep, NULL, NULL,

@@ -10,7 +10,7 @@
 
 enum {
 	KEY_COUNT = KEY_VERB, KEY_DURATION, KEY_ASLEEP, KEY_AWAKE, KEY_STATE, KEY_COMMAND,
-	KEY_KEEP_GOING, KEY_TIMEOUT, KEY_REGISTER, KEY_NO_VERIFY, KEY_JSON_LINES, KEY_GROUP,
+	KEY_KEEP_GOING, KEY_TIMEOUT, KEY_REGISTER, KEY_NO_VERIFY, KEY_JSON_LINES,
 };
 
 static const struct argp_option options[] = {
@@ -30,7 +30,6 @@ static const struct argp_option options[] = {
 	  "value at the start where the sleep may lose it, afterwards", 0 },
 	{ "no-verify", KEY_NO_VERIFY, NULL, 0, "Only look whether it is active in D0 again", 0 },
 	{ "keep-going", KEY_KEEP_GOING, NULL, 0, "Go on after a failure", 0 },
-	{ "group", KEY_GROUP, NULL, 0, "Every endpoint of the IOMMU groups, too", 0 },
 	{ "json", 'J', NULL, 0, "Print the figures as JSON", 0 },
 	{ "json-lines", KEY_JSON_LINES, NULL, 0,
 	  "One JSON object a cycle as it happens, then one with the figures", 0 },
@@ -109,8 +108,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_KEEP_GOING:
 		o->keep_going = true;
 		return 0;
-	case KEY_GROUP:
-		o->group = true;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->devices;
 		return 0;
 	case 'J':
 		o->json = true;
@@ -128,6 +127,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return devices_parse(key, state, &o->devices, true);
 }
 
+static const struct argp_child children[] = { { &group_argp, 0, NULL, 0 }, { 0 } };
+
 const struct argp cycle_argp = {
 	.options = options,
 	.parser = parse,
@@ -140,6 +141,7 @@ const struct argp cycle_argp = {
 	       "set up for it, extended capabilities, a register, and that there are no new PCI "
 	       "Express errors of the device or the ports above it. Exit status 1: it didn't come "
 	       "back as it was; 6: it didn't fall asleep as deep as wanted.",
+	.children = children,
 };
 
 /* Registers without effect while nothing runs, for kinds of devices that are known. */
@@ -279,8 +281,6 @@ int cmd_cycle(struct app *app, int argc, char **argv)
 
 	verb_parse(app, argc, argv, &o);
 	code = targets_resolve(app, &o.devices, &targets);
-	if (o.group)
-		code_merge(&code, targets_widen_groups(&targets));
 	/* All or none: a cycle that lacks a device that was asked for proves nothing. */
 	if (code == EXIT_OK)
 		code = cycle_targets(&c, &targets);

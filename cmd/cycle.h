@@ -22,7 +22,7 @@ struct cycle_options {
 	int64_t asleep_ms, awake_ms, timeout_ms;
 	enum vfiopm_state state;	/* at least that deep */
 	const char *command;
-	bool group, keep_going, no_verify, json, json_lines;
+	bool keep_going, no_verify, json, json_lines;
 	bool has_reg;
 	struct worker_register reg;
 	uint32_t reg_value;

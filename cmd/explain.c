@@ -39,6 +39,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct explain_options *o = &args->options;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &args->devices;
+		return 0;
 	case KEY_STATE:
 		if (vfiopm_state_parse(arg, &o->want) < 0 || o->want < VFIOPM_STATE_D3HOT)
 			argp_error(state, "'%s' is no state to sleep in: D3hot or D3cold", arg);
@@ -79,6 +82,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return devices_parse(key, state, &args->devices, false);
 }
 
+static const struct argp_child children[] = { { &group_argp, 0, NULL, 0 }, { 0 } };
+
 const struct argp explain_argp = {
 	.options = options,
 	.parser = parse,
@@ -89,6 +94,7 @@ const struct argp explain_argp = {
 	       "guessed. The mends are given as commands, in the order in which to apply them.\n\n"
 	       "Exit status: 0 the state is reached or can be; 6 it can't as things are, also "
 	       "when the device is not on a VFIO driver; 1 it couldn't be found out.",
+	.children = children,
 };
 
 int explain_exit_code(const struct vfiopm_explanation *e)

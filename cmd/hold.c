@@ -28,12 +28,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &args->hold;
+		state->child_inputs[1] = &args->devices;
 		return 0;
 	}
 	return devices_parse(key, state, &args->devices, true);
 }
 
-static const struct argp_child children[] = { { &hold_options_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {
+	{ &hold_options_argp, 0, NULL, 0 },
+	{ &group_argp, 0, NULL, 0 },
+	{ 0 }
+};
 
 const struct argp hold_argp = {
 	.parser = parse,

@@ -31,6 +31,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct input *in = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &in->devices;
+		return 0;
 	case KEY_JSON_LINES:
 		in->json = true;
 		return 0;
@@ -41,6 +44,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return devices_parse(key, state, &in->devices, false);
 }
 
+static const struct argp_child children[] = { { &group_argp, 0, NULL, 0 }, { 0 } };
+
 const struct argp monitor_argp = {
 	.options = options,
 	.parser = parse,
@@ -50,6 +55,7 @@ const struct argp monitor_argp = {
 	       "\vRoot gets each suspend and resume from the kernel's trace events, at no cost "
 	       "while nothing happens. Others, and where there is no tracefs: it looks every "
 	       "TIME, and what is shorter may be missed. Ends with ^C.",
+	.children = children,
 };
 
 /* What changed, as a key and a column of the text. */

@@ -27,6 +27,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct input *in = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &in->devices;
+		return 0;
 	case 'J':
 		in->json = true;
 		return 0;
@@ -37,6 +40,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return devices_parse(key, state, &in->devices, false);
 }
 
+static const struct argp_child children[] = { { &group_argp, 0, NULL, 0 }, { 0 } };
+
 const struct argp owner_argp = {
 	.options = options,
 	.parser = parse,
@@ -46,6 +51,7 @@ const struct argp owner_argp = {
 	       "\vVIA is group or cdev for a descriptor of that node, device for a descriptor that "
 	       "names its device, map when only a mapping is left. The owner of a group owns those "
 	       "members of it that are enabled. Descriptors of other users are seen by root only.",
+	.children = children,
 };
 
 enum { COL_DEVICE,

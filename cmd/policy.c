@@ -13,7 +13,6 @@
 enum { KEY_CONTROL = KEY_VERB,
        KEY_D3COLD,
        KEY_CAP,
-       KEY_GROUP,
        KEY_SLOT,
        KEY_PERSIST,
        KEY_FORGET,
@@ -25,7 +24,7 @@ enum { KEY_CONTROL = KEY_VERB,
 struct input {
 	struct device_args devices;
 	int control_on, d3cold; /* -1: as it is */
-	bool group, slot, persist, forget, dry_run, json;
+	bool slot, persist, forget, dry_run, json;
 };
 
 static const struct argp_option options[] = {
@@ -36,7 +35,6 @@ static const struct argp_option options[] = {
 	  "No deeper than: D3cold is --control=auto --d3cold=allow, D3hot is --d3cold=deny, D0 is "
 	  "--control=on",
 	  0 },
-	{ "group", KEY_GROUP, NULL, 0, "Every endpoint of the IOMMU groups, too", 0 },
 	{ "slot", KEY_SLOT, NULL, 0, "Every function of the slots, too", 0 },
 	{ "persist", KEY_PERSIST, NULL, 0,
 	  "Apply it whenever the device gets a driver: a udev rule in " VFIOPM_POLICY_FILE, 0 },
@@ -90,8 +88,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_CAP:
 		parse_cap(state, arg, in);
 		return 0;
-	case KEY_GROUP:
-		in->group = true;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &in->devices;
 		return 0;
 	case KEY_SLOT:
 		in->slot = true;
@@ -116,6 +114,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return devices_parse(key, state, &in->devices, true);
 }
 
+static const struct argp_child children[] = { { &group_argp, 0, NULL, 0 }, { 0 } };
+
 const struct argp policy_argp = {
 	.options = options,
 	.parser = parse,
@@ -124,6 +124,7 @@ const struct argp policy_argp = {
 	       "\vWriting d3cold_allowed wakes the device, and ends a low power that was entered "
 	       "with wakeup: exit status 6 when it doesn't sleep again. --persist without a "
 	       "setting persists what is set now.",
+	.children = children,
 };
 
 static bool changes(const struct input *in)
@@ -454,8 +455,8 @@ static int apply(const struct input *in, const struct vfiopm_device *dev)
 	return code;
 }
 
-/* Everything that --group and --slot add; bridges of a group aren't endpoints. */
-static int widen(const struct input *in, struct targets *targets)
+/* Every function of the slots. */
+static int widen(struct targets *targets)
 {
 	size_t n = targets->count;
 	int r = 0;
@@ -463,22 +464,15 @@ static int widen(const struct input *in, struct targets *targets)
 	for (size_t i = 0; i < n && r == 0; i++) {
 		struct vfiopm_list *list;
 
-		if (in->group && vfiopm_device_get_group(targets->dev[i]) >= 0) {
-			r = targets_add_group(targets, targets->dev[i]);
-			if (r < 0)
-				break;
-		}
-		if (in->slot) {
-			r = vfiopm_list_new_siblings(targets->dev[i], &list);
-			if (r == 0) {
-				r = targets_add(targets, list);
-				vfiopm_list_free(list);
-			}
+		r = vfiopm_list_new_siblings(targets->dev[i], &list);
+		if (r == 0) {
+			r = targets_add(targets, list);
+			vfiopm_list_free(list);
 		}
 	}
 	if (r == 0)
 		return EXIT_OK;
-	msg_error("cannot look up the group or slot: %s", strerror(-r));
+	msg_error("cannot look up the slot: %s", strerror(-r));
 	return EXIT_FAILED;
 }
 
@@ -496,8 +490,8 @@ int cmd_policy(struct app *app, int argc, char **argv)
 	if (in.forget && in.control_on < 0 && in.d3cold < 0)
 		forget_absents(app, &in, &code);
 	code_merge(&code, targets_resolve(app, &in.devices, &targets));
-	if (targets.count)
-		code_merge(&code, widen(&in, &targets));
+	if (in.slot)
+		code_merge(&code, widen(&targets));
 	if (changes(&in))
 		for (size_t i = 0; i < targets.count; i++)
 			code_merge(&code, apply(&in, targets.dev[i]));

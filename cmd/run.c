@@ -13,7 +13,7 @@
 #include "fall.h"
 #include "holder.h"
 
-enum { KEY_TIMEOUT = KEY_VERB, KEY_NO_WAIT, KEY_GROUP };
+enum { KEY_TIMEOUT = KEY_VERB, KEY_NO_WAIT };
 
 /* Failures of its own, as of env(1); the rest is the command's. */
 #define RUN_FAILED	125
@@ -27,7 +27,7 @@ struct input {
 	struct device_args devices;
 	char **command;
 	int64_t timeout_ms;
-	bool no_wait, group;
+	bool no_wait;
 };
 
 struct device {
@@ -50,7 +50,6 @@ struct run {
 static const struct argp_option options[] = {
 	{ "timeout", KEY_TIMEOUT, "TIME", 0, "How long it may take to fall asleep (10s)", 0 },
 	{ "no-wait", KEY_NO_WAIT, NULL, 0, "Start COMMAND at once, asleep or not", 0 },
-	{ "group", KEY_GROUP, NULL, 0, "Every endpoint of the IOMMU groups, too", 0 },
 	{ 0 }
 };
 
@@ -65,8 +64,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case KEY_NO_WAIT:
 		in->no_wait = true;
 		return 0;
-	case KEY_GROUP:
-		in->group = true;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &in->devices;
 		return 0;
 	case ARGP_KEY_END:
 		if (!in->command || !in->command[0])
@@ -75,6 +74,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 	return devices_parse(key, state, &in->devices, true);
 }
+
+static const struct argp_child children[] = { { &group_argp, 0, NULL, 0 }, { 0 } };
 
 const struct argp run_argp = {
 	.options = options,
@@ -86,6 +87,7 @@ const struct argp run_argp = {
 	       "executed, 127 when it isn't found. Signals are handed on to COMMAND; one that "
 	       "comes before it is started is the end. Low power is left, and that is verified, "
 	       "before the devices are closed, also when this process is killed.",
+	.children = children,
 };
 
 /* ---- devices ---- */
@@ -370,8 +372,6 @@ int cmd_run(struct app *app, int argc, char **argv)
 	in.command = split(&argc, argv);
 	verb_parse(app, argc, argv, &in);
 	code = targets_resolve(app, &in.devices, &targets);
-	if (in.group)
-		code_merge(&code, targets_widen_groups(&targets));
 	code = code == EXIT_OK ? run_targets(&run, &targets) : RUN_FAILED;
 	if (worker_free(run.worker) < 0)
 		msg_error("the kernel has not answered for 30 s: a process is left with a device");

@@ -28,6 +28,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct selection *s = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &s->devices;
+		return 0;
 	case 'a':
 		s->all = true;
 		return 0;
@@ -51,7 +54,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return devices_parse(key, state, &s->devices, false);
 }
 
-const struct argp selection_argp = { .options = options, .parser = parse };
+static const struct argp_child children[] = { { &group_argp, 0, NULL, 0 }, { 0 } };
+
+const struct argp selection_argp = { .options = options, .parser = parse, .children = children };
 
 bool selection_is_empty(const struct selection *s)
 {

@@ -66,6 +66,8 @@ int targets_resolve(struct app *app, const struct device_args *args, struct targ
 		if (r < 0)
 			code_merge(&code, report(spec, r));
 	}
+	if (args->group)
+		code_merge(&code, targets_widen_groups(&targets));
 	*ret = targets;
 	return code;
 }

@@ -30,6 +30,9 @@ static error_t unbind_parse(int key, char *arg, struct argp_state *state)
 	struct unbind_input *in = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &in->to.devices;
+		return 0;
 	case KEY_CONTROL:
 		if (strcmp(arg, "auto") && strcmp(arg, "on"))
 			argp_error(state, "--control is 'auto' or 'on', not '%s'", arg);
@@ -38,6 +41,8 @@ static error_t unbind_parse(int key, char *arg, struct argp_state *state)
 	}
 	return rebind_parse(key, arg, state, &in->to);
 }
+
+static const struct argp_child children[] = { { &group_argp, 0, NULL, 0 }, { 0 } };
 
 const struct argp unbind_argp = {
 	.options = unbind_options,
@@ -48,6 +53,7 @@ const struct argp unbind_argp = {
 	       "The override is cleared and the kernel chooses the driver; a module that knows the "
 	       "device is loaded when no driver does. What is open through VFIO is left alone. "
 	       "DEVICE is [DDDD:]BB:DD.F, VENDOR:DEVICE, group:N or a sysfs path.",
+	.children = children,
 };
 
 static int check(struct app *app, const struct unbind_input *in, const struct vfiopm_device *dev)

@@ -72,6 +72,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct input *in = state->input;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &in->devices;
+		return 0;
 	case KEY_STATE:
 		if (parse_wanted(arg, &in->want) < 0)
 			argp_error(state, "'%s' is none of suspended, active, D0, D3hot, D3cold",
@@ -94,6 +97,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return devices_parse(key, state, &in->devices, true);
 }
 
+static const struct argp_child children[] = { { &group_argp, 0, NULL, 0 }, { 0 } };
+
 const struct argp wait_argp = {
 	.options = options,
 	.parser = parse,
@@ -102,6 +107,7 @@ const struct argp wait_argp = {
 	       "\vLooking never wakes a device. Root is told by the kernel's trace events, so that "
 	       "a pulse of some milliseconds isn't missed; others look every TIME, which is said. "
 	       "Exit status 6 when the state wasn't reached in time.",
+	.children = children,
 };
 
 static int64_t now_ns(void)

@@ -171,6 +171,21 @@ setup() { system_copy; }
 		fd='anon_inode:[vfio-device],/sys/devices/pci0000:00/0000:04:00.1'
 	vp list -rn -o address,owner group:22
 	expect_out "0000:04:00.0 ?" "0000:04:00.1 vmm[5001]"
+	# --group: the same by one of them, for each verb.
+	vp list -rn -o address --group 04:00.1
+	expect_out 0000:04:00.1 0000:04:00.0
+	vp owner -J --group 04:00.0
+	[ "$(jq -c '[.devices[].address]' <<<"$out")" = '["0000:04:00.0","0000:04:00.1"]' ]
+	for verb in status explain policy; do
+		vp "$verb" --group 04:00.0
+		expect_in "$out" 0000:04:00.0 0000:04:00.1
+	done
+	vp wait --state=active --timeout=0 --group 04:00.0
+	expect_code 6
+	expect_in "$err" "wait for '0000:04:00.0'" "wait for '0000:04:00.1'"
+	vp list --group
+	expect_code 2
+	expect_in "$err" "--group goes with a DEVICE"
 	fx_device 0000:05:00.0 driver=vfio-pci group=3 noiommu=yes enable=1
 	fx_process 5002 comm=dpdk fd=/dev/vfio/noiommu-3
 	vp list -rn -o owner,node 05:00.0
@@ -178,7 +193,7 @@ setup() { system_copy; }
 	fx_device 0000:06:00.0 driver=vfio-pci group=31 enable=1 cdev=yes
 	fx_process 5003 comm=mapper map="/dev/vfio/devices/vfio$((FX_VFIO - 1))"
 	vp list -J -o owner,cdev 06:00.0
-	[ "$(jq -c '.devices[0].owner' <<<"$out")" = '[{"pid":5003,"comm":"mapper","uid":0,"via":"map"}]' ]
+	[ "$(jq -c '.devices[0].owner' <<<"$out")" = '[{"pid":5003,"comm":"mapper","uid":0,"start_time":1000000,"via":"map"}]' ]
 }
 
 @test "a process that can't be looked into is nobody's owner" {

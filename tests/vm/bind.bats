@@ -169,8 +169,8 @@ give_to_vfio_and_back() {
 	expect 0 "warning: '$PAIR1': its group" "'$PAIR0' is on 'e1000e'"
 	vp bind --group "$PAIR1"
 	expect 0 "$PAIR0: e1000e -> vfio-pci" "$PAIR1: stays on vfio-pci"
-	vp unbind "$PAIR0" "$PAIR1"
-	expect 0
+	vp unbind --group "$PAIR0"
+	expect 0 "$PAIR0: vfio-pci -> " "$PAIR1: vfio-pci -> "
 	all_given_back
 }
 

@@ -202,6 +202,11 @@ has_given_up() { # PID [FILE]
 	expect_code 0
 	[[ $output == *"$PAIR1: nothing to do: not held"* ]] || fail "$output"
 	wait_for 5 no_holder
+	"$vfio_pm" hold --group "$PAIR1" 3>&- &
+	wait_state "$PAIR0" suspended D3hot
+	wait_state "$PAIR1" suspended D3hot
+	kill "$!"
+	wait "$!"
 }
 
 # What the two printed, in either order of their doings, against what is so now: the exit came last
