@@ -75,10 +75,16 @@ ends_with() { # STATUS SECONDS TEXT
 }
 
 @test "every other kind of device, each by itself" {
-	bound D3COLD_PORT D3COLD_VIA SHARED0 D3HOT D3HOT_PORT NVME PF PAIR0 HOTPLUG
+	bound D3COLD_PORT D3COLD_VIA SHARED0 D3HOT D3HOT_PORT NVME PF PAIR0 HOTPLUG EJECT HOTCOLD HUGEBAR NOPM2
 	bind_vfio "$PAIR1"
 	n=$(count 100)
-	for role in D3COLD_PORT D3COLD_VIA D3HOT D3HOT_PORT NVME PF PAIR0 HOTPLUG; do
+	# Those of QEMU that have no PM capability.
+	for role in HUGEBAR NOPM2; do
+		run "$vfio_pm" cycle "${!role}" --count="$n" --timeout=3
+		[ "$status" = 6 ] || fail "$role ($(dev "KIND_$role")): $output"
+		[[ $output == *"cycle 1: expected suspended in D3hot or D3cold, found suspended in D0: "* ]]
+	done
+	for role in D3COLD_PORT D3COLD_VIA D3HOT D3HOT_PORT NVME PF PAIR0 HOTPLUG EJECT HOTCOLD; do
 		run "$vfio_pm" cycle "${!role}" --count="$n" --json
 		[ "$status" = 0 ] || fail "$role ($(dev "KIND_$role")): $output"
 		jq -e --argjson n "$n" '.devices[0] | .cycles == $n and .failed == 0' <<<"$output"
@@ -179,6 +185,21 @@ ends_with() { # STATUS SECONDS TEXT
 	echo 0 >"$pci/$PAIRCOLD0_UP/d3cold_allowed"
 	[ "$status" = 6 ]
 	[[ $output == *"cycle 1: expected D3cold, found suspended in D3hot: "*"$PAIRCOLD1"* ]]
+}
+
+@test "its slot's other function, asleep until then, becomes busy while it cycles" {
+	load_vfio disable_idle_d3=0
+	bind_vfio "$PAIRCOLD0" "$PAIRCOLD1"
+	echo 1 >"$pci/$PAIRCOLD0_UP/d3cold_allowed"
+	background "$PAIRCOLD0" --state=D3cold --timeout=3
+	echo on >"$pci/$PAIRCOLD1/power/control"
+	ends_with 6 30 "expected D3cold, found suspended in D3hot: .*$PAIRCOLD1"
+	echo auto >"$pci/$PAIRCOLD1/power/control"
+	# And with it quiet, again.
+	run "$vfio_pm" cycle "$PAIRCOLD0" --state=D3cold --count=2
+	echo 0 >"$pci/$PAIRCOLD0_UP/d3cold_allowed"
+	echo "$output"
+	[ "$status" = 0 ]
 }
 
 @test "not asleep: control on, no PM capability, an awake port; exit status 6, and why" {
