@@ -252,7 +252,8 @@ ends_with() { # STATUS SECONDS TEXT
 	device_del "$ID_HOTPLUG"
 	ends_with 3 30 "the host asked for the device back: it was removed"
 	wait_for 20 gone "$HOTPLUG"
-	device_add e1000e fresh "$HOTPLUG_BUS" romfile=
+	device_add "$KIND_HOTPLUG" "$ID_HOTPLUG" "$HOTPLUG_BUS" \
+		"$([ "$KIND_HOTPLUG" = nvme ] && echo serial=HOTPLUG || echo romfile=)"
 	wait_for 20 test -e "$pci/$HOTPLUG/iommu_group"
 }
 

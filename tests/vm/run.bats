@@ -152,6 +152,7 @@ ends_within() { # SECONDS STATUS TEXT: the run in the background
 	device_del "$ID_HOTPLUG"
 	wait_for 20 gone "$HOTPLUG"
 	ends_within 10 9 "'$HOTPLUG' was let go of"
-	device_add e1000e fresh "$HOTPLUG_BUS" romfile=
+	device_add "$KIND_HOTPLUG" "$ID_HOTPLUG" "$HOTPLUG_BUS" \
+		"$([ "$KIND_HOTPLUG" = nvme ] && echo serial=HOTPLUG || echo romfile=)"
 	wait_for 20 there "$HOTPLUG"
 }
