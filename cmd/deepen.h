@@ -47,7 +47,7 @@ enum deepen_phase {
 
 /* What the driver counts of a device; see module/ABI-sysfs-vfio_pm. */
 struct deepen_account {
-	int64_t entries, exits, asleep_us, rate_limited;
+	int64_t entries, exits, closes, asleep_us, rate_limited;
 };
 
 enum deepen_depth {

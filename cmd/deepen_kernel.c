@@ -25,6 +25,7 @@ static bool read_account(const struct deepen_device *d, struct deepen_account *r
 	*ret = (struct deepen_account){ 0 };
 	vfiopm_account_get(account, "entries", &ret->entries);
 	vfiopm_account_get(account, "exits", &ret->exits);
+	vfiopm_account_get(account, "close", &ret->closes);
 	vfiopm_account_get(account, "asleep_us", &ret->asleep_us);
 	vfiopm_account_get(account, "rate_limited", &ret->rate_limited);
 	vfiopm_account_free(account);
@@ -85,10 +86,10 @@ static void learn_depth(struct deepen *s, struct deepen_device *d, enum vfiopm_s
 }
 
 static void end_session(struct deepen *s, struct deepen_device *d,
-			const struct deepen_account *a, bool open)
+			const struct deepen_account *a, bool gone)
 {
 	struct deepen_event event = {
-		.kind = open ? DEEPEN_WOKEN : DEEPEN_OWNER_GONE,
+		.kind = gone ? DEEPEN_OWNER_GONE : DEEPEN_WOKEN,
 		.d = d,
 		.asleep_ms = (a->asleep_us - d->kernel.session_us) / 1000,
 	};
@@ -99,18 +100,22 @@ static void end_session(struct deepen *s, struct deepen_device *d,
 
 /* From @d->kernel.base to @a, of a device that reaches D3cold. */
 static void count(struct deepen *s, struct deepen_device *d, const struct deepen_account *a,
-		  enum vfiopm_state state)
+		  enum vfiopm_status status, enum vfiopm_state state)
 {
 	struct deepen_kernel *k = &d->kernel;
 	int64_t exits = a->exits - k->base.exits;
-	bool open = !exits || vfiopm_device_is_enabled(d->dev);
+	bool gone = exits && (a->closes != k->base.closes || !vfiopm_device_is_enabled(d->dev));
+
+	/* Left before it is woken: a close, in the middle of it. */
+	if (exits && !gone && a->entries <= a->exits && status != VFIOPM_STATUS_ACTIVE)
+		return;
 
 	d->stats.deepened += (unsigned int)(a->entries - k->base.entries);
 	/* The last one was the close. */
-	d->stats.woken += (unsigned int)(open ? exits : exits - 1);
+	d->stats.woken += (unsigned int)(gone ? exits - 1 : exits);
 	d->stats.asleep_ms += a->asleep_us / 1000 - k->base.asleep_us / 1000;
 	if (k->in_session && exits)
-		end_session(s, d, a, open);
+		end_session(s, d, a, gone);
 	if (k->asleep && !k->in_session && state == VFIOPM_STATE_D3COLD) {
 		k->in_session = true;
 		/* One that began and ended unseen is in the sum only. */
@@ -123,11 +128,12 @@ static void count(struct deepen *s, struct deepen_device *d, const struct deepen
 }
 
 static void follow_account(struct deepen *s, struct deepen_device *d,
-			   const struct deepen_account *a, enum vfiopm_state state)
+			   const struct deepen_account *a, enum vfiopm_status status,
+			   enum vfiopm_state state)
 {
 	switch (d->kernel.depth) {
 	case DEPTH_COLD:
-		count(s, d, a, state);
+		count(s, d, a, status, state);
 		return;
 	case DEPTH_HOT:
 		d->kernel.base = *a;
@@ -216,7 +222,7 @@ void deepen_kernel_tick(struct deepen *s, struct deepen_device *d, int64_t now_m
 	/* With idle runtime PM a device that nobody has open sleeps without an entry. */
 	d->kernel.asleep = status == VFIOPM_STATUS_SUSPENDED && a.entries > a.exits;
 	learn_depth(s, d, state, now_ms);
-	follow_account(s, d, &a, state);
+	follow_account(s, d, &a, status, state);
 	follow_d3hot(s, d, &a, status == VFIOPM_STATUS_ACTIVE && state == VFIOPM_STATE_D3HOT,
 		     now_ms);
 }

@@ -237,6 +237,25 @@ static void test_owner_gone(struct deepen *s, struct vfiopm_device *dev)
 	end(s, d);
 }
 
+/* The driver leaves low power, wakes the device, closes it: in the middle of that it is open. */
+static void test_closing(struct deepen *s, struct vfiopm_device *dev)
+{
+	struct deepen_device *d = start(s, dev);
+
+	account(6, 5, 1000000, 0);
+	shows("suspended", "D3cold");
+	look(s, d, 500);
+	account(6, 6, 1400000, 0);
+	look(s, d, 10);
+	check(!strcmp(said, "wD"), "low power is left, the device isn't awake: it is waited for");
+	shows("active", "D0");
+	tree_attr(&tree, NAME, "vfio_pm/account",
+		  "entries 6\nexits 6\nclose 1\nasleep_us 1400000\n");
+	look(s, d, 10);
+	check(!strcmp(said, "wDO") && d->stats.woken == 0, "and the close is told as one");
+	end(s, d);
+}
+
 static void test_shallow(struct deepen *s, struct vfiopm_device *dev)
 {
 	struct deepen_device *d = start(s, dev);
@@ -349,6 +368,7 @@ int main(void)
 	test_dry_run(dev);
 	test_sleep(&s, dev);
 	test_owner_gone(&s, dev);
+	test_closing(&s, dev);
 	test_shallow(&s, dev);
 	test_short(&s, dev);
 	test_refused(&s, dev);
