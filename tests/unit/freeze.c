@@ -338,6 +338,7 @@ static void test_guard_silent(struct vfiopm_ctx *ctx)
 
 struct monitor {
 	int ours, its;
+	int begun[2]; /* a pipe: one byte a stop */
 	int64_t stop_ms; /* how long the stop takes */
 };
 
@@ -347,6 +348,8 @@ static int monitor_stop(void *data, int64_t timeout_ms)
 {
 	struct monitor *m = data;
 
+	if (write(m->begun[1], "", 1) != 1)
+		return -EIO;
 	usleep((unsigned int)m->stop_ms * 1000);
 	return m->stop_ms > timeout_ms ? -ETIMEDOUT : 0;
 }
@@ -380,6 +383,8 @@ static void monitor_start(struct monitor *m, struct vfiopm_freezer *f)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
 		_exit(1);
 	*m = (struct monitor){ .ours = fds[0], .its = fds[1] };
+	if (pipe2(m->begun, O_CLOEXEC) < 0)
+		_exit(1);
 	vfiopm_freezer_set_ops(f, &monitor_ops, m);
 }
 
@@ -387,6 +392,8 @@ static void monitor_end(struct monitor *m)
 {
 	close(m->ours);
 	close(m->its);
+	close(m->begun[0]);
+	close(m->begun[1]);
 }
 
 static void *thaw_later(void *data)
@@ -453,10 +460,9 @@ static void test_slow_monitor(struct vfiopm_ctx *ctx, bool late)
 	}
 	vfiopm_freezer_free(f);
 	close(m.ours);
+	ok(read(m.begun[0], text, 1) == 1, "the stop has begun");
 	if (late)
 		ok(read(m.its, text, strlen(CONT)) == strlen(CONT), "late: the guard acts");
-	else
-		usleep(100000);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	n = read(m.its, text, sizeof(text));
@@ -473,6 +479,8 @@ static void test_slow_monitor(struct vfiopm_ctx *ctx, bool late)
 	   "and the owner is free");
 	vfiopm_freezer_free(second);
 	close(m.its);
+	close(m.begun[0]);
+	close(m.begun[1]);
 	owner_end(&o);
 }
 
