@@ -383,6 +383,33 @@ is_stopped() { # without a fork
 	[ "$REPLY" = "$value" ]
 }
 
+@test "two at once on one owner: one after the other, or refused; it lives, its devices come back" {
+	bind_vfio "$PAIR0" "$PAIR1"
+	start_vmm
+	vmm open "$PAIR0"
+	vmm open "$PAIR1"
+	register PAIR0
+	n=$(count 100) asleep=0
+	for ((i = 0; i < n; i++)); do
+		vmm d3hot "$PAIR0"
+		vmm d3hot "$PAIR1"
+		"$vfio_pm" enter --borrow "$PAIR0" >"$BATS_TEST_TMPDIR/other" 2>&1 3>&- &
+		run "$vfio_pm" enter --borrow "$PAIR1"
+		other=0
+		wait $! || other=$?
+		# 5: the one's duplicates are a second owner to the other.
+		[[ "$status $other" == [05]" "[05] ]] || fail "$output" "$(<"$BATS_TEST_TMPDIR/other")"
+		[ "$status" != 0 ] || { is_state "$PAIR1" suspended D3hot && asleep=$((asleep + 1)); }
+		[ $other != 0 ] || { is_state "$PAIR0" suspended D3hot && asleep=$((asleep + 1)); }
+		vmm d0 "$PAIR0"
+		vmm d0 "$PAIR1"
+		reads_right PAIR0
+		vmm touch "$PAIR1" "$offset"
+	done
+	echo "$n times two, $asleep times asleep"
+	[ $asleep -gt 0 ]
+}
+
 # Who opens devices as the first, and closes them as the last, in an instance of the function tracer.
 # The last may be the tool: the owner can close what it holds for the moment.
 opens_trace_start() {
