@@ -53,12 +53,14 @@ teardown() {
 	[ $((ticks * 1000)) -lt $((${BENCH_SECONDS:-60} * $(getconf CLK_TCK))) ] || fail "0.1 % or more"
 }
 
-@test "share of D3cold in an owner's D3hot, suspending every few seconds: both drivers" {
-	for driver in vfio-pci vfio-pm-pci; do
+# At least 95 % without a dwell; with the default one, of D3hot that lasts 3 s, it is what the page says: nothing.
+@test "share of D3cold in an owner's D3hot, suspending every few seconds: both drivers, --dwell=0 and 5s" {
+	for run in vfio-pci,0 vfio-pm-pci,0 vfio-pci,5s; do
+		driver=${run%,*} dwell=${run#*,}
 		load_driver $driver disable_idle_d3=1
 		bind_to $driver "$D3COLD"
 		vmm_start D3COLD
-		deepen_start --dwell=0 --rate=0 "--state-loss-ok=$D3COLD" "$D3COLD"
+		deepen_start "--dwell=$dwell" --rate=0 "--state-loss-ok=$D3COLD" "$D3COLD"
 		wait_said "$D3COLD: watched"
 		hot=0
 		get before "$pci/$D3COLD/power/runtime_suspended_time"
@@ -72,8 +74,8 @@ teardown() {
 		done
 		get after "$pci/$D3COLD/power/runtime_suspended_time"
 		cold=$((after - before))
-		echo "# $driver: $(awk -v c=$cold -v h=$hot 'BEGIN { printf "%.1f", c * 100000 / h }') % of $((hot / 1000)) ms in D3hot were spent in D3cold" >&3
-		[ $((cold * 100000)) -ge $((hot * 95)) ] || fail "less than 95 %"
+		echo "# $driver, --dwell=$dwell: $(awk -v c=$cold -v h=$hot 'BEGIN { printf "%.1f", c * 100000 / h }') % of $((hot / 1000)) ms in D3hot were spent in D3cold" >&3
+		[ "$dwell" != 0 ] || [ $((cold * 100000)) -ge $((hot * 95)) ] || fail "less than 95 %"
 		deepen_stop
 		vmm_stop
 		unbind "$D3COLD"

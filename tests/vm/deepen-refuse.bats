@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=900 cost=100 soak=6.1
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=1200 cost=130 soak=6.1
 #
 # What the service leaves alone, each refusal produced; stray wakes; the driver that does it by itself.
 
@@ -31,6 +31,7 @@ refused() { # REASON ARGUMENT...: the owner of $role is in D3hot and stays there
 	vmm_start "$role"
 	vmm d3 0
 	refused $reason
+	refused $reason --dry-run
 	[ $reason = state-loss ] || return 0
 	deepen_start --dwell=0 "--state-loss-ok=$address" "$address"
 	wait_state "$address" suspended D3cold
@@ -74,6 +75,25 @@ refused() { # REASON ARGUMENT...: the owner of $role is in D3hot and stays there
 	refused unclear "${allow[@]}"
 	vmm fork 0
 	refused shared "${allow[@]}"
+}
+
+@test "it doesn't suspend in time: D3hot as before, and left alone for --retry, whatever its owner does" {
+	subject
+	vmm_start "$role"
+	deepen_start --dwell=0 --rate=0 --suspend-timeout=1ms --retry=1h --json-lines "${allow[@]}" "$address"
+	wait_said '"event":"watched"'
+	vmm d3 0
+	wait_said '"reason":"not-suspended"'
+	stays_state "$address" active D3hot 1
+	vmm d0 0
+	vmm toggle 0 40 20000
+	vmm join
+	[[ $REPLY == "bad 0 "* ]] || fail "$REPLY"
+	vmm d3 0
+	sleep 1
+	vmm d0 0
+	deepen_stop
+	[ "$(grep -c '"event":"refused"' "$deepen_log")" = 1 ] || fail "$(<"$deepen_log")"
 }
 
 @test "power/control=on: it doesn't suspend, low power is left again" {
@@ -183,15 +203,8 @@ refused() { # REASON ARGUMENT...: the owner of $role is in D3hot and stays there
 	deepen_stop
 }
 
-put_back() { # the attributes are the driver's own
-	[ "$(cat "$pci/$address"/vfio_pm/deepen{,_state_loss_ok,_rate} | tr '\n' ' ')" = "0 0 12 " ]
-}
-
 @test "vfio-pm-pci: turned on, watched, turned off again" {
-	subject
-	unbind "$address"
-	load_driver vfio-pm-pci
-	bind_to vfio-pm-pci "$address"
+	subject vfio-pm-pci
 	vmm_start "$role"
 	deepen_start --rate=30 "${allow[@]}" "$address"
 	wait_said "$address: watched; the driver deepens by itself"
@@ -221,9 +234,38 @@ put_back() { # the attributes are the driver's own
 	wait "$deepen" || true
 	deepen=
 	wait_for 5 put_back
+}
+
+@test "vfio-pm-pci: D3hot from before the service, what isn't taken is told, the owner lets go" {
+	subject vfio-pm-pci
+	vmm_start "$role"
+	vmm d3 0
+	deepen_start --dwell=0 --rate=2 --json-lines "$address"
+	if [ -n "${allow[*]}" ]; then
+		wait_said '"event":"refused","reason":"state-loss"'
+		deepen_stop
+		: >"$deepen_log"
+		deepen_start --dwell=0 --rate=2 --json-lines "${allow[@]}" "$address"
+	fi
+	wait_said '"event":"deepened"'
+	vmm d0 0
+	wait_said '"event":"woken"'
+	for i in 1 2 3; do
+		vmm d3 0
+		sleep 1
+		[ "$i" = 3 ] || vmm d0 0
+	done
+	wait_said '"event":"refused","reason":"rate"'
 	vmm_stop
-	unbind "$address"
-	unload_driver vfio-pm-pci
+	deepen_stop
+	: >"$deepen_log"
+	vmm_start "$role"
+	deepen_start --dwell=0 --rate=0 --json-lines "${allow[@]}" "$address"
+	wait_said '"event":"watched"'
+	vmm d3 0
+	wait_said '"event":"deepened"'
+	kill -KILL "$vmm"
+	wait_said '"event":"owner-gone"'
 }
 
 @test "idle: one read a device and second, no CPU time to speak of" {

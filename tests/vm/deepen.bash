@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What the files about deepen share: `load deepen` after `load guest_pm`.
+# What the files about deepen share: `load deepen` after `load module-lib` and `load guest_pm`.
 # shellcheck disable=SC2034 # what is set here is for the files that load this
 
 setup() {
@@ -15,6 +15,7 @@ teardown() {
 	vmm_stop
 	pkill -KILL -x vfio-pm || true
 	unbind_all
+	unload_driver vfio-pm-pci
 }
 
 role_of() { # KIND POWER: sets REPLY to a role; the kinds are shuffled
@@ -25,10 +26,19 @@ role_of() { # KIND POWER: sets REPLY to a role; the kinds are shuffled
 }
 
 # Prefers e1000e, whose No_Soft_Reset is clear; an nvme does it with --state-loss-ok.
-subject() { # sets role, address, allow: D3cold by a resource of its own; bound
+subject() { # [DRIVER]: sets role, address, allow: D3cold by a resource of its own; bound
 	allow=()
 	role_of e1000e own || { role_of nvme own; allow=("--state-loss-ok=${!REPLY}"); }
 	role=$REPLY
 	address=${!role}
-	bind_vfio "$address"
+	if [ "${1:-vfio-pci}" = vfio-pci ]; then
+		bind_vfio "$address"
+	else
+		load_driver "$1"
+		bind_to "$1" "$address"
+	fi
+}
+
+put_back() { # the attributes are the driver's own
+	[ "$(cat "$pci/$address"/vfio_pm/deepen{,_state_loss_ok,_rate} | tr '\n' ' ')" = "0 0 12 " ]
 }

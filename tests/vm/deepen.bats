@@ -1,11 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=900 cost=90 soak=6.12
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=1200 cost=150 soak=6.12
 #
 # The service, with an owner that isn't QEMU.
 
 load lib
 load cmd
+load module-lib
 load guest_pm
 load deepen
 
@@ -101,7 +102,13 @@ race() { # ROUNDS START
 	vmm d0 0
 	deepen_stop || fail "$(tail -3 "$deepen_log")"
 	echo "# $(tail -1 "$deepen_log")" >&3
-	said "deepened [1-9]"
+	deepened_share "$1"
+}
+
+deepened_share() { # ROUNDS: one in ten was long enough, and the service was there
+	local deepened
+	deepened=$(sed -n "s/^$address: deepened \([0-9]*\), .*/\1/p" "$deepen_log" | tail -1)
+	[ $((deepened * 10)) -ge "$1" ] || fail "$deepened of $1 were deepened"
 }
 
 @test "the race: D3hot and D0 at random, stopped by SIGSTOP" { race "$(count 2500)" vmm_start; }
@@ -124,7 +131,98 @@ race() { # ROUNDS START
 	[[ $REPLY == "bad 0 "* ]] || fail "$REPLY"
 	deepen=
 	wait_for 5 no_guard
-	echo "# $(grep -c 'deepened:' "$deepen_log") entries in $rounds lives" >&3
+	entries=$(grep -c 'deepened:' "$deepen_log")
+	echo "# $entries entries in $rounds lives" >&3
+	# A life that ends early has none.
+	[ $((entries * 10)) -ge "$rounds" ]
 }
+
+@test "with no more than the unit grants" {
+	subject
+	cgroup_start "$role"
+	unit=$VM_ROOT/units/vfio-pm-deepen.service
+	capabilities=-all
+	for capability in $(sed -n 's/^CapabilityBoundingSet=//p' "$unit"); do
+		capability=${capability,,}
+		capabilities+=",+${capability#cap_}"
+	done
+	[[ $capabilities == *,+sys_ptrace* ]]
+	grep -q '^ProtectSystem=strict$' "$unit"
+	grep -q '^ReadWritePaths=/sys$' "$unit"
+	# shellcheck disable=SC2016 # the inner shell's
+	confined='mount -o remount,bind,ro / && ! touch /etc/here 2>/dev/null &&
+		exec setpriv --bounding-set="$1" --inh-caps="$1" --no-new-privs "${@:2}"'
+	for how in cgroup signal; do
+		deepen_log=$BATS_TEST_TMPDIR/deepen.log
+		unshare --mount --propagation=private bash -c "$confined" - "$capabilities" \
+			"$vfio_pm" deepen --dwell=0 "${allow[@]}" "$address" >"$deepen_log" 2>&1 3>&- &
+		deepen=$!
+		wait_said "$address: watched" $((VM_PATIENCE * 3))
+		vmm d3 0
+		wait_said "$address: deepened: .* ($how)"
+		vmm d0 0
+		vmm d3 0
+		wait_state "$address" suspended D3cold
+		deepen_stop
+		is_state "$address" active D3hot || fail "$REPLY"
+		vmm d0 0
+		echo "$vmm" >/sys/fs/cgroup/cgroup.procs
+	done
+}
+
+@test "vfio-pm-pci: killed at random while its owner toggles: the owner lives, nothing stays turned on" {
+	subject vfio-pm-pci
+	vmm_start "$role"
+	rounds=$(count 100)
+	account "$address" entries
+	before=$REPLY
+	vmm toggle 0 $((rounds * 60)) 40000
+	for ((i = 0; i < rounds; i++)); do
+		deepen_start --dwell=0 --rate=0 "${allow[@]}" "$address"
+		sleep "0.$((RANDOM % 10))$((RANDOM % 10))"
+		kill -KILL "$deepen"
+		wait "$deepen" || true
+	done
+	VMM_PATIENCE=$((rounds * 5 + 60)) vmm join
+	[[ $REPLY == "bad 0 "* ]] || fail "$REPLY"
+	deepen=
+	wait_for 5 put_back
+	account "$address" entries
+	echo "# $((REPLY - before)) entries in $rounds lives" >&3
+	[ $((REPLY - before)) -ge "$rounds" ]
+}
+
+goes_away() { # unbind|remove DRIVER
+	subject "$2"
+	vmm_start "$role"
+	deepen_start --dwell=0 "${allow[@]}" "$address"
+	wait_said "$address: watched"
+	vmm d3 0
+	wait_said "$address: deepened"
+	if [ "$1" = unbind ]; then
+		echo "$address" >"$pci/$address/driver/unbind" 3>&- &
+	else
+		echo 1 >"$pci/$address/remove" 3>&- &
+	fi
+	going=$!
+	wait_state "$address" active D0
+	sleep 1
+	# It waits for the owner, which runs.
+	kill -0 "$going"
+	vmm_runs
+	vmm close 0
+	wait "$going"
+	wait_said "$address: no longer watched"
+	vmm_runs
+	deepen_stop
+	said "$address: deepened 1, "
+	[ ! -e "$pci/$address/vfio_pm" ]
+	[ "$1" = unbind ] || echo 1 >/sys/bus/pci/rescan
+}
+
+@test "unbound in deep sleep, vfio-pci" { goes_away unbind vfio-pci; }
+@test "removed in deep sleep, vfio-pci" { goes_away remove vfio-pci; }
+@test "unbound in deep sleep, vfio-pm-pci" { goes_away unbind vfio-pm-pci; }
+@test "removed in deep sleep, vfio-pm-pci" { goes_away remove vfio-pm-pci; }
 
 no_guard() { ! pgrep -f 'vfio-pm deepen' >/dev/null; }
