@@ -7,8 +7,8 @@
 #include "deepen.h"
 #include "holder.h"
 
-/* A port autosuspends 100 ms after its last child, and the ports above it after that. */
-#define SETTLE_MS 1000
+/* A port autosuspends 100 ms after its last child, those above it then, and a busy host is late. */
+#define SETTLE_MS 3000
 
 /* D3hot that isn't taken at once is told, but the driver's autosuspend delay is waited for. */
 #define JUDGE_MS 1000
