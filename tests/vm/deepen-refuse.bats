@@ -96,6 +96,22 @@ refused() { # REASON ARGUMENT...: the owner of $role is in D3hot and stays there
 	[ "$(grep -c '"event":"refused"' "$deepen_log")" = 1 ] || fail "$(<"$deepen_log")"
 }
 
+@test "an owner that doesn't stop in time is let run, and tried again" {
+	subject
+	vmm_start "$role"
+	vmm d3 0
+	vmm vfork 0 8000
+	: >"$BATS_TEST_TMPDIR/deepen.log"
+	deepen_start --dwell=0 --retry=300ms --json-lines "${allow[@]}" "$address"
+	wait_said '"reason":"not-frozen"'
+	vmm_runs || wait_for 5 vmm_runs
+	# It ends, and then nothing is in the way.
+	wait_state "$address" suspended D3cold 20
+	deepen_stop
+	is_state "$address" active D3hot || fail "$REPLY"
+	vmm d0 0
+}
+
 @test "power/control=on: it doesn't suspend, low power is left again" {
 	subject
 	vmm_start "$role"

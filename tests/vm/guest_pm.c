@@ -13,6 +13,7 @@
  *	open I, close I	a device goes and comes
  *	twice I		open it once more, by its name
  *	fork		a child inherits all, and sleeps
+ *	vfork I MS	in a thread: waits for a child as vfork(2) does, which no signal interrupts
  *	toggle I N MAX	in a thread: N times d3 and d0, up to MAX microseconds apart
  *	churn I N	in a thread: N times close and open
  *	join		wait for the threads: "bad N rounds N"
@@ -41,6 +42,9 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guest_wire.h"
@@ -197,6 +201,34 @@ static void start(struct dev *d, bool churns, int rounds, unsigned int max_us)
 	d->running = true;
 	if (pthread_create(&d->thread, NULL, work, d))
 		die("start a thread", -EAGAIN);
+}
+
+/* The child has no file of ours: it isn't another owner. */
+static void *wait_unstoppable(void *data)
+{
+	unsigned int ms = *(unsigned int *)data;
+	struct timespec time = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		syscall(SYS_close_range, 0, ~0u, 0);
+		syscall(SYS_nanosleep, &time, NULL);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	return NULL;
+}
+
+static void start_unstoppable(int ms)
+{
+	static unsigned int time;
+	pthread_t thread;
+
+	time = (unsigned int)ms;
+	if (pthread_create(&thread, NULL, wait_unstoppable, &time))
+		die("start a thread", -EAGAIN);
+	pthread_detach(thread);
+	usleep(100000);
 }
 
 static void join(void)
@@ -398,6 +430,9 @@ static bool obey(const char *line)
 			for (;;)
 				pause();
 		}
+		puts("ok");
+	} else if (!strcmp(order, "vfork")) {
+		start_unstoppable(rounds);
 		puts("ok");
 	} else if (!strcmp(order, "toggle")) {
 		start(d, false, rounds, max);
