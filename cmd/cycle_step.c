@@ -551,10 +551,11 @@ void cycle_step(struct cycle *c)
 		for (size_t i = 0; i < c->count; i++)
 			run_command(c, &c->dev[i], "awake");
 	}
-	give_back(c);
-	finish(c);
 	if (o->awake_ms && all_fine(c))
 		cycle_pause(c, o->awake_ms);
 	else
 		cycle_pause(c, 0);
+	/* What came until here is this cycle's; nothing changes what is told of it any more. */
+	give_back(c);
+	finish(c);
 }
