@@ -26,7 +26,7 @@
 #define COMMAND_END_MS 1000
 /* How long an unbind may take once we have let go, and a removal once it is unbound. */
 #define UNBIND_MS 3000
-#define REMOVE_MS 500
+#define REMOVE_MS 1000
 
 #define ASKED_BACK "the host asked for the device back: "
 
@@ -428,7 +428,8 @@ static void tell_where(struct cycled *d)
 		struct vfiopm_device *now = NULL;
 		int r = vfiopm_device_refresh(d->dev, &now);
 
-		if (r == 0 && !unbound && !vfiopm_device_get_driver(now)) {
+		/* The driver's link goes before VFIO has let go, vfio-dev/ after that. */
+		if (r == 0 && !unbound && !vfiopm_device_is_vfio(now)) {
 			unbound = true;
 			end = cycle_now_ns() + REMOVE_MS * 1000000LL;
 			snprintf(d->why, sizeof(d->why), "%s", ASKED_BACK "it was unbound");
