@@ -328,12 +328,19 @@ killed() { # MS ARGUMENT...: counts hits; $seen is is_stopped or is_paused
 	tool=$!
 	if [ "$ms" = 0 ]; then
 		delay="the stop"
-		until $seen || ! kill -0 "$tool" 2>/dev/null; do :; done
+		while kill -0 "$tool" 2>/dev/null; do
+			if $seen; then
+				hits=$((hits + 1))
+				break
+			fi
+		done
 	else
 		printf -v delay '0.%03d' $((RANDOM % ms))
 		sleep "$delay"
+		# Afterwards the guard may have let it go on already.
+		if is_stopped; then hits=$((hits + 1)); fi
 	fi
-	if kill -KILL -- "-$tool" 2>/dev/null && $seen; then hits=$((hits + 1)); fi
+	kill -KILL -- "-$tool" 2>/dev/null || true
 	exec {events}>&-
 	wait "$tool" || true
 }
