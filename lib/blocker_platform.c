@@ -222,6 +222,18 @@ static void mend_deeper(struct scene *s, struct vfiopm_finding *f, struct look *
 			     other->dev->name);
 }
 
+/*
+ * Which nodes need a resource was read before this. A device that is woken with
+ * the resource, as the kernel does with all that share one
+ * (acpi_device_power_add_dependent()), may be asleep again by now.
+ */
+static bool is_passing(struct look *other)
+{
+	if (look_is_awake(other))
+		return !look_is(other, ATTR_D3COLD, "0");
+	return look_is(other, ATTR_STATE, "D3cold");
+}
+
 /* Name the PCI device of an ACPI node, when it is one, and what would let it sleep. */
 static void accuse_user(struct resource_walk *walk, const char *resource,
 			struct power_user *user)
@@ -248,7 +260,7 @@ static void accuse_user(struct resource_walk *walk, const char *resource,
 	}
 	if (other)
 		culprit = look_culprit(s, other);
-	if (other && !culprit && look_is_awake(other) && !look_is(other, ATTR_D3COLD, "0")) {
+	if (other && !culprit && is_passing(other)) {
 		s->passing = other;
 		f = passes(s, walk->route, walk->look,
 			   "its power resource %s is shared with %s, which is awake for a moment",

@@ -152,6 +152,12 @@ mends() {
 	explain $dev
 	expect 6 shared-resource
 	[ "$(mends)" = "vfio-pm explain --state=D3cold 0000:00:06.0" ]
+	# Asleep since its node was looked at: it keeps nothing on.
+	fx_set 0000:00:06.0 power_state D3cold
+	explain -v $dev
+	[[ $output != *"which keeps it on"* ]] || fail "$output"
+	says "is shared with 0000:00:06.0, which is awake for a moment"
+	fx_set 0000:00:06.0 power_state D3hot
 	fx_path $port
 	fx_file "$FX_RET/firmware_node/real_power_state" D3cold
 	explain $dev
