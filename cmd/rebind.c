@@ -4,9 +4,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "rebind.h"
+
+/* How often, and after which pause, a device without a driver is looked at. */
+#define LEAVE_LOOKS 10
+#define LEAVE_NS 50000000
 
 error_t rebind_parse(int key, char *arg, struct argp_state *state, struct rebind_args *args)
 {
@@ -132,12 +137,33 @@ int rebind_need_driver(struct app *app, const char *what, const struct vfiopm_de
 	return EXIT_UNUSABLE;
 }
 
+/*
+ * What can't be had may be on its way out: a device that is removed loses its driver
+ * first, takes no other, and is to be seen for a moment still (pci_stop_dev() and
+ * pci_destroy_dev() in drivers/pci/remove.c).
+ */
+static bool is_leaving(const struct vfiopm_device *dev, bool has_driver)
+{
+	const struct timespec pause = { .tv_nsec = LEAVE_NS };
+
+	for (int i = 0; i < LEAVE_LOOKS; i++) {
+		struct vfiopm_device *now = NULL;
+
+		if (vfiopm_device_refresh(dev, &now) == -ENODEV)
+			return true;
+		vfiopm_device_unref(now);
+		if (has_driver)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
 int rebind_report(struct app *app, const char *what, const struct vfiopm_device *dev,
 		  const char *driver, int64_t timeout_ms, int r)
 {
 	const char *name = vfiopm_device_get_name(dev);
 	const char *former = vfiopm_device_get_driver(dev);
-	struct vfiopm_device *now = NULL;
 	char time[32];
 
 	switch (r) {
@@ -162,10 +188,8 @@ int rebind_report(struct app *app, const char *what, const struct vfiopm_device 
 		msg_hint("the change goes on in the background; dmesg | grep %s", name);
 		return EXIT_FAILED;
 	case -ENXIO:
-		/* What can't be had may be on its way out. */
-		if (vfiopm_device_refresh(dev, &now) == -ENODEV)
+		if (is_leaving(dev, former != NULL))
 			return rebind_report(app, what, dev, driver, timeout_ms, -ENODEV);
-		vfiopm_device_unref(now);
 		msg_cannot(what, name, "driver '%s' did not take it; all is as before: %s%s",
 			   driver ? driver : "", former ? "back on " : "no driver",
 			   former ? former : "");
