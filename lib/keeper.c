@@ -181,6 +181,12 @@ static void forget(struct vfiopm_keeper *k, size_t i)
 	memmove(&k->kept[i], &k->kept[i + 1], (k->count - i) * sizeof(*k->kept));
 }
 
+static void undo(struct vfiopm_keeper *k, size_t i)
+{
+	put_back(k->kept[i].fd, k->kept[i].text);
+	forget(k, i);
+}
+
 static bool is_kept(const struct vfiopm_keeper *k, const struct vfiopm_device *dev,
 		    enum vfiopm_in_kernel what)
 {
@@ -233,22 +239,17 @@ int vfiopm_keeper_set(struct vfiopm_keeper *keeper, const struct vfiopm_device *
 
 void vfiopm_keeper_restore(struct vfiopm_keeper *keeper, const struct vfiopm_device *dev)
 {
-	for (size_t i = keeper->count; i-- > 0;) {
-		if (vfiopm_addr_cmp(&keeper->kept[i].addr, &dev->addr))
-			continue;
-		put_back(keeper->kept[i].fd, keeper->kept[i].text);
-		forget(keeper, i);
-	}
+	for (size_t i = keeper->count; i-- > 0;)
+		if (!vfiopm_addr_cmp(&keeper->kept[i].addr, &dev->addr))
+			undo(keeper, i);
 }
 
 void vfiopm_keeper_free(struct vfiopm_keeper *keeper)
 {
 	if (!keeper)
 		return;
-	while (keeper->count > 0) {
-		put_back(keeper->kept[keeper->count - 1].fd, keeper->kept[keeper->count - 1].text);
-		forget(keeper, keeper->count - 1);
-	}
+	while (keeper->count > 0)
+		undo(keeper, keeper->count - 1);
 	if (keeper->sock >= 0)
 		close(keeper->sock);
 	free(keeper->kept);

@@ -49,9 +49,7 @@ seconds() { # COMMAND...: sets REPLY
 	"$vfio_pm" monitor --json-lines >"$BATS_TEST_TMPDIR/events" 2>&1 3>&- &
 	monitor=$!
 	sleep 3
-	before=$(cpu_ticks "$monitor")
-	sleep "${BENCH_SECONDS:-60}"
-	idle=$(($(cpu_ticks "$monitor") - before))
+	idle=$(idle_ticks "$monitor" "${BENCH_SECONDS:-60}")
 	before=$(cpu_ticks "$monitor")
 	events=$(wc -l <"$BATS_TEST_TMPDIR/events")
 	"$VM_ROOT/build/tests/vm/bench_cycle" "$D3COLD" 250 >/dev/null

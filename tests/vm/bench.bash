@@ -11,6 +11,13 @@ cpu_ticks() { # PID: user and system time of it and of its children, in clock ti
 	echo $((${12} + ${13} + ${14} + ${15}))
 }
 
+idle_ticks() { # PID SECONDS: those of a process that has nothing to do
+	local before
+	before=$(cpu_ticks "$1")
+	sleep "$2"
+	echo $(($(cpu_ticks "$1") - before))
+}
+
 figures() { # WHAT: the distribution of the milliseconds on stdin, one a line
 	sort -n | awk -v what="$1" '{ v[NR] = $1 } END {
 		printf "# %s, ms: min %.1f, median %.1f, p95 %.1f, max %.1f (%d)\n", what,
