@@ -129,8 +129,7 @@ static const char *const refusal_texts[] = {
 	[VFIOPM_REFUSED_NOT_FROZEN] = "the owner could not be stopped in time",
 	[VFIOPM_REFUSED_NOT_SUSPENDED] = "it did not suspend in time; low power is left again",
 	[VFIOPM_REFUSED_THAWED] = "the owner was let run by somebody else, or too late",
-	[VFIOPM_REFUSED_FOREGROUND] = "the owner is the foreground job of a terminal, which a "
-				      "stop would take from it",
+	[VFIOPM_REFUSED_FOREGROUND] = "the owner is the foreground job of a terminal",
 };
 
 const char *refusal_text(enum vfiopm_refusal refusal)

@@ -313,7 +313,7 @@ is_stopped() { # QEMU is; without a fork
 is_paused() { # its guest has been stopped since the last nested_qmp
 	local line=
 	[ -z "$paused" ] || return 0
-	IFS= read -r -t 0.02 -u "$events" line || return 1
+	nested_line "$events" 0.02 || return 1
 	[[ $line == *'"event": "STOP"'* ]] || return 1
 	paused=1
 }
@@ -322,7 +322,7 @@ is_paused() { # its guest has been stopped since the last nested_qmp
 killed() { # MS ARGUMENT...: counts hits; $seen is is_stopped or is_paused
 	local tool ms=$1
 	shift
-	paused='' qemu=$(nested_pid)
+	paused='' part='' qemu=$(nested_pid)
 	exec {events}<>"$nested_dir/monitor.out"
 	setsid "$vfio_pm" enter --borrow "$@" >/dev/null 2>&1 3>&- &
 	tool=$!

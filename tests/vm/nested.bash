@@ -118,12 +118,20 @@ nested_send() { # COMMAND
 	exec {fd}>&-
 }
 
+# A line into $line. What read has taken when its time is up is the beginning of one: it stays in $part,
+# the caller's, for the next try.
+nested_line() { # FD SECONDS
+	IFS= read -r -t "$2" -u "$1" line || { part+=$line; return 1; }
+	line=$part$line
+	part=
+}
+
 nested_answer() { # [SECONDS]: sets REPLY
-	local id line fd said='' end=$((SECONDS + ${1:-$((VM_PATIENCE * 12))}))
+	local id line part='' fd said='' end=$((SECONDS + ${1:-$((VM_PATIENCE * 12))}))
 	id=$(<"$nested_dir/id")
 	exec {fd}<>"$nested_dir/uart.out"
 	while [ $SECONDS -le $end ]; do
-		IFS= read -r -t 2 -u "$fd" line || { nested_gone && break; continue; }
+		nested_line "$fd" 2 || { nested_gone && break; continue; }
 		line=${line%$'\r'}
 		if [[ $line == "=$id "* ]]; then
 			exec {fd}>&-
@@ -173,11 +181,11 @@ nested_qmp() { # JSON
 }
 
 nested_event() { # NAME [SECONDS]
-	local out line end=$((SECONDS + ${2:-60}))
+	local out line part='' end=$((SECONDS + ${2:-60}))
 	grep -q "\"event\": \"$1\"" "$nested_dir/events" 2>/dev/null && return
 	exec {out}<>"$nested_dir/monitor.out"
 	while [ $SECONDS -le $end ]; do
-		IFS= read -r -t 1 -u "$out" line || continue
+		nested_line "$out" 1 || continue
 		echo "$line" >>"$nested_dir/events"
 		if [[ $line == *"\"event\": \"$1\""* ]]; then
 			exec {out}>&-
