@@ -18,6 +18,7 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libvfiopm.a $(BUILD)/flags
 -include $(TEST_PROGRAMS:=.d)
 
 test-programs: $(TEST_PROGRAMS)
+unit-programs: $(UNIT_SRC:tests/%.c=$(BUILD)/tests/%)
 
 # What boots in a QEMU inside the VM, for each of its kernels.
 NESTED_KERNELS := 6.1 6.12
@@ -28,15 +29,19 @@ $(BUILD)/tests/nested/%.cpio: $(NESTED) tests/vm/kernels.sh
 	$(Q)tests/vm/nested/initrd.sh $* $@
 
 # A second make: what is compiled with which flags is known once the packages are there.
+second_make = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 define run_tests
 	@tests/setup.sh
-	@$(MAKE) --no-print-directory all test-programs $(if $(filter vm debug soak bench,$(1)),test-modules) \
+	@$(second_make) all $(if $(filter-out fast,$(1)),test-programs,unit-programs) \
+		$(if $(filter vm debug soak bench,$(1)),test-modules) \
 		$(if $(filter vm soak bench,$(1)),test-nested) $(if $(filter soak debug,$(1)),test-variants)
 	@tests/run.sh $(1)
 endef
 
 check:
 	$(call run_tests,fast slow vm)
+# Much of it waits.
+check-fast: export VFIO_PM_JOBS ?= 4
 check-fast:
 	$(call run_tests,fast)
 check-vm:
@@ -49,7 +54,7 @@ bench:
 	$(call run_tests,-v bench)
 demo:
 	@tests/setup.sh
-	@$(MAKE) --no-print-directory all
+	@$(second_make) all
 	@tests/demo.sh
 
-.PHONY: check check-fast check-vm check-debug soak bench demo test-programs test-nested
+.PHONY: check check-fast check-vm check-debug soak bench demo test-programs unit-programs test-nested

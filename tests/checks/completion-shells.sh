@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check: group=fast timeout=120
+# check: group=slow timeout=120
 # The completions of zsh (typed at, on a pseudo-terminal) and of fish (asked by
 # `complete -C`), under strace: what they offer, that they start no process, and
 # what they open of a device. Said as TAP. bash has a check of its own.

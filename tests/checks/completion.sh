@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check: group=fast timeout=120
+# check: group=slow timeout=120
 # Completion in a real interactive bash on a pseudo-terminal, under strace: what
 # it offers, that it starts no process, and what it opens of a device. Said as
 # TAP. Other shells: completion-shells.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check: group=fast
+# check: group=slow
 # Kbuild's questions to a kernel's headers, on headers of kernels that are and that aren't here: which
 # path takes BAR mappings away, and who has entry and exit. A kernel that exports dma-bufs of device
 # memory can't run in the test VM; that it would choose the core's path is shown here, that this path

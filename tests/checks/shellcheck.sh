@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check: group=fast
+# check: group=slow
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

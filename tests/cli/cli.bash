@@ -14,8 +14,7 @@ vp() {
 	code=0
 	timeout 60 "$vfio_pm" --sysroot="$FX" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" ||
 		code=$?
-	out=$(cat "$BATS_TEST_TMPDIR/out"; echo x)
-	out=${out%x}
+	IFS= read -r -d '' out <"$BATS_TEST_TMPDIR/out" || true
 	err=$(<"$BATS_TEST_TMPDIR/err")
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check: group=fast timeout=600
+# check: group=slow timeout=600
 #
 # explain: what is beside the device and on the way, when it is awake for a moment only, depends on the
 # device, shares its power, or can't be read; and which mends --fix may apply.

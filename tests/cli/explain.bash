@@ -55,7 +55,7 @@ says() {
 # An attribute that answers with an error, as a report of another machine has it.
 fx_error() { # ADDR FILE ERROR
 	fx_path "$1"
-	ln -sfn "error:$3" "$FX/$FX_RET/$2"
+	fx_symlink "error:$3" "$FX/$FX_RET/$2"
 }
 
 # A device behind a port whose ACPI node can cut the power: asleep in D3hot, the port awake.

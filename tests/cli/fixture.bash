@@ -15,6 +15,11 @@
 # proc. A value of "-" leaves an attribute out; each key has a default that
 # fits an idle device on the root bus which no driver has.
 
+# A system is hundreds of folders and links, and a process for each would take longer than the tests.
+for fx_builtin in mkdir ln rm; do
+	enable -f "/usr/lib/bash/$fx_builtin" "$fx_builtin" 2>/dev/null || true
+done
+
 # bats traces every command of a test, and a device is hundreds: what builds one lets go of that
 # (functrace) for what it calls.
 
@@ -43,6 +48,12 @@ fx_file() {
 	printf '%s\n' "$2" > "$FX/$1"
 }
 
+# fx_symlink TARGET PATH: in the place of whatever link or file is at PATH. (bash's ln has no -n.)
+fx_symlink() {
+	[[ ! -L $2 && ! -f $2 ]] || rm -f "$2"
+	ln -s "$1" "$2"
+}
+
 # fx_link PATH TO: a relative link at PATH to TO; both are paths below the root.
 fx_link() {
 	local up='' rest=$1
@@ -52,7 +63,7 @@ fx_link() {
 		rest=${rest#*/}
 	done
 	[[ -d $FX/${1%/*} ]] || mkdir -p "$FX/${1%/*}"
-	ln -sfn "$up$2" "$FX/$1"
+	fx_symlink "$up$2" "$FX/$1"
 }
 
 # fx_path ADDR: set FX_RET to the device's folder below the root.
@@ -149,7 +160,7 @@ fx_device() {
 	fx_attr power/wakeup "${k[wakeup]}"
 	fx_attr power/autosuspend_delay_ms "${k[autosuspend]}"
 	# Not in use: the kernel answers EIO, which a report of another machine keeps like this.
-	[[ ${k[autosuspend]} != - ]] || ln -sfn error:EIO "$FX/$dir/power/autosuspend_delay_ms"
+	[[ ${k[autosuspend]} != - ]] || fx_symlink error:EIO "$FX/$dir/power/autosuspend_delay_ms"
 	# Files that resume the device or its port: there, so that a read of them can be seen.
 	fx_attr config trap
 	fx_attr vpd trap
@@ -277,21 +288,21 @@ fx_process() {
 
 	dir=proc/$pid
 	mkdir -p "$FX/$dir/fd" "$FX/$dir/fdinfo"
-	ln -sfn /dev/null "$FX/$dir/fd/0"
-	ln -sfn 'socket:[31337]' "$FX/$dir/fd/1"
-	ln -sfn 'anon_inode:[eventfd]' "$FX/$dir/fd/2"
+	fx_symlink /dev/null "$FX/$dir/fd/0"
+	fx_symlink 'socket:[31337]' "$FX/$dir/fd/1"
+	fx_symlink 'anon_inode:[eventfd]' "$FX/$dir/fd/2"
 	printf '55d0c0000000-55d0c0001000 r-xp 00000000 08:01 1234    /usr/bin/true\n' \
 		> "$FX/$dir/maps"
 	for word in "${@:2}"; do
 		case $word in
 		fd=*,*)
 			word=${word#fd=}
-			ln -sfn "${word%%,*}" "$FX/$dir/fd/$n"
+			fx_symlink "${word%%,*}" "$FX/$dir/fd/$n"
 			printf 'pos:\t0\nflags:\t02\nvfio-device-syspath: %s\n' "${word#*,}" \
 				> "$FX/$dir/fdinfo/$n"
 			n=$((n + 1)) ;;
 		fd=*)
-			ln -sfn "${word#fd=}" "$FX/$dir/fd/$n"
+			fx_symlink "${word#fd=}" "$FX/$dir/fd/$n"
 			printf 'pos:\t0\nflags:\t02\n' > "$FX/$dir/fdinfo/$n"
 			n=$((n + 1)) ;;
 		map=*)
@@ -309,7 +320,7 @@ fx_process() {
 		"$pid" "${k[uid]}" "${k[uid]}" "${k[uid]}" "${k[uid]}" > "$FX/$dir/status"
 	printf '%d (%s) S 1 %d %d 0 -1 4194560 1 0 0 0 1 1 0 0 20 0 1 0 %d 1000000 100\n' "$pid" \
 		"${k[comm]}" "$pid" "$pid" "${k[start]}" > "$FX/$dir/stat"
-	ln -sfn "${k[exe]}" "$FX/$dir/exe"
+	fx_symlink "${k[exe]}" "$FX/$dir/exe"
 	# A folder that can't be opened, whoever the caller is: a file in its place.
 	if [[ ${k[hidden]} == yes ]]; then
 		rm -rf "$FX/$dir/fd"

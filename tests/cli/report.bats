@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check: group=fast timeout=600
+# check: group=slow timeout=600
 #
 # report: the archive is read by tar, gives the same explanation, and tells no secret.
 
@@ -61,7 +61,7 @@ many() { # a system with something of everything
 @test "what couldn't be read can't be read there either, for the same reason" {
 	many
 	fx_path 0000:01:00.0
-	ln -sfn error:EACCES "$FX/$FX_RET/power/runtime_usage"
+	fx_symlink error:EACCES "$FX/$FX_RET/power/runtime_usage"
 	rm "$FX/$FX_RET/power/control"
 	round_trip 0000:01:00.0
 	"$vfio_pm" --sysroot="$away/vfio-pm-report" explain 01:00.0 | grep -q 'permission denied'
@@ -113,9 +113,9 @@ many() { # a system with something of everything
 	many
 	fx_path 0000:01:00.0
 	ln -s . "$FX/$FX_RET/0000:05:00.0"
-	ln -sfn /etc/passwd "$FX/$FX_RET/vendor"
+	fx_symlink /etc/passwd "$FX/$FX_RET/vendor"
 	rm "$FX/$FX_RET/class"; mkfifo "$FX/$FX_RET/class"
-	ln -sfn ../../../../../../../../../../etc "$FX/$FX_RET/firmware_node"
+	fx_symlink ../../../../../../../../../../etc "$FX/$FX_RET/firmware_node"
 	timeout 20 "$vfio_pm" --sysroot="$FX" report 01:00.0 -o "$archive"
 	tar -xOf "$archive" > "$BATS_TEST_TMPDIR/all"
 	! grep -aq root: "$BATS_TEST_TMPDIR/all"
