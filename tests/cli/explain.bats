@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# check: group=fast timeout=600
+# check: group=slow timeout=600
 #
 # explain on mocked systems: each rule as the only thing in the way. What a VM can produce is shown
 # there as well, with the mends run (tests/vm/explain.bats).

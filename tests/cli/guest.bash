@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # what is set here is for the files that load this
 #
 # What the tests of guest-table and guest-listen share: `load guest` after `load cli`.
 

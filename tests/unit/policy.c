@@ -67,7 +67,7 @@ static void test_rules(struct tap *t, const struct tree *tree, struct vfiopm_dev
 
 int main(void)
 {
-	struct vfiopm_device *dev;
+	struct vfiopm_device *dev = NULL;
 	struct vfiopm_addr addr;
 	struct vfiopm_ctx *ctx;
 	struct tap t = { 0 };
