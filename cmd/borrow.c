@@ -30,7 +30,7 @@
 #define GUARD_MS	5000	/* after which the owner goes on in any case */
 #define KERNEL_MS	30000	/* until it must have answered */
 
-enum { KEY_BORROW = 0x400, KEY_QMP, KEY_GROUP };
+enum { KEY_BORROW = 0x400, KEY_QMP };
 
 static const struct argp_option options[] = {
 	{ "borrow", KEY_BORROW, NULL, 0,
@@ -38,7 +38,6 @@ static const struct argp_option options[] = {
 	{ "qmp", KEY_QMP, "SOCKET", 0,
 	  "With --borrow: the owner is a QEMU with this QMP socket. Tells whether its guest "
 	  "sleeps; on exit the guest is woken or continued, once all its devices are awake", 0 },
-	{ "group", KEY_GROUP, NULL, 0, "Every endpoint of the IOMMU groups, too", 0 },
 	{ 0 }
 };
 
@@ -52,9 +51,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case KEY_QMP:
 		o->qmp = arg;
-		return 0;
-	case KEY_GROUP:
-		o->group = true;
 		return 0;
 	case ARGP_KEY_END:
 		if (o->qmp && !o->borrow)

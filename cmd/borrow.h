@@ -6,7 +6,7 @@
 #include "cmd.h"
 
 struct borrow_options {
-	bool borrow, group;
+	bool borrow;
 	bool force, state_loss_ok;	/* enter only */
 	bool quiet;		/* say nothing but failures */
 	const char *qmp;	/* path of a socket, or NULL */

@@ -129,8 +129,6 @@ int targets_resolve(struct app *app, const struct device_args *args, struct targ
 int targets_add(struct targets *targets, struct vfiopm_list *list);
 /* Add every endpoint of the device's IOMMU group. */
 int targets_add_group(struct targets *targets, const struct vfiopm_device *dev);
-/* --group: the endpoints of all their groups, too. Reports. */
-int targets_widen_groups(struct targets *targets);
 /* All of the system, or all that are on a VFIO driver. Reports. */
 int targets_all(struct app *app, bool vfio_only, struct targets *ret);
 void targets_free(struct targets *targets);

@@ -62,6 +62,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	char **grown;
 
 	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &in->devices;
+		return 0;
 	case 'a':
 		in->all = true;
 		return 0;
@@ -104,7 +107,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return devices_parse(key, state, &in->devices, false);
 }
 
+static const struct argp_child children[] = { { &group_argp, 0, NULL, 0 }, { 0 } };
+
 const struct argp deepen_argp = {
+	.children = children,
 	.options = options,
 	.parser = parse,
 	.args_doc = "DEVICE...\n--all",

@@ -53,6 +53,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &args->hold;
 		state->child_inputs[1] = &args->borrow;
+		state->child_inputs[2] = &args->devices;
 		return 0;
 	case KEY_NO_WAIT:
 		args->no_wait = true;
@@ -73,9 +74,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return devices_parse(key, state, &args->devices, true);
 }
 
-static const struct argp_child children[] = { { &hold_options_argp, 0, NULL, 0 },
-					      { &borrow_options_argp, 0, NULL, 0 },
-					      { 0 } };
+static const struct argp_child children[] = {
+	{ &hold_options_argp, 0, NULL, 0 },
+	{ &borrow_options_argp, 0, NULL, 0 },
+	{ &group_argp, 0, NULL, 0 },
+	{ 0 }
+};
 
 const struct argp enter_argp = {
 	.options = options,
@@ -347,8 +351,6 @@ int cmd_enter(struct app *app, int argc, char **argv)
 
 	verb_parse(app, argc, argv, &args);
 	code = targets_resolve(app, &args.devices, &targets);
-	if (args.borrow.group)
-		code_merge(&code, targets_widen_groups(&targets));
 	all = calloc(targets.count + 1, sizeof(*all));
 	if (!all) {
 		targets_free(&targets);

@@ -67,6 +67,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &args->borrow;
+		state->child_inputs[1] = &args->devices;
 		return 0;
 	case KEY_READ:
 		if (parse_register(arg, &args->reg) < 0)
@@ -83,7 +84,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	return devices_parse(key, state, &args->devices, true);
 }
 
-static const struct argp_child children[] = { { &borrow_options_argp, 0, NULL, 0 }, { 0 } };
+static const struct argp_child children[] = {
+	{ &borrow_options_argp, 0, NULL, 0 },
+	{ &group_argp, 0, NULL, 0 },
+	{ 0 }
+};
 
 const struct argp exit_argp = {
 	.children = children,
@@ -359,8 +364,6 @@ int cmd_exit(struct app *app, int argc, char **argv)
 	verb_parse(app, argc, argv, &args);
 	args.borrow.quiet = args.json;
 	code = targets_resolve(app, &args.devices, &targets);
-	if (args.borrow.group)
-		code_merge(&code, targets_widen_groups(&targets));
 	all = calloc(targets.count + 1, sizeof(*all));
 	if (!all) {
 		targets_free(&targets);

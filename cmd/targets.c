@@ -48,6 +48,36 @@ static int report(const char *spec, int r)
 	return EXIT_FAILED;
 }
 
+int targets_add_group(struct targets *targets, const struct vfiopm_device *dev)
+{
+	struct vfiopm_list *list;
+	char spec[32];
+	int r;
+
+	snprintf(spec, sizeof(spec), "group:%d", vfiopm_device_get_group(dev));
+	r = vfiopm_list_new_from_spec(vfiopm_device_get_ctx(dev), spec, &list);
+	if (r < 0)
+		return r;
+	r = targets_add(targets, list);
+	vfiopm_list_free(list);
+	return r;
+}
+
+/* --group: the endpoints of all their groups, too. */
+static int widen_groups(struct targets *targets)
+{
+	for (size_t i = 0, n = targets->count; i < n; i++) {
+		int r = targets_add_group(targets, targets->dev[i]);
+
+		/* In no group: whatever is wanted of it will say so. */
+		if (r < 0 && r != -EINVAL && r != -ENODEV) {
+			msg_error("cannot look up the group: %s", strerror(-r));
+			return EXIT_FAILED;
+		}
+	}
+	return EXIT_OK;
+}
+
 int targets_resolve(struct app *app, const struct device_args *args, struct targets *ret)
 {
 	struct targets targets = { 0 };
@@ -67,38 +97,9 @@ int targets_resolve(struct app *app, const struct device_args *args, struct targ
 			code_merge(&code, report(spec, r));
 	}
 	if (args->group)
-		code_merge(&code, targets_widen_groups(&targets));
+		code_merge(&code, widen_groups(&targets));
 	*ret = targets;
 	return code;
-}
-
-int targets_add_group(struct targets *targets, const struct vfiopm_device *dev)
-{
-	struct vfiopm_list *list;
-	char spec[32];
-	int r;
-
-	snprintf(spec, sizeof(spec), "group:%d", vfiopm_device_get_group(dev));
-	r = vfiopm_list_new_from_spec(vfiopm_device_get_ctx(dev), spec, &list);
-	if (r < 0)
-		return r;
-	r = targets_add(targets, list);
-	vfiopm_list_free(list);
-	return r;
-}
-
-int targets_widen_groups(struct targets *targets)
-{
-	for (size_t i = 0, n = targets->count; i < n; i++) {
-		int r = targets_add_group(targets, targets->dev[i]);
-
-		/* In no group: whatever is wanted of it will say so. */
-		if (r < 0 && r != -EINVAL && r != -ENODEV) {
-			msg_error("cannot look up the group: %s", strerror(-r));
-			return EXIT_FAILED;
-		}
-	}
-	return EXIT_OK;
 }
 
 int targets_all(struct app *app, bool vfio_only, struct targets *ret)

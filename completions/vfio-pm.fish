@@ -275,6 +275,7 @@ complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l retry -d 'How lon
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l suspend-timeout -d 'How long a device may take to suspend while its owner stands still (default 100ms)' -r -f -a '(__vfio_pm_value TIME)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l dry-run -d 'Only say what would be done'
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l json-lines -d 'One JSON object a line'
+complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l group -d 'Every endpoint of the IOMMU groups, too'
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l help -s '?' -d 'Give this help list'
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l usage -d 'Give a short usage message'
 complete -c vfio-pm -n '__fish_seen_subcommand_from deepen' -l version -s 'V' -d 'Print program version'
