@@ -323,15 +323,6 @@ bool vfiopm_owners_is_partial(const struct vfiopm_owners *owners)
 
 /* ---- which of them has this device ---- */
 
-static bool is_open(const struct vfiopm_device *dev)
-{
-	char path[SYSFS_PATH_MAX];
-	int64_t enable;
-
-	snprintf(path, sizeof(path), "%s/enable", dev->syspath + 1);
-	return sysfs_read_int_at(dev->ctx, dev->ctx->root_fd, path, &enable) == 0 && enable > 0;
-}
-
 static bool has_group(const struct vfiopm_owner *owner, const struct vfiopm_device *dev)
 {
 	/* Not by vfiopm_device_is_noiommu(): an unbind that waits has taken vfio-dev/ away. */
@@ -397,7 +388,7 @@ static bool has_lost_node(const struct vfiopm_owners *owners, const struct vfiop
 			  const struct vfiopm_device *dev)
 {
 	if (owner->target != TARGET_CDEV || !owner->gone || owners->partial || dev->vfio ||
-	    dev->driver || !is_open(dev))
+	    dev->driver || !vfiopm_device_is_enabled(dev))
 		return false;
 	for (size_t i = 0; i < owners->count; i++)
 		if (owners->owner[i]->target == TARGET_CDEV && owners->owner[i]->gone &&
@@ -424,7 +415,7 @@ static bool owns(const struct vfiopm_owners *owners, const struct vfiopm_owner *
 	 */
 	if (!dev->vfio && dev->driver)
 		return false;
-	return is_open(dev) || alone_in_group(dev);
+	return vfiopm_device_is_enabled(dev) || alone_in_group(dev);
 }
 
 static bool seen_before(const struct vfiopm_owners *owners, size_t i,
@@ -496,7 +487,7 @@ const struct vfiopm_owner *vfiopm_owners_find(const struct vfiopm_owners *owners
 	const struct vfiopm_owner *owner;
 
 	owner = find(owners, dev, i, owns);
-	if (owner || i > 0 || !dev->vfio || !is_open(dev))
+	if (owner || i > 0 || !dev->vfio || !vfiopm_device_is_enabled(dev))
 		return owner;
 	need_mappings(owners);
 	owner = find(owners, dev, i, owns);

@@ -347,12 +347,10 @@ const char *vfiopm_power_get_resource(const struct vfiopm_power *power, size_t i
 
 bool vfiopm_device_is_enabled(const struct vfiopm_device *dev)
 {
-	struct vfiopm_power *power;
-	int64_t enable = 0;
+	char path[SYSFS_PATH_MAX];
+	int64_t enable;
 
-	if (vfiopm_power_new_parts(dev, VFIOPM_POWER_ENABLE, &power) < 0)
-		return false;
-	vfiopm_power_get_enable(power, &enable);
-	vfiopm_power_free(power);
-	return enable > 0;
+	/* For each device of a list: without a descriptor of its folder. */
+	snprintf(path, sizeof(path), "%s/enable", dev->syspath + 1);
+	return sysfs_read_int_at(dev->ctx, dev->ctx->root_fd, path, &enable) == 0 && enable > 0;
 }
