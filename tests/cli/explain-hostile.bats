@@ -137,9 +137,11 @@ time_all() { # FOLDER COUNT STATE
 	done
 }
 
-# Ten thousand in a soak: they take a minute to be made.
+# Ten thousand in a soak: they take a minute to be made. In between, beside virtual machines that compete for
+# the processors' caches, a system call may take twice as long.
 check_linear() { # KIND MS: of mktree, and for ten thousand
 	local count=$((${VFIO_PM_SCALE:-5} >= 100 ? 10000 : 1000)) n few large
+	local limit=${VFIO_PM_TEST_MS:-$(($2 * (count == 1000 ? 2 : 1)))}
 	# In memory where that is possible: it is some 30 files a device.
 	large=$(mktemp -d -p "$([ -w /dev/shm ] && [ $count = 1000 ] && echo /dev/shm || echo "$BATS_TEST_TMPDIR")")
 	cc -O1 -o "$BATS_TEST_TMPDIR/mktree" "$BATS_TEST_DIRNAME/mktree.c"
@@ -151,7 +153,7 @@ check_linear() { # KIND MS: of mktree, and for ten thousand
 		few=$REPLY
 		time_all "$large/$count" "$count" $state
 		echo "$1, $state: $few ms for $((count / 4)) devices, $REPLY ms for $count"
-		[ $((REPLY * 10000 / count)) -lt "${VFIO_PM_TEST_MS:-$2}" ]
+		[ $((REPLY * 10000 / count)) -lt "$limit" ]
 		[ "$REPLY" -lt $((few * 6 + 50)) ]
 	done
 	rm -rf "$large"
