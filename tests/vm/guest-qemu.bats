@@ -218,7 +218,11 @@ at_random() { # WAY
 	listener) in_transitions $after && listen_again && nested_answer 60 ;;
 	killed) in_transitions $after && nested_stop && vm_start ;;
 	crash) in_transitions $after 'echo c >/proc/sysrq-trigger' && nested_boots ;;
-	poweroff) in_transitions $after 'poweroff -f' && wait_for 60 nested_gone && let_go && nested_stop && vm_start ;;
+	poweroff)
+		in_transitions $after 'poweroff -f' || return
+		wait_for 60 nested_gone || { nested_threads; nested_console; return 1; }
+		let_go && nested_stop && vm_start
+		;;
 	s3)
 		# nvme's driver would lose its controller, and a q35 can be woken once.
 		in_transitions $after 'echo mem >/sys/power/state' "$here" && wait_for 60 nested_status suspended &&

@@ -16,6 +16,7 @@
 #	nested_event NAME [SECONDS]	waits for an event that came since the last nested_qmp
 #	nested_status WORD		true when query-status says so (running, suspended, paused ...)
 #	nested_alive			QEMU runs: not stopped, not dead
+#	nested_threads			what QEMU is at, for a case that fails
 #	nested_stop			kills QEMU (the teardown); nested_console shows its last words
 #
 # $nested_qmp_socket is a second monitor, for the tool; nested_pid prints QEMU's number. All state is in
@@ -108,6 +109,16 @@ nested_stop() {
 nested_console() {
 	tail -n 20 "$nested_dir/console" "$nested_dir/said" 2>/dev/null | tr -d '\r'
 }
+
+# What QEMU is at, thread by thread, and says of its guest.
+nested_threads() {
+	local task
+	for task in "/proc/$(nested_pid)/task/"*; do
+		echo "$(<"$task/comm"): $(sed -n 's/^State:\t//p' "$task/status")"
+		sed 's/^/  /' "$task/stack"
+	done
+	nested_qmp '{"execute":"query-status"}' && echo "$REPLY"
+} 2>&1
 
 nested_send() { # COMMAND
 	local id fd
