@@ -198,11 +198,22 @@ static int visit(struct net_walk *w, const char *name)
 	}
 	w->path = outer;
 	w->depth--;
-	if (r == 0 && w->depth > 0 && w->found == before && is_up(w, name)) {
+	if (r != 0 || w->depth == 0 || w->found != before)
+		return r;
+	/*
+	 * All ports of all bridges of Open vSwitch are below this one, which stays
+	 * down; the bridges themselves, with addresses and routes, are nobody's upper
+	 * (net/openvswitch/vport-netdev.c).
+	 */
+	if (!strcmp(name, "ovs-system")) {
 		w->found++;
-		r = uses_add(w->uses, VFIOPM_USE_UPPER, outer, name);
+		return uses_add(w->uses, VFIOPM_USE_HOLDER, outer, "Open vSwitch");
 	}
-	return r;
+	if (is_up(w, name)) {
+		w->found++;
+		return uses_add(w->uses, VFIOPM_USE_UPPER, outer, name);
+	}
+	return 0;
 }
 
 static int visit_interface(const char *name, void *data)

@@ -202,6 +202,16 @@ vfio-pm: hint: turn the IOMMU on in the firmware and on the kernel's command lin
 	refused 0000:02:00.0 "the default route goes through eth0"
 }
 
+@test "a port of Open vSwitch, whose bridges nothing is linked to" {
+	fx_net 0000:02:00.0 eth0
+	fx_net virtual ovs-system
+	fx_net virtual br0
+	fx_upper eth0 ovs-system
+	fx_file sys/class/net/ovs-system/flags 0x1002
+	route 'br0\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0'
+	refused 0000:02:00.0 "Open vSwitch is on eth0"
+}
+
 @test "displays: the firmware's, the console's, one that shows a picture" {
 	fx_set 0000:03:00.0 boot_vga 0
 	fx_path 0000:03:00.0
