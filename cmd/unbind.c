@@ -128,16 +128,18 @@ static int load_driver(struct vfiopm_device **dev)
  * Without an override a VFIO driver takes a device by a dynamic ID alone: its
  * own table is for overrides (drivers/vfio/pci/vfio_pci.c, vfio_pci_table[]).
  */
-static void warn_taken_back(const struct vfiopm_device *dev)
+static int taken_back(const struct vfiopm_device *dev)
 {
 	const char *name = vfiopm_device_get_name(dev), *driver = vfiopm_device_get_driver(dev);
 	unsigned int vendor = vfiopm_device_get_vendor(dev);
 	unsigned int device = vfiopm_device_get_device(dev);
 
-	msg_warn("'%s': '%s' has taken it back, by a dynamic ID: %04x:%04x (ids=, new_id)", name,
-		 driver, vendor, device);
+	msg_cannot("unbind", name,
+		   "'%s' has taken it back, by a dynamic ID: %04x:%04x (ids=, new_id)", driver,
+		   vendor, device);
 	msg_hint("take the ID away, and unbind again: echo %04x %04x "
 		 ">/sys/bus/pci/drivers/%s/remove_id", vendor, device, driver);
+	return EXIT_STATE;
 }
 
 /* What it is on now, in the words of the user's wish. */
@@ -159,7 +161,7 @@ static int finish(struct app *app, const struct unbind_input *in, struct vfiopm_
 	if (!vfiopm_device_get_driver(*dev))
 		msg_warn("'%s': no driver of the host took it", name);
 	else if (!in->to.driver && vfiopm_device_is_vfio(*dev))
-		warn_taken_back(*dev);
+		return taken_back(*dev);
 	return EXIT_OK;
 }
 

@@ -353,7 +353,7 @@ enum vfiopm_use {
 	VFIOPM_USE_BRIDGE,		/* it is a bridge: devices sit below it */
 	VFIOPM_USE_MOUNT,		/* a mounted filesystem; @what: the mount point */
 	VFIOPM_USE_SWAP,		/* swap; @what: the swap file as the kernel names it */
-	VFIOPM_USE_HOLDER,		/* LVM, RAID, dm-crypt, Open vSwitch ...; @what: the holder */
+	VFIOPM_USE_HOLDER,		/* RAID, dm-crypt, Open vSwitch ...; @what: the holder */
 	VFIOPM_USE_CLAIMED,		/* a disk that a program or the kernel has claimed */
 	VFIOPM_USE_DEFAULT_ROUTE,	/* @what: the interface that the route names */
 	VFIOPM_USE_SESSION,		/* the caller's SSH session; @what: its local address */
