@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -34,10 +35,32 @@ static socklen_t device_address(const struct vfiopm_device *dev, struct sockaddr
 	return abstract_address(ret, "guest/%s", vfiopm_device_get_name(dev));
 }
 
-/* Of a socket that isn't there yet: as it was written. */
+/*
+ * One text for one socket, however its path is written. Before the VM has made
+ * it there is its folder.
+ */
+static char *canonical(const char *path)
+{
+	char *copy, *base, *folder, *ret = realpath(path, NULL);
+
+	copy = ret ? NULL : strdup(path);
+	if (!copy)
+		return ret;
+	base = strrchr(copy, '/');
+	if (base)
+		*base++ = '\0';
+	folder = realpath(!base ? "." : copy[0] ? copy : "/", NULL);
+	if (!folder || asprintf(&ret, "%s/%s", folder, base ? base : copy) < 0)
+		ret = NULL;
+	free(folder);
+	free(copy);
+	return ret;
+}
+
+/* As it was written when not even the folder is there. */
 static socklen_t socket_address(const char *path, struct sockaddr_un *ret)
 {
-	char *real = realpath(path, NULL);
+	char *real = canonical(path);
 	socklen_t len = abstract_address(ret, "guest-socket/%016llx",
 					 (unsigned long long)hash(real ? real : path));
 

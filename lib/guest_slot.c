@@ -119,7 +119,8 @@ enum vfiopm_slot_step vfiopm_slot_woken(struct vfiopm_slot *slot, int64_t now_ms
 
 enum vfiopm_slot_step vfiopm_slot_again(const struct vfiopm_slot *slot, int64_t now_ms)
 {
-	if (!slot->off || slot->engaged || slot->unsure || too_often(slot, now_ms))
+	if (!slot->off || slot->engaged || slot->unsure || too_often(slot, now_ms) ||
+	    too_soon(slot, now_ms))
 		return VFIOPM_SLOT_NOTHING;
 	return VFIOPM_SLOT_ENTER;
 }

@@ -187,6 +187,18 @@ peer() { # SCRIPT
 	code=0
 	timeout 20 "$vfio_pm" guest-listen --socket=s --device=02.4/00.0="$address" >out 2>err || code=$?
 	expect_code 5
+	# The same socket by another path, before the VM has made it again; another of that name is another.
+	rm s
+	mkdir folder
+	ln -s . here
+	other=${addresses[1]##*/}
+	code=0
+	timeout 20 "$vfio_pm" guest-listen --socket=here/s --device=03.0="$other" >out 2>err || code=$?
+	expect_code 5
+	expect_in "$(<err)" "cannot serve 'here/s': process $listener does so already"
+	code=0
+	timeout 2 "$vfio_pm" guest-listen --socket=folder/s --device=03.0="$other" >out 2>err || code=$?
+	expect_code 124
 	"$vfio_pm" status "$address" >out
 	grep -q "driven by   none now: process $listener waits for the VM" out
 	# One that doesn't answer is told of all the same.

@@ -223,12 +223,13 @@ static void test_wakes(struct tap *t)
 	vfiopm_slot_entered(&s, true, 0);
 	tap_int(t, vfiopm_slot_woken(&s, 100), VFIOPM_SLOT_ENTER,
 		"woken while the guest has it off: it may sleep again");
-	tap_int(t, vfiopm_slot_again(&s, 200), VFIOPM_SLOT_ENTER, "later, too");
-	vfiopm_slot_entered(&s, true, 200);
-	vfiopm_slot_woken(&s, 300);
-	tap_int(t, vfiopm_slot_again(&s, 400), VFIOPM_SLOT_NOTHING, "but not without limit");
+	tap_int(t, vfiopm_slot_again(&s, 1099), VFIOPM_SLOT_NOTHING, "not before the dwell");
+	tap_int(t, vfiopm_slot_again(&s, 1100), VFIOPM_SLOT_ENTER, "later, too");
+	vfiopm_slot_entered(&s, true, 1100);
+	vfiopm_slot_woken(&s, 1200);
+	tap_int(t, vfiopm_slot_again(&s, 2200), VFIOPM_SLOT_NOTHING, "but not without limit");
 	tap_int(t, s.woken, 2, "counted");
-	tap_ok(t, ASK(on(2), 500) == VFIOPM_SLOT_ANSWER && s.answer == VFIOPM_FRAME_DONE,
+	tap_ok(t, ASK(on(2), 2300) == VFIOPM_SLOT_ANSWER && s.answer == VFIOPM_FRAME_DONE,
 	       "ON has nothing to leave then");
 	tap_int(t, vfiopm_slot_again(&s, 100000), VFIOPM_SLOT_NOTHING, "and ends it");
 
