@@ -252,8 +252,13 @@ take_name() { # NAME "listen"|"mute"
 		import ctypes, fcntl, os, struct, sys
 		pid = int(sys.argv[1])
 		process = os.pidfd_open(pid)
+		def target(name):
+		    try:
+		        return os.readlink(f"/proc/{pid}/fd/{name}")
+		    except FileNotFoundError:  # it looks at sysfs now and then
+		        return ""
 		for name in os.listdir(f"/proc/{pid}/fd"):
-		    if "vfio-device" in os.readlink(f"/proc/{pid}/fd/{name}"):
+		    if "vfio-device" in target(name):
 		        fd = ctypes.CDLL(None).syscall(438, process, int(name), 0)  # pidfd_getfd
 		        # VFIO_DEVICE_SET_IRQS: DATA_NONE, ACTION_TRIGGER of VFIO_PCI_ERR_IRQ_INDEX
 		        fcntl.ioctl(fd, 0x3b6e, struct.pack("5I", 20, 1 << 0 | 1 << 5, 3, 0, 1))
