@@ -53,7 +53,8 @@ struct look {
 	/* Bridges above, nearest first; devices below. Filled when asked for. */
 	struct look **ports, **children;
 	size_t n_ports, n_children;
-	bool have_ports, have_children, native_hotplug, reported, waited_for;
+	bool have_ports, have_children, reported, waited_for;
+	char hotplug_service[40];	/* of a port whose hotplug the kernel handles, or "" */
 	int children_err;
 	/* Devices that the kernel has linked to this one as their supplier. */
 	struct look **consumers;

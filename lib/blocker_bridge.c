@@ -206,9 +206,9 @@ static enum hotplug hotplug_of(struct scene *s, struct look *port, struct slot_w
 		s->err = -ENOMEM;
 		return HOTPLUG_NONE;
 	}
-	if (port->native_hotplug) {
-		snprintf(walk->file, sizeof(walk->file), "sys/bus/pci/devices/%s/%s:pcie004",
-			 port->dev->name, port->dev->name);
+	if (port->hotplug_service[0]) {
+		snprintf(walk->file, sizeof(walk->file), "sys/bus/pci/devices/%s/%s",
+			 port->dev->name, port->hotplug_service);
 		return HOTPLUG_NATIVE;
 	}
 	r = sysfs_foreach(s->survey->ctx, "sys/bus/pci/slots", find_slot, walk);

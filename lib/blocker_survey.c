@@ -232,13 +232,14 @@ static int take_child(const char *name, void *data)
 	int r;
 
 	/*
-	 * "0000:00:1c.0:pcie004": a service of the port; the last two digits are
-	 * its kind, 04 is native hotplug (drivers/pci/pcie/portdrv.c,
-	 * pcie_device_init()).
+	 * "0000:00:1c.0:pcie004": a service of the port; the first digit is the
+	 * port's type, the last two are the kind, 04 is native hotplug
+	 * (drivers/pci/pcie/portdrv.c, pcie_device_init()).
 	 */
 	service = strstr(name, ":pcie");
-	if (service && strlen(service) == 8 && !strcmp(service + 6, "04"))
-		walk->parent->native_hotplug = true;
+	if (service && strlen(service) == 8 && !strcmp(service + 6, "04") &&
+	    strlen(name) < sizeof(walk->parent->hotplug_service))
+		strcpy(walk->parent->hotplug_service, name);
 	if (vfiopm_addr_parse(name, &addr) < 0)
 		return 0;
 	r = survey_look(walk->survey, &addr, &child);

@@ -334,7 +334,13 @@ load explain
 	explain $dev
 	expect 6 hotplug
 	says "HotPlugSupportInD3"
-	rmdir "$FX/$FX_RET/$port:pcie004"
+	says "/$port:pcie004: there"
+	# The first digit is the type of the port: this one is of a switch.
+	mv "$FX/$FX_RET/$port:pcie004" "$FX/$FX_RET/$port:pcie204"
+	explain $dev
+	expect 6 hotplug
+	says "/sys/bus/pci/devices/$port/$port:pcie204: there"
+	rmdir "$FX/$FX_RET/$port:pcie204"
 	fx_file sys/bus/pci/slots/5/address 0000:01:00
 	explain $dev
 	expect 6 hotplug
