@@ -146,6 +146,9 @@ bool look_is(struct look *look, enum attr attr, const char *value);
 /* 0, or why not: -EINVAL for something that is no number. */
 int look_number(struct look *look, enum attr attr, int64_t *ret);
 const char *attr_file(enum attr attr);
+/* In the folder of a slot that a hotplug driver has, blocker_bridge.c. */
+#define N_HOTPLUG_SLOT_FILES 2
+extern const char *const hotplug_slot_files[N_HOTPLUG_SLOT_FILES];
 /* A file that is read, not a link or a folder whose presence counts? */
 bool attr_is_file(enum attr attr);
 bool attr_wakes(enum attr attr);

@@ -173,29 +173,52 @@ struct slot_walk {
 	int err;
 };
 
+/*
+ * Firmware that numbers a slot (_SUN) gets it a folder, whether anything can be
+ * plugged there or not (drivers/acpi/pci_slot.c). These files are of a slot that
+ * a hotplug driver has (drivers/pci/hotplug/pci_hotplug_core.c, fs_add_slot());
+ * they aren't read, which may ask the hardware.
+ */
+const char *const hotplug_slot_files[N_HOTPLUG_SLOT_FILES] = { "power", "adapter" };
+
+static int find_hotplug_file(struct slot_walk *walk, const char *name)
+{
+	for (size_t i = 0; i < N_HOTPLUG_SLOT_FILES; i++) {
+		char *there = NULL;
+		int r;
+
+		snprintf(walk->file, sizeof(walk->file), "sys/bus/pci/slots/%.64s/%s", name,
+			 hotplug_slot_files[i]);
+		r = fact_read_there(walk->survey->ctx, walk->file, &there);
+		free(there);
+		if (r == 0)
+			return 1;
+		if (r != -ENOENT)
+			walk->err = r;
+	}
+	return 0;
+}
+
 static int find_slot(const char *name, void *data)
 {
 	struct slot_walk *walk = data;
 	char path[SYSFS_PATH_MAX], line[64];
 	ssize_t n;
 
-	if (snprintf(path, sizeof(path), "sys/bus/pci/slots/%s/address", name) >=
-	    (int)sizeof(walk->file) - 1)
+	if (strlen(name) > 64)
 		return 0;
+	snprintf(path, sizeof(path), "sys/bus/pci/slots/%.64s/address", name);
 	n = sysfs_read(walk->survey->ctx, path, line, sizeof(line));
 	if (n < 0 && n != -ENOENT)
 		walk->err = (int)n;
-	if (n <= 0 || !has_slot_below(line, walk->port))
-		return 0;
-	snprintf(walk->file, sizeof(walk->file), "%.94s", path);
-	return 1;
+	return n > 0 && has_slot_below(line, walk->port) ? find_hotplug_file(walk, name) : 0;
 }
 
 enum hotplug { HOTPLUG_NONE, HOTPLUG_NATIVE, HOTPLUG_FIRMWARE, HOTPLUG_UNKNOWN };
 
 /*
  * A hotplug port: handled by the kernel itself (it has the service), or by
- * firmware (a slot is registered for what is below it, and no service).
+ * firmware (a hotplug slot is registered for what is below it, and no service).
  */
 static enum hotplug hotplug_of(struct scene *s, struct look *port, struct slot_walk *walk)
 {

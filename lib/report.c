@@ -362,13 +362,20 @@ static int report_cmdline(struct report *r)
 	return emit_line(r, sysfact_file(FACT_CMDLINE), *cmdline->value ? cmdline->value : " ");
 }
 
+static int take_slot_file(struct folder *folder, const char *name, const char *path)
+{
+	if (!strcmp(name, "address"))
+		return copy_line(folder->r, path);
+	/* Their presence counts; to read them may ask the hardware. */
+	for (size_t i = 0; i < N_HOTPLUG_SLOT_FILES; i++)
+		if (!strcmp(name, hotplug_slot_files[i]))
+			return emit(folder->r, VFIOPM_REPORT_FILE, path, "");
+	return 0;
+}
+
 static int take_slot(struct folder *folder, const char *name, const char *path)
 {
-	char address[SYSFS_PATH_MAX];
-
-	if (snprintf(address, sizeof(address), "%s/address", path) >= (int)sizeof(address))
-		return 0;
-	return copy_line(folder->r, address);
+	return walk(folder->r, path, take_slot_file);
 }
 
 static int report_system(struct report *r)

@@ -187,6 +187,7 @@ mends() {
 	expect 6 bridge-refused
 	rmdir "$FX/$FX_RET/$port:pcie004"
 	fx_file sys/bus/pci/slots/5/address 0000:01:00
+	fx_file sys/bus/pci/slots/5/power 1
 	explain $dev
 	expect 6 hotplug
 }

@@ -341,10 +341,22 @@ load explain
 	expect 6 hotplug
 	says "/sys/bus/pci/devices/$port/$port:pcie204: there"
 	rmdir "$FX/$FX_RET/$port:pcie204"
+	# The firmware numbers slots that nothing can be plugged into, too.
+	fx_file proc/cmdline ro
+	fx_file sys/devices/virtual/dmi/id/bios_date 06/18/2021
 	fx_file sys/bus/pci/slots/5/address 0000:01:00
+	explain $dev
+	expect 6 bridge-refused
+	[[ $output != *"hotplug port"* ]]
+	fx_file sys/bus/pci/slots/5/adapter 1
 	explain $dev
 	expect 6 hotplug
 	says "the firmware handles"
+	says "/sys/bus/pci/slots/5/adapter: there"
+	fx_file sys/bus/pci/slots/5/power 1
+	explain $dev
+	expect 6 hotplug
+	says "/sys/bus/pci/slots/5/power: there"
 	fx_file proc/cmdline 'ro pcie_aspm=off'
 	explain $dev
 	expect 6 aspm

@@ -37,6 +37,13 @@ many() { # a system with something of everything
 	fx_device 0000:00:06.0 driver=e1000e status=active state=D0 acpi='\_SB_.PCI0.S30_' resources=LNXPOWER:01
 	fx_acpi_bus 0000:00:05.0 0000:00:06.0
 	fx_consumer 0000:01:00.0 0000:01:00.1
+	# A port whose hotplug the firmware handles, and a slot that only has a number.
+	fx_bridge 0000:00:1d.0 acpi='\_SB_.PCI0.RP09' resources=LNXPOWER:02
+	fx_symlink error:EIO "$FX/sys/devices/pci0000:00/0000:00:1d.0/power/autosuspend_delay_ms"
+	fx_device 0000:07:00.0 parent=0000:00:1d.0 driver=vfio-pci group=10
+	fx_file sys/bus/pci/slots/9/address 0000:07:00
+	fx_file sys/bus/pci/slots/9/power 1
+	fx_file sys/bus/pci/slots/1/address 0000:01:00
 	fx_file sys/module/vfio_pm_pci/srcversion 0123456789ABCDEF
 	fx_process 4711 comm=qemu-system-x86 uid=107 fd=/dev/vfio/7
 }
@@ -45,6 +52,8 @@ many() { # a system with something of everything
 	many
 	# The other user of a shared power resource isn't named, and comes along.
 	round_trip 0000:00:05.0
+	round_trip 0000:07:00.0
+	grep -q 'is a hotplug port that the firmware handles' "$away/vfio-pm-report/explanation.txt"
 	round_trip 0000:01:00.0 0000:00:05.0 0000:00:05.1 0000:00:06.0
 	diff <("$vfio_pm" --sysroot="$away/vfio-pm-report" explain -J 01:00.0 00:05.0 00:05.1 00:06.0) \
 		<("$vfio_pm" --sysroot="$FX" explain -J 01:00.0 00:05.0 00:05.1 00:06.0)
