@@ -204,6 +204,27 @@ static bool list_children(struct scene *s, size_t k)
 	return true;
 }
 
+/*
+ * A VF of a PF whose VFs a mend takes away, rule_sriov()'s or mend_awake()'s: it
+ * goes first, so a mend of its own would be for what is no longer there.
+ */
+static bool goes_with_its_pf(struct scene *s, struct look *child)
+{
+	const char *physfn = look_text(child, ATTR_PHYSFN);
+	struct vfiopm_addr addr;
+	struct look *pf;
+	int r;
+
+	if (!physfn || vfiopm_addr_parse(physfn, &addr) < 0)
+		return false;
+	r = survey_look(s->survey, &addr, &pf);
+	if (r == -ENOMEM)
+		s->err = r;
+	if (r < 0 || !look_is_vfio(pf) || !look_text(pf, ATTR_NUMVFS))
+		return false;
+	return pf == s->look || look_culprit(s, pf) == pf;
+}
+
 void rule_sibling(struct scene *s)
 {
 	struct look *port;
@@ -212,7 +233,8 @@ void rule_sibling(struct scene *s)
 		return;
 	port = s->ports[0];
 	for (size_t i = 0; i < port->n_children; i++)
-		if (port->children[i] != s->look && is_sibling(s, port->children[i]))
+		if (port->children[i] != s->look && is_sibling(s, port->children[i]) &&
+		    !goes_with_its_pf(s, port->children[i]))
 			judge_child(s, port->children[i], 0, "this function of the same slot");
 }
 
@@ -247,7 +269,7 @@ void rule_bridge_child(struct scene *s)
 
 			/* The way itself, and what another rule has judged. */
 			if (child == s->look || (k > 0 && child == s->ports[k - 1]) ||
-			    (k == 0 && is_sibling(s, child)))
+			    (k == 0 && is_sibling(s, child)) || goes_with_its_pf(s, child))
 				continue;
 			judge_child(s, child, k, what);
 		}
@@ -280,7 +302,8 @@ static void judge_beside(struct scene *s, enum attr attr, const char *value, con
 		for (size_t i = 0; i < port->n_children; i++) {
 			struct look *child = port->children[i];
 
-			if (child == s->look || (k > 0 && child == s->ports[k - 1]))
+			if (child == s->look || (k > 0 && child == s->ports[k - 1]) ||
+			    goes_with_its_pf(s, child))
 				continue;
 			if (look_is(child, attr, value))
 				judge(s, child, k);

@@ -268,3 +268,28 @@ vfio-pm enter $dev" ]
 	[[ $output == *"a transition has failed before"* ]]
 	[[ $output == *"hint: vfio-pm explain $dev"* ]]
 }
+
+@test "VFs that a mend takes away get no mends of their own" {
+	local pf="/sys/bus/pci/devices/$dev"
+	cold_port kids=1
+	cold_device status=active state=D0 usage=1 numvfs=2
+	# One in the PF's slot and one beside it, both without a PM capability.
+	fx_device 0000:01:00.1 parent=$port driver=vfio-pci physfn=$dev d3cold_allowed=0 status=active state=D0 control=on usage=1
+	fx_device 0000:01:10.0 parent=$port driver=vfio-pci physfn=$dev d3cold_allowed=0 status=active state=D0 wakeup=enabled
+	explain $dev
+	expect 6 sriov
+	[ "$(mends)" = "echo 0 > $pf/sriov_numvfs" ]
+	# Beside another device: the PF is kept awake by its setting, too.
+	fx_set $dev power/control on
+	fx_set $dev power/runtime_usage 2
+	fx_device 0000:01:00.2 parent=$port driver=vfio-pci group=9
+	explain 01:00.2
+	expect 6 sibling
+	[ "$(mends)" = "echo 0 > $pf/sriov_numvfs
+echo auto > $pf/power/control" ]
+	# A driver of the host is asked nothing, so its VFs count.
+	fx_device 0000:01:00.3 parent=$port driver=igb numvfs=1
+	fx_device 0000:01:11.0 parent=$port physfn=0000:01:00.3 d3cold_allowed=0
+	explain 01:00.2
+	expect 6 "sibling sibling-d3cold"
+}
