@@ -53,7 +53,11 @@ struct look {
 	/* Bridges above, nearest first; devices below. Filled when asked for. */
 	struct look **ports, **children;
 	size_t n_ports, n_children;
-	bool have_ports, have_children, reported, waited_for;
+	bool have_ports, have_children, have_below, reported, waited_for;
+	/* All below it, however far down; see survey_below(). */
+	struct look **below;
+	size_t n_below;
+	unsigned int walk;
 	char hotplug_service[40];	/* of a port whose hotplug the kernel handles, or "" */
 	int children_err;
 	/* Devices that the kernel has linked to this one as their supplier. */
@@ -94,6 +98,7 @@ struct vfiopm_survey {
 	struct power_user *users;
 	size_t n_users;
 	int users_err;
+	unsigned int walks;	/* of survey_below(), which marks what it has met */
 	bool have_users, have_owners;
 	struct vfiopm_owners *owners;
 };
@@ -116,6 +121,8 @@ int survey_look_device(struct vfiopm_survey *survey, struct vfiopm_device *dev,
 /* Fill ports or children. -ENOMEM only; what can't be listed is in children_err. */
 int survey_ports(struct vfiopm_survey *survey, struct look *look);
 int survey_children(struct vfiopm_survey *survey, struct look *look);
+/* All devices below a bridge, the nearest first. -ENOMEM only. */
+int survey_below(struct vfiopm_survey *survey, struct look *look);
 /* Fill the consumers of a look, 0; -ENOMEM, or why they can't be listed. */
 int look_consumers(struct look *look);
 /* Find out who uses which resource; -ENOMEM, or why that can't be listed. */

@@ -275,6 +275,37 @@ int survey_children(struct vfiopm_survey *survey, struct look *look)
 	return 0;
 }
 
+static int take_below(struct vfiopm_survey *survey, struct look *top, struct look *parent)
+{
+	int r = survey_children(survey, parent);
+
+	for (size_t i = 0; r == 0 && i < parent->n_children; i++) {
+		struct look *child = parent->children[i];
+
+		if (child->walk == top->walk)
+			continue;
+		child->walk = top->walk;
+		r = append(&top->below, &top->n_below, child);
+	}
+	return r;
+}
+
+/* Each look is met once, so that a tree made of loops ends. */
+int survey_below(struct vfiopm_survey *survey, struct look *look)
+{
+	int r;
+
+	if (look->have_below)
+		return 0;
+	look->have_below = true;
+	look->walk = ++survey->walks;
+	r = take_below(survey, look, look);
+	for (size_t i = 0; r == 0 && i < look->n_below; i++)
+		if (vfiopm_device_is_bridge(look->below[i]->dev))
+			r = take_below(survey, look, look->below[i]);
+	return r;
+}
+
 /* "consumer:pci:0000:01:00.1": a device link (drivers/base/core.c, devlink_add_symlinks()). */
 static int take_consumer(const char *name, void *data)
 {
@@ -473,6 +504,7 @@ static void look_free(struct look *look)
 		free(look->facts[i].value);
 	free(look->ports);
 	free(look->children);
+	free(look->below);
 	free(look->consumers);
 	vfiopm_device_unref(look->dev);
 	free(look);

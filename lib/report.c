@@ -295,6 +295,19 @@ static int report_look(struct report *r, struct look *look)
 	return ret;
 }
 
+/* A device, and all below it where it is a bridge: who keeps that awake is looked for there. */
+static int report_tree(struct report *r, struct look *look)
+{
+	int ret = report_look(r, look);
+
+	if (ret < 0 || !vfiopm_device_is_bridge(look->dev))
+		return ret;
+	ret = survey_below(r->survey, look);
+	for (size_t i = 0; ret == 0 && i < look->n_below; i++)
+		ret = report_look(r, look->below[i]);
+	return ret;
+}
+
 /* ---- group and owner ---- */
 
 static int take_member(struct folder *folder, const char *name, const char *path)
@@ -429,7 +442,7 @@ static int report_users(struct report *r)
 			continue;
 		ret = survey_look(survey, &addr, &look);
 		if (ret == 0)
-			ret = report_look(r, look);
+			ret = report_tree(r, look);
 		else if (ret != -ENOMEM)
 			ret = 0;
 	}
@@ -445,16 +458,9 @@ static int report_device(struct report *r, struct vfiopm_device *dev)
 	if (ret == 0)
 		ret = survey_ports(r->survey, look);
 	if (ret == 0)
-		ret = report_look(r, look);
-	for (size_t k = 0; ret == 0 && k < look->n_ports; k++) {
-		struct look *port = look->ports[k];
-
-		ret = report_look(r, port);
-		if (ret == 0)
-			ret = survey_children(r->survey, port);
-		for (size_t i = 0; ret == 0 && i < port->n_children; i++)
-			ret = report_look(r, port->children[i]);
-	}
+		ret = report_tree(r, look);
+	for (size_t k = 0; ret == 0 && k < look->n_ports; k++)
+		ret = report_tree(r, look->ports[k]);
 	if (ret == 0 && look_consumers(look) == -ENOMEM)
 		ret = -ENOMEM;
 	for (size_t i = 0; ret == 0 && i < look->n_consumers; i++)

@@ -67,6 +67,20 @@ many() { # a system with something of everything
 	[[ $output == *"vfio-pm --sysroot=vfio-pm-report explain 01:00.0 00:05.0 says the same" ]]
 }
 
+@test "what is below another branch of a switch comes along, and below a bridge that is asked about" {
+	fx_bridge 0000:00:1c.0 kids=1 acpi='\_SB_.PCI0.RP05' resources=LNXPOWER:00
+	fx_bridge 0000:01:00.0 parent=0000:00:1c.0 kids=1
+	fx_bridge 0000:02:01.0 parent=0000:01:00.0 status=suspended state=D3hot
+	fx_bridge 0000:02:02.0 parent=0000:01:00.0 kids=1
+	fx_device 0000:03:00.0 parent=0000:02:01.0 driver=vfio-pci group=7
+	fx_device 0000:04:00.0 parent=0000:02:02.0 driver=nvme status=active state=D0 usage=1
+	round_trip 0000:03:00.0
+	grep -q 'is kept awake by 0000:04:00.0 (driver nvme' "$away/vfio-pm-report/explanation.txt"
+	rm -r "$away"
+	round_trip 0000:02:02.0
+	grep -q 'vfio-pm explain 0000:04:00.0' "$away/vfio-pm-report/explanation.txt"
+}
+
 @test "what couldn't be read can't be read there either, for the same reason" {
 	many
 	fx_path 0000:01:00.0
