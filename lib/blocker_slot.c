@@ -285,30 +285,52 @@ static bool can_say_nothing(const struct fact *fact, enum attr attr)
 }
 
 /*
- * A port asks every device below it, asleep or not (pci_bridge_d3_update()):
- * judge those beside the way whose @attr has @value, below ports that don't
- * sleep; @other is the value that lets them.
+ * Is @child of port @k's asking, and nobody nearer to judge it? Below another
+ * port of the way it was judged there; a bridge that sleeps has asked all below
+ * it, and none was in the way (drivers/pci/pcie/portdrv.c,
+ * pcie_port_runtime_idle()).
  */
-static void judge_beside(struct scene *s, enum attr attr, const char *value, const char *other,
-			 judge_fn judge)
+static bool is_asked_by(struct scene *s, struct look *child, size_t k)
+{
+	if (survey_ports(s->survey, child) < 0)
+		s->err = -ENOMEM;
+	for (size_t i = 0; i < child->n_ports && child->ports[i] != s->ports[k]; i++)
+		if ((k > 0 && child->ports[i] == s->ports[k - 1]) ||
+		    look_is(child->ports[i], ATTR_STATUS, "suspended"))
+			return false;
+	return !goes_with_its_pf(s, child);
+}
+
+/*
+ * A port asks every device below it, however far down, asleep or not
+ * (pci_bridge_d3_update()): judge those whose @attr has @value, below ports that
+ * don't sleep; @other is the value that lets them.
+ */
+static void judge_below(struct scene *s, enum attr attr, const char *value, const char *other,
+			judge_fn judge)
 {
 	if (!wants_ports(s))
 		return;
 	for (size_t k = 0; k < s->n_ports; k++) {
 		struct look *port = s->ports[k];
 
-		if (port_sleeps(s, k) || !list_children(s, k))
+		if (port_sleeps(s, k))
 			continue;
-		for (size_t i = 0; i < port->n_children; i++) {
-			struct look *child = port->children[i];
+		if (survey_below(s->survey, port) < 0)
+			s->err = -ENOMEM;
+		for (size_t i = 0; i < port->n_below; i++) {
+			struct look *child = port->below[i];
+			bool on_way = k > 0 && child == s->ports[k - 1];
 
-			if (child == s->look || (k > 0 && child == s->ports[k - 1]) ||
-			    goes_with_its_pf(s, child))
+			/* Rules of their own have the device itself and the way. */
+			if (child == s->look || (on_way && attr == ATTR_D3COLD) ||
+			    look_is(child, attr, other) ||
+			    can_say_nothing(look_fact(child, attr), attr) ||
+			    !is_asked_by(s, child, k))
 				continue;
 			if (look_is(child, attr, value))
 				judge(s, child, k);
-			else if (!look_is(child, attr, other) &&
-				 !can_say_nothing(look_fact(child, attr), attr))
+			else
 				unmeasured(s, ROUTES_PORTS(k), child, attr, attr_file(attr));
 		}
 	}
@@ -326,7 +348,7 @@ static void judge_d3cold(struct scene *s, struct look *child, size_t k)
 
 void rule_sibling_d3cold(struct scene *s)
 {
-	judge_beside(s, ATTR_D3COLD, "0", "1", judge_d3cold);
+	judge_below(s, ATTR_D3COLD, "0", "1", judge_d3cold);
 }
 
 /*
@@ -340,10 +362,10 @@ static bool port_stays_awake(struct scene *s, size_t k)
 
 	if (!s->suspended || !look_is(port, ATTR_STATUS, "active") || !look_may_sleep(port) ||
 	    look_fact(port, ATTR_DELAY)->err == -EIO || look_number(port, ATTR_KIDS, &kids) < 0 ||
-	    kids || survey_children(s->survey, port) < 0)
+	    kids || survey_below(s->survey, port) < 0)
 		return false;
-	for (size_t i = 0; i < port->n_children; i++)
-		if (!look_is(port->children[i], ATTR_D3COLD, "1"))
+	for (size_t i = 0; i < port->n_below; i++)
+		if (!look_is(port->below[i], ATTR_D3COLD, "1"))
 			return false;
 	return true;
 }
@@ -399,7 +421,7 @@ void rule_wakeup(struct scene *s)
 
 void rule_sibling_wakeup(struct scene *s)
 {
-	judge_beside(s, ATTR_WAKEUP, "enabled", "disabled", judge_wakeup);
+	judge_below(s, ATTR_WAKEUP, "enabled", "disabled", judge_wakeup);
 }
 
 /* What no rule explains isn't passed over: the port was given the time to sleep. */

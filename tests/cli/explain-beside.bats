@@ -293,3 +293,40 @@ echo auto > $pf/power/control" ]
 	explain 01:00.2
 	expect 6 "sibling sibling-d3cold"
 }
+
+@test "a port asks all that is below it: the other branch of a switch, and the way itself" {
+	cold_port kids=1
+	fx_bridge 0000:01:00.0 parent=$port kids=1
+	fx_bridge 0000:02:01.0 parent=0000:01:00.0 status=suspended state=D3hot
+	fx_bridge 0000:02:02.0 parent=0000:01:00.0
+	fx_device 0000:03:00.0 parent=0000:02:01.0 driver=vfio-pci group=7
+	fx_device 0000:04:00.0 parent=0000:02:02.0 driver=vfio-pci group=8 d3cold_allowed=0
+	explain 03:00.0
+	expect 6 sibling-d3cold
+	says "0000:04:00.0: d3cold_allowed is 0, which keeps 0000:01:00.0 out of D3"
+	[ "$(mends)" = "echo 1 > /sys/bus/pci/devices/0000:04:00.0/d3cold_allowed  # wakes the device" ]
+	[ "$(json '[.devices[0].findings[] | select(.rule == "sibling-d3cold" and .verdict == "blocks")] | length')" = 1 ]
+	fx_set 0000:04:00.0 d3cold_allowed 1
+	fx_set 0000:04:00.0 power/wakeup enabled
+	explain 03:00.0
+	expect 1 "" sibling-wakeup
+	# A bridge that sleeps has asked, and none below it was in the way.
+	fx_set 0000:02:02.0 power/runtime_status suspended
+	fx_set 0000:01:00.0 power/runtime_active_kids 0
+	fx_set 0000:01:00.0 power/runtime_status suspended
+	explain 03:00.0
+	[[ $output != *"is to wake"* ]] || { echo "$output"; false; }
+	# The downstream port on the way: what is above it stays awake for it.
+	fx_set 0000:01:00.0 power/runtime_status active
+	fx_set 0000:02:01.0 power/wakeup enabled
+	explain 03:00.0
+	expect 6 sibling-wakeup
+	says "0000:02:01.0: is to wake the system and can't from D3cold: its port 0000:01:00.0 stays awake"
+	[ "$(mends)" = "echo disabled > /sys/bus/pci/devices/0000:02:01.0/power/wakeup
+echo 1 > /sys/bus/pci/devices/0000:02:01.0/d3cold_allowed  # wakes the device" ]
+	# Its d3cold_allowed is told by the rule for the way, and once.
+	fx_set 0000:02:01.0 power/wakeup disabled
+	fx_set 0000:02:01.0 d3cold_allowed 0
+	explain 03:00.0
+	expect 6 bridge-d3cold
+}
