@@ -64,6 +64,10 @@ struct look {
 	struct look **consumers;
 	size_t n_consumers;
 	bool have_consumers;
+	/* Its virtual functions. */
+	struct look **vfs;
+	size_t n_vfs;
+	bool have_vfs;
 	struct vfiopm_survey *survey;
 	/* See look_culprit(). */
 	bool have_culprit;
@@ -125,6 +129,8 @@ int survey_children(struct vfiopm_survey *survey, struct look *look);
 int survey_below(struct vfiopm_survey *survey, struct look *look);
 /* Fill the consumers of a look, 0; -ENOMEM, or why they can't be listed. */
 int look_consumers(struct look *look);
+/* The same of its virtual functions. */
+int look_vfs(struct look *look);
 /* Find out who uses which resource; -ENOMEM, or why that can't be listed. */
 int survey_users(struct vfiopm_survey *survey);
 /* The first of those who use @resource, which stand together; or n_users, or another's. */
@@ -180,6 +186,7 @@ const char *reason_of(int err);
 
 enum mend_order {
 	ORDER_BOOT,		/* undoes all that follows */
+	ORDER_LET_GO,		/* a removal waits for who has it open */
 	ORDER_REMOVE,		/* what is removed comes back by a rescan, without a driver */
 	ORDER_RESCAN,
 	ORDER_BIND,		/* a new driver sets control anew */
@@ -306,12 +313,20 @@ void quote_file(struct scene *s, struct vfiopm_finding *f, const char *file, con
 void quote_fact(struct scene *s, struct vfiopm_finding *f, enum sysfact which);
 void mend_knob(struct scene *s, struct vfiopm_finding *f, struct look *look, enum attr attr,
 	       const char *value);
-/* Take @look out of the kernel's hands and have it found anew, and the device bound again. */
-void mend_remove(struct scene *s, struct vfiopm_finding *f, struct look *look);
 void mend_command(struct scene *s, struct vfiopm_finding *f, enum mend_order order,
 		  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void mend_advice(struct scene *s, struct vfiopm_finding *f, enum mend_order order,
 		 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* ---- blocker_remove.c ---- */
+
+/* vfio-pci-core enables a device while it is open (vfio_pci_core_enable()). */
+bool look_is_open(struct look *look);
+/* Take @look out of the kernel's hands and have it found anew, and the device bound again. */
+void mend_remove(struct scene *s, struct vfiopm_finding *f, struct look *look);
+/* Disable the VFs of @pf. */
+void mend_vfs(struct scene *s, struct vfiopm_finding *f, struct look *pf);
+
 /* ---- blocker_awake.c: other devices ---- */
 
 bool look_is_awake(struct look *look);

@@ -151,7 +151,7 @@ static void mend_awake_vfio(struct scene *s, struct vfiopm_finding *f, struct lo
 {
 	bool on = look_is(look, ATTR_CONTROL, "on"), negative = has_negative_delay(look);
 	const char *name = look->dev->name;
-	int64_t pins = 0, enable = 0;
+	int64_t pins = 0;
 	bool pins_known = look_pins(look, &pins) == 0;
 
 	if (negative)
@@ -159,12 +159,10 @@ static void mend_awake_vfio(struct scene *s, struct vfiopm_finding *f, struct lo
 	if (on)
 		mend_knob(s, f, look, ATTR_CONTROL, "auto");
 	if (look_text(look, ATTR_NUMVFS))
-		mend_command(s, f, ORDER_DEVICE, "echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs",
-			     name);
-	look_number(look, ATTR_ENABLE, &enable);
+		mend_vfs(s, f, look);
 	if (pins <= 0 && (pins_known || on))
 		return;
-	if (enable > 0)
+	if (look_is_open(look))
 		mend_open(s, f, look);
 	else
 		mend_command(s, f, ORDER_ENTER, "vfio-pm enter %s", name);

@@ -111,14 +111,6 @@ void rule_features(struct scene *s)
 	quote(s, f, s->look, ATTR_DRIVER);
 }
 
-void mend_remove(struct scene *s, struct vfiopm_finding *f, struct look *look)
-{
-	mend_command(s, f, ORDER_REMOVE, "echo 1 > /sys/bus/pci/devices/%s/remove",
-		     look->dev->name);
-	mend_command(s, f, ORDER_RESCAN, "echo 1 > /sys/bus/pci/rescan");
-	mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", s->look->dev->name);
-}
-
 void rule_status(struct scene *s)
 {
 	const char *status = look_text(s->look, ATTR_STATUS);
@@ -173,8 +165,7 @@ void rule_sriov(struct scene *s)
 	f = blocks(s, ROUTES_ALL, s->look, "%d virtual function%s of it %s enabled", vfs,
 		   vfs > 1 ? "s" : "", vfs > 1 ? "are" : "is");
 	quote(s, f, s->look, ATTR_NUMVFS);
-	mend_command(s, f, ORDER_DEVICE, "echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs",
-		     s->look->dev->name);
+	mend_vfs(s, f, s->look);
 }
 
 void rule_vf(struct scene *s)

@@ -221,7 +221,7 @@ bool watch_saw_sleep(const struct scene *s)
 
 void scene_judge(struct scene *s)
 {
-	int64_t enable, pins;
+	int64_t pins;
 
 	read_state(s);
 	s->vfio = look_is_vfio(s->look);
@@ -229,7 +229,7 @@ void scene_judge(struct scene *s)
 	s->active = look_is(s->look, ATTR_STATUS, "active");
 	s->asleep = s->suspended && s->state >= VFIOPM_STATE_D3HOT;
 	/* vfio-pci-core enables a device while it is open (vfio_pci_core_enable()). */
-	s->open = s->vfio && look_number(s->look, ATTR_ENABLE, &enable) == 0 && enable > 0;
+	s->open = look_is_open(s->look);
 	s->usage_known = look_pins(s->look, &pins) == 0;
 	s->pins = s->usage_known ? pins : 0;
 	/* What was seen to sleep isn't pinned: a count at the moment is who keeps it busy. */

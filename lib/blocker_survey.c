@@ -346,6 +346,42 @@ int look_consumers(struct look *look)
 	return r;
 }
 
+static int take_vf(const char *name, void *data)
+{
+	struct look *look = data, *vf;
+	char path[SYSFS_PATH_MAX], *target = NULL;
+	struct vfiopm_addr addr;
+	int r;
+
+	if (strncmp(name, "virtfn", 6))
+		return 0;
+	device_path(look->dev, name, path, sizeof(path));
+	r = fact_read_link(look->dev->ctx, path, &target);
+	if (r == 0 && vfiopm_addr_parse(target, &addr) < 0)
+		r = -EINVAL;
+	free(target);
+	if (r == 0)
+		r = survey_look(look->survey, &addr, &vf);
+	if (r == 0)
+		r = append(&look->vfs, &look->n_vfs, vf);
+	return r == -ENOMEM ? r : 0;
+}
+
+int look_vfs(struct look *look)
+{
+	char path[SYSFS_PATH_MAX];
+	int r;
+
+	if (look->have_vfs || !look_text(look, ATTR_NUMVFS))
+		return 0;
+	look->have_vfs = true;
+	device_path(look->dev, "", path, sizeof(path));
+	r = sysfs_foreach(look->dev->ctx, path, take_vf, look);
+	if (look->n_vfs)
+		qsort(look->vfs, look->n_vfs, sizeof(look->vfs[0]), by_address);
+	return r;
+}
+
 /* ---- who uses which ACPI power resource ---- */
 
 struct user_walk {
@@ -506,6 +542,7 @@ static void look_free(struct look *look)
 	free(look->children);
 	free(look->below);
 	free(look->consumers);
+	free(look->vfs);
 	vfiopm_device_unref(look->dev);
 	free(look);
 }

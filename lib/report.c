@@ -295,11 +295,18 @@ static int report_look(struct report *r, struct look *look)
 	return ret;
 }
 
-/* A device, and all below it where it is a bridge: who keeps that awake is looked for there. */
+/*
+ * A device and its VFs, and all below it where it is a bridge: who keeps that
+ * awake is looked for there.
+ */
 static int report_tree(struct report *r, struct look *look)
 {
 	int ret = report_look(r, look);
 
+	if (ret == 0 && look_vfs(look) == -ENOMEM)
+		ret = -ENOMEM;
+	for (size_t i = 0; ret == 0 && i < look->n_vfs; i++)
+		ret = report_look(r, look->vfs[i]);
 	if (ret < 0 || !vfiopm_device_is_bridge(look->dev))
 		return ret;
 	ret = survey_below(r->survey, look);

@@ -330,3 +330,49 @@ echo 1 > /sys/bus/pci/devices/0000:02:01.0/d3cold_allowed  # wakes the device" ]
 	explain 03:00.0
 	expect 6 bridge-d3cold
 }
+
+@test "a removal waits for who has the device open, or a VF of it: that is told before it" {
+	local pci=/sys/bus/pci/devices told
+	let_go() {
+		told="# let the user of $1 end, or give it up (in a VM: detach it), since the kernel waits for that; who it is: vfio-pm owner $1"
+	}
+	let_go $dev
+	cold_port
+	cold_device status=error state=D0 enable=1
+	explain $dev
+	expect 6 status
+	[ "$(mends)" = "$told
+echo 1 > $pci/$dev/remove
+echo 1 > /sys/bus/pci/rescan
+vfio-pm bind $dev" ]
+	# The port takes what is below it along, and who has that open is waited for.
+	fx_set $dev power/runtime_status suspended
+	fx_set $dev enable 0
+	fx_set $port power/runtime_status error
+	fx_device 0000:01:00.1 parent=$port driver=vfio-pci group=8 enable=1
+	let_go 0000:01:00.1
+	explain $dev
+	expect 6 bridge-status
+	[ "$(mends)" = "$told
+echo 1 > $pci/$port/remove
+echo 1 > /sys/bus/pci/rescan
+vfio-pm bind $dev" ]
+	# The host uses one: nothing that could be pasted takes it away.
+	fx_device 0000:01:00.2 parent=$port driver=nvme
+	explain $dev
+	expect 6 bridge-status
+	[[ $(mends) == "# reboot, or stop the use of 0000:01:00.2 (nvme) by the host"* ]]
+	[[ $output != *"$port/remove"* ]]
+	# VFs.
+	fx_device 0000:00:06.0 driver=vfio-pci group=20 status=active state=D0 usage=1 numvfs=2
+	fx_device 0000:00:06.1 driver=vfio-pci group=21 physfn=0000:00:06.0
+	fx_device 0000:00:06.2 driver=vfio-pci group=22 physfn=0000:00:06.0 enable=1
+	let_go 0000:00:06.2
+	explain --state=D3hot 00:06.0
+	expect 6 sriov
+	[ "$(mends)" = "$told
+echo 0 > $pci/0000:00:06.0/sriov_numvfs" ]
+	fx_set 0000:00:06.2 enable 0
+	explain --state=D3hot 00:06.0
+	[ "$(mends)" = "echo 0 > $pci/0000:00:06.0/sriov_numvfs" ]
+}

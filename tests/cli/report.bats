@@ -33,7 +33,7 @@ many() { # a system with something of everything
 	fx_device 0000:01:00.0 parent=0000:00:1c.0 driver=vfio-pci group=7 status=active state=D0 enable=1 usage=2 cdev=yes
 	fx_device 0000:01:00.1 parent=0000:00:1c.0 driver=snd_hda_intel group=7 status=active state=D0 usage=1
 	fx_device 0000:00:05.0 driver=vfio-pci group=8 numvfs=1 acpi='\_SB_.PCI0.S28_' acpi_state=D3cold acpi_real=D0 resources=LNXPOWER:01
-	fx_device 0000:00:05.1 driver=vfio-pci group=9 physfn=0000:00:05.0 state=D0
+	fx_device 0000:00:05.1 driver=vfio-pci group=9 physfn=0000:00:05.0 state=D0 enable=1
 	fx_device 0000:00:06.0 driver=e1000e status=active state=D0 acpi='\_SB_.PCI0.S30_' resources=LNXPOWER:01
 	fx_acpi_bus 0000:00:05.0 0000:00:06.0
 	fx_consumer 0000:01:00.0 0000:01:00.1
