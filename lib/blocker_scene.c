@@ -228,7 +228,6 @@ void scene_judge(struct scene *s)
 	s->suspended = look_is(s->look, ATTR_STATUS, "suspended");
 	s->active = look_is(s->look, ATTR_STATUS, "active");
 	s->asleep = s->suspended && s->state >= VFIOPM_STATE_D3HOT;
-	/* vfio-pci-core enables a device while it is open (vfio_pci_core_enable()). */
 	s->open = look_is_open(s->look);
 	s->usage_known = look_pins(s->look, &pins) == 0;
 	s->pins = s->usage_known ? pins : 0;

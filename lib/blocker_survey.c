@@ -256,22 +256,32 @@ static int by_address(const void *a, const void *b)
 	return vfiopm_addr_cmp(&(*x)->dev->addr, &(*y)->dev->addr);
 }
 
+/* Have @take see what is in the folder of @look, and put the @looks it found in order. */
+static int look_folder(const struct look *look, int (*take)(const char *name, void *data),
+		       void *data, struct look ***looks, const size_t *n)
+{
+	char path[SYSFS_PATH_MAX];
+	int r;
+
+	device_path(look->dev, "", path, sizeof(path));
+	r = sysfs_foreach(look->dev->ctx, path, take, data);
+	if (*n)
+		qsort(*looks, *n, sizeof(**looks), by_address);
+	return r;
+}
+
 int survey_children(struct vfiopm_survey *survey, struct look *look)
 {
 	struct child_walk walk = { .survey = survey, .parent = look };
-	char path[SYSFS_PATH_MAX];
 	int r;
 
 	if (look->have_children)
 		return 0;
 	look->have_children = true;
-	device_path(look->dev, "", path, sizeof(path));
-	r = sysfs_foreach(survey->ctx, path, take_child, &walk);
+	r = look_folder(look, take_child, &walk, &look->children, &look->n_children);
 	if (r == -ENOMEM)
 		return r;
 	look->children_err = r < 0 ? r : 0;
-	if (look->n_children)
-		qsort(look->children, look->n_children, sizeof(look->children[0]), by_address);
 	return 0;
 }
 
@@ -333,17 +343,10 @@ static int take_consumer(const char *name, void *data)
 
 int look_consumers(struct look *look)
 {
-	char path[SYSFS_PATH_MAX];
-	int r;
-
 	if (look->have_consumers)
 		return 0;
 	look->have_consumers = true;
-	device_path(look->dev, "", path, sizeof(path));
-	r = sysfs_foreach(look->dev->ctx, path, take_consumer, look);
-	if (look->n_consumers)
-		qsort(look->consumers, look->n_consumers, sizeof(look->consumers[0]), by_address);
-	return r;
+	return look_folder(look, take_consumer, look, &look->consumers, &look->n_consumers);
 }
 
 static int take_vf(const char *name, void *data)
@@ -369,17 +372,10 @@ static int take_vf(const char *name, void *data)
 
 int look_vfs(struct look *look)
 {
-	char path[SYSFS_PATH_MAX];
-	int r;
-
 	if (look->have_vfs || !look_text(look, ATTR_NUMVFS))
 		return 0;
 	look->have_vfs = true;
-	device_path(look->dev, "", path, sizeof(path));
-	r = sysfs_foreach(look->dev->ctx, path, take_vf, look);
-	if (look->n_vfs)
-		qsort(look->vfs, look->n_vfs, sizeof(look->vfs[0]), by_address);
-	return r;
+	return look_folder(look, take_vf, look, &look->vfs, &look->n_vfs);
 }
 
 /* ---- who uses which ACPI power resource ---- */
