@@ -121,8 +121,7 @@ static void read_status_and_state(const struct vfiopm_ctx *ctx, int dir,
 	for (int i = 0; i < STATUS_LOOKS; i++) {
 		power->status = again;
 		power->state = read_state(ctx, dir);
-		if (power->status == VFIOPM_STATUS_SUSPENDED &&
-		    (power->state == VFIOPM_STATE_D3HOT || power->state == VFIOPM_STATE_D3COLD))
+		if (vfiopm_power_is_asleep(power))
 			return;
 		again = read_status(ctx, dir);
 		if (again == power->status)
