@@ -48,19 +48,25 @@ static int report(const char *spec, int r)
 	return EXIT_FAILED;
 }
 
-int targets_add_group(struct targets *targets, const struct vfiopm_device *dev)
+static int add_spec(struct targets *targets, struct vfiopm_ctx *ctx, const char *spec)
 {
 	struct vfiopm_list *list;
-	char spec[32];
 	int r;
 
-	snprintf(spec, sizeof(spec), "group:%d", vfiopm_device_get_group(dev));
-	r = vfiopm_list_new_from_spec(vfiopm_device_get_ctx(dev), spec, &list);
+	r = vfiopm_list_new_from_spec(ctx, spec, &list);
 	if (r < 0)
 		return r;
 	r = targets_add(targets, list);
 	vfiopm_list_free(list);
 	return r;
+}
+
+int targets_add_group(struct targets *targets, const struct vfiopm_device *dev)
+{
+	char spec[32];
+
+	snprintf(spec, sizeof(spec), "group:%d", vfiopm_device_get_group(dev));
+	return add_spec(targets, vfiopm_device_get_ctx(dev), spec);
 }
 
 /* --group: the endpoints of all their groups, too. */
@@ -84,17 +90,10 @@ int targets_resolve(struct app *app, const struct device_args *args, struct targ
 	int code = EXIT_OK;
 
 	for (size_t i = 0; i < args->count; i++) {
-		const char *spec = args->specs[i];
-		struct vfiopm_list *list;
-		int r;
+		int r = add_spec(&targets, app->ctx, args->specs[i]);
 
-		r = vfiopm_list_new_from_spec(app->ctx, spec, &list);
-		if (r == 0) {
-			r = targets_add(&targets, list);
-			vfiopm_list_free(list);
-		}
 		if (r < 0)
-			code_merge(&code, report(spec, r));
+			code_merge(&code, report(args->specs[i], r));
 	}
 	if (args->group)
 		code_merge(&code, widen_groups(&targets));
