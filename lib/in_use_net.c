@@ -32,7 +32,6 @@ struct net_walk {
 	/* Where the walk stands. */
 	const char *path;
 	unsigned int depth;
-	size_t found;
 	void *seen;
 };
 
@@ -170,7 +169,7 @@ static int visit(struct net_walk *w, const char *name)
 {
 	const char *outer = w->path;
 	char path[SYSFS_VALUE_MAX], dir_path[SYSFS_PATH_MAX];
-	size_t before = w->found;
+	size_t before = vfiopm_uses_count(w->uses);
 	int r;
 
 	if (w->depth >= USES_DEPTH_MAX || strlen(name) >= IF_NAMESIZE)
@@ -182,14 +181,10 @@ static int visit(struct net_walk *w, const char *name)
 	w->path = path;
 	w->depth++;
 	r = 0;
-	if (is_default(w, name)) {
-		w->found++;
+	if (is_default(w, name))
 		r = uses_add(w->uses, VFIOPM_USE_DEFAULT_ROUTE, path, name);
-	}
-	if (r == 0 && w->session && !strcmp(w->session_if, name)) {
-		w->found++;
+	if (r == 0 && w->session && !strcmp(w->session_if, name))
 		r = uses_add(w->uses, VFIOPM_USE_SESSION, path, w->session);
-	}
 	if (r == 0) {
 		snprintf(dir_path, sizeof(dir_path), CLASS_NET "/%s", name);
 		r = sysfs_foreach(w->ctx, dir_path, visit_upper, w);
@@ -198,22 +193,16 @@ static int visit(struct net_walk *w, const char *name)
 	}
 	w->path = outer;
 	w->depth--;
-	if (r != 0 || w->depth == 0 || w->found != before)
+	if (r != 0 || w->depth == 0 || vfiopm_uses_count(w->uses) != before)
 		return r;
 	/*
 	 * All ports of all bridges of Open vSwitch are below this one, which stays
 	 * down; the bridges themselves, with addresses and routes, are nobody's upper
 	 * (net/openvswitch/vport-netdev.c).
 	 */
-	if (!strcmp(name, "ovs-system")) {
-		w->found++;
+	if (!strcmp(name, "ovs-system"))
 		return uses_add(w->uses, VFIOPM_USE_HOLDER, outer, "Open vSwitch");
-	}
-	if (is_up(w, name)) {
-		w->found++;
-		return uses_add(w->uses, VFIOPM_USE_UPPER, outer, name);
-	}
-	return 0;
+	return is_up(w, name) ? uses_add(w->uses, VFIOPM_USE_UPPER, outer, name) : 0;
 }
 
 static int visit_interface(const char *name, void *data)
