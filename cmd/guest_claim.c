@@ -50,7 +50,7 @@ static char *canonical(const char *path)
 	if (base)
 		*base++ = '\0';
 	folder = realpath(!base ? "." : copy[0] ? copy : "/", NULL);
-	if (!folder || asprintf(&ret, "%s/%s", folder, base ? base : copy) < 0)
+	if (!folder || asprintf(&ret, "%s/%s", folder[1] ? folder : "", base ? base : copy) < 0)
 		ret = NULL;
 	free(folder);
 	free(copy);
