@@ -150,8 +150,12 @@ peer() { # SCRIPT
 	PYTHON
 }
 
+teardown() { # what a case that failed has left, which has the device's name
+	[ -z "${listener:-}" ] || kill -KILL "$listener" 2>/dev/null || true
+}
+
 @test "guest-listen and a VM that it can do nothing for: told so, whatever else is on the wire" {
-	local addresses=(/sys/bus/pci/devices/*) address listener
+	local addresses=(/sys/bus/pci/devices/*) address
 	address=${addresses[0]##*/}
 	[ -e "${addresses[0]}" ] || address=ffff:ff:1f.7
 	"$vfio_pm" guest-listen --socket=s --device=02.4/00.0="$address" --qmp=q --json-lines >log 2>err 3>&- &
