@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* One row a column: name, type, what it needs, how it is filled, what it means. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -409,14 +410,13 @@ static json *fill_owner(const struct row *row)
 {
 	const struct vfiopm_owner *owner;
 	json *array;
-	size_t i;
 
 	if (!column_may_be_owned(row->dev))
 		return json_object_new_array();
-	if (!row->owners)
+	if (!row->owners || vfiopm_owners_first(row->owners, row->dev, &owner) == -EPERM)
 		return NULL;
 	array = json_object_new_array();
-	for (i = 0; (owner = vfiopm_owners_find(row->owners, row->dev, i)); i++) {
+	for (size_t i = 1; owner; owner = vfiopm_owners_find(row->owners, row->dev, i++)) {
 		json *object = json_object_new_object();
 
 		put(object, "pid", json_object_new_int64(vfiopm_owner_get_pid(owner)));
@@ -427,10 +427,6 @@ static json *fill_owner(const struct row *row)
 		put(object, "via",
 		    json_object_new_string(vfiopm_via_name(vfiopm_owner_get_via(owner))));
 		json_object_array_add(array, object);
-	}
-	if (i == 0 && vfiopm_device_is_vfio(row->dev) && vfiopm_device_is_enabled(row->dev)) {
-		json_object_put(array);
-		return NULL;
 	}
 	return array;
 }

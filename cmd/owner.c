@@ -206,15 +206,9 @@ static void tell_hidden(const struct targets *targets, const struct vfiopm_owner
 {
 	for (size_t d = 0; d < targets->count; d++) {
 		const struct vfiopm_device *dev = targets->dev[d];
-		struct vfiopm_power *power;
-		int64_t enable = 0;
+		const struct vfiopm_owner *owner;
 
-		if (!vfiopm_device_is_vfio(dev) || vfiopm_owners_find(owners, dev, 0) ||
-		    vfiopm_power_new(dev, &power) < 0)
-			continue;
-		vfiopm_power_get_enable(power, &enable);
-		vfiopm_power_free(power);
-		if (enable < 1)
+		if (vfiopm_owners_first(owners, dev, &owner) != -EPERM)
 			continue;
 		msg_warn("'%s' is open, its owner isn't visible from here",
 			 vfiopm_device_get_name(dev));

@@ -397,12 +397,13 @@ static int open_process(struct grab *g, const struct vfiopm_owner *owner,
 static int find_owner(const struct vfiopm_owners *owners, const struct vfiopm_device *dev,
 		      const struct vfiopm_owner **ret, enum vfiopm_refusal *why)
 {
-	*ret = vfiopm_owners_find(owners, dev, 0);
-	if (!*ret && vfiopm_owners_find_group(owners, dev, 0))
+	int r = vfiopm_owners_first(owners, dev, ret);
+
+	if (r < 0 && vfiopm_owners_find_group(owners, dev, 0))
 		return refuse(why, VFIOPM_REFUSED_NOT_OPENED);
-	if (!*ret)
-		return refuse(why, vfiopm_device_is_enabled(dev) ? VFIOPM_REFUSED_OWNER_HIDDEN :
-								   VFIOPM_REFUSED_NO_OWNER);
+	if (r < 0)
+		return refuse(why, r == -EPERM ? VFIOPM_REFUSED_OWNER_HIDDEN :
+						 VFIOPM_REFUSED_NO_OWNER);
 	if (vfiopm_owners_find(owners, dev, 1))
 		return refuse(why, VFIOPM_REFUSED_SHARED);
 	/* To stop oneself has no end. */

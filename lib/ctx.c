@@ -2,12 +2,27 @@
 /* The context: where "/" is, and where log lines go. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "private.h"
+
+/* The root as the kernel names it, which is what its descriptors' paths begin with. */
+static int name_root(struct vfiopm_ctx *ctx)
+{
+	char self[64], path[SYSFS_PATH_MAX];
+	ssize_t n;
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", ctx->root_fd);
+	n = sysfs_readlink_at(AT_FDCWD, self, path, sizeof(path));
+	if (n < 0)
+		return (int)n;
+	ctx->root = strdup(path);
+	return ctx->root ? 0 : -ENOMEM;
+}
 
 int vfiopm_ctx_new(const char *root, struct vfiopm_ctx **ret)
 {
@@ -30,6 +45,14 @@ int vfiopm_ctx_new(const char *root, struct vfiopm_ctx **ret)
 	if (root && (stat("/", &host) < 0 || fstat(ctx->root_fd, &here) < 0 ||
 		     host.st_dev != here.st_dev || host.st_ino != here.st_ino))
 		ctx->foreign = true;
+	if (ctx->foreign) {
+		int r = name_root(ctx);
+
+		if (r < 0) {
+			vfiopm_ctx_unref(ctx);
+			return r;
+		}
+	}
 	*ret = ctx;
 	return 0;
 }
@@ -45,6 +68,7 @@ void vfiopm_ctx_unref(struct vfiopm_ctx *ctx)
 	if (!ctx || --ctx->refs > 0)
 		return;
 	close(ctx->root_fd);
+	free(ctx->root);
 	free(ctx);
 }
 

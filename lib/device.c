@@ -174,16 +174,12 @@ int vfiopm_device_get_group(const struct vfiopm_device *dev)
 /* ---- what is read when it is first asked for ---- */
 
 enum {
-	HAVE_VENDOR = 1 << 0,
-	HAVE_DEVICE = 1 << 1,
-	HAVE_SUBVENDOR = 1 << 2,
-	HAVE_SUBDEVICE = 1 << 3,
-	HAVE_CLASS = 1 << 4,
-	HAVE_NOIOMMU = 1 << 5,
-	HAVE_GROUP_NODE = 1 << 6,
-	HAVE_CDEV_NODE = 1 << 7,
-	HAVE_NUMVFS = 1 << 8,
-	HAVE_PHYSFN = 1 << 9,
+	HAVE_IDS = 1 << 0,
+	HAVE_NOIOMMU = 1 << 1,
+	HAVE_GROUP_NODE = 1 << 2,
+	HAVE_CDEV_NODE = 1 << 3,
+	HAVE_NUMVFS = 1 << 4,
+	HAVE_PHYSFN = 1 << 5,
 };
 
 /* The cache in a device that the caller sees as constant; NULL: @what is in it already. */
@@ -218,49 +214,67 @@ static unsigned int read_hex(const struct vfiopm_device *dev, const char *name,
 	return (unsigned int)value;
 }
 
+/*
+ * All of them are in one file, drivers/pci/pci-sysfs.c, modalias_show(), which
+ * takes no lock; `uevent`, which has some, may take the device's.
+ */
+static bool read_modalias(const struct vfiopm_device *dev, struct device_more *more)
+{
+	unsigned int vendor, device, subvendor, subdevice, base, sub, interface;
+	char path[SYSFS_PATH_MAX], alias[128];
+	int end = 0;
+
+	attr_path(dev, "modalias", path, sizeof(path));
+	if (sysfs_read_at(dev->ctx, dev->ctx->root_fd, path, alias, sizeof(alias)) <= 0 ||
+	    sscanf(alias, "pci:v%8xd%8xsv%8xsd%8xbc%2xsc%2xi%2x%n", &vendor, &device, &subvendor,
+		   &subdevice, &base, &sub, &interface, &end) != 7 || alias[end] ||
+	    vendor > 0xffff || device > 0xffff || subvendor > 0xffff || subdevice > 0xffff)
+		return false;
+	more->vendor = (uint16_t)vendor;
+	more->device = (uint16_t)device;
+	more->subvendor = (uint16_t)subvendor;
+	more->subdevice = (uint16_t)subdevice;
+	more->class = base << 16 | sub << 8 | interface;
+	return true;
+}
+
+static const struct device_more *ids(const struct vfiopm_device *dev)
+{
+	struct device_more *more = need(dev, HAVE_IDS);
+
+	if (more && !read_modalias(dev, more)) {
+		more->vendor = (uint16_t)read_hex(dev, "vendor", 0xffff);
+		more->device = (uint16_t)read_hex(dev, "device", 0xffff);
+		more->subvendor = (uint16_t)read_hex(dev, "subsystem_vendor", 0xffff);
+		more->subdevice = (uint16_t)read_hex(dev, "subsystem_device", 0xffff);
+		more->class = read_hex(dev, "class", 0xffffff);
+	}
+	return &dev->more;
+}
+
 unsigned int vfiopm_device_get_vendor(const struct vfiopm_device *dev)
 {
-	struct device_more *more = need(dev, HAVE_VENDOR);
-
-	if (more)
-		more->vendor = (uint16_t)read_hex(dev, "vendor", 0xffff);
-	return dev->more.vendor;
+	return ids(dev)->vendor;
 }
 
 unsigned int vfiopm_device_get_device(const struct vfiopm_device *dev)
 {
-	struct device_more *more = need(dev, HAVE_DEVICE);
-
-	if (more)
-		more->device = (uint16_t)read_hex(dev, "device", 0xffff);
-	return dev->more.device;
+	return ids(dev)->device;
 }
 
 unsigned int vfiopm_device_get_subvendor(const struct vfiopm_device *dev)
 {
-	struct device_more *more = need(dev, HAVE_SUBVENDOR);
-
-	if (more)
-		more->subvendor = (uint16_t)read_hex(dev, "subsystem_vendor", 0xffff);
-	return dev->more.subvendor;
+	return ids(dev)->subvendor;
 }
 
 unsigned int vfiopm_device_get_subdevice(const struct vfiopm_device *dev)
 {
-	struct device_more *more = need(dev, HAVE_SUBDEVICE);
-
-	if (more)
-		more->subdevice = (uint16_t)read_hex(dev, "subsystem_device", 0xffff);
-	return dev->more.subdevice;
+	return ids(dev)->subdevice;
 }
 
 unsigned int vfiopm_device_get_class(const struct vfiopm_device *dev)
 {
-	struct device_more *more = need(dev, HAVE_CLASS);
-
-	if (more)
-		more->class = read_hex(dev, "class", 0xffffff);
-	return dev->more.class;
+	return ids(dev)->class;
 }
 
 bool vfiopm_device_is_bridge(const struct vfiopm_device *dev)

@@ -481,17 +481,30 @@ static const struct vfiopm_owner *find_unnamed(const struct vfiopm_owners *owner
 	return found;
 }
 
+int vfiopm_owners_first(const struct vfiopm_owners *owners, const struct vfiopm_device *dev,
+			const struct vfiopm_owner **ret)
+{
+	*ret = find(owners, dev, 0, owns);
+	if (*ret)
+		return 0;
+	if (!dev->vfio || !vfiopm_device_is_enabled(dev))
+		return -ESRCH;
+	need_mappings(owners);
+	*ret = find(owners, dev, 0, owns);
+	if (!*ret)
+		*ret = find_unnamed(owners);
+	return *ret ? 0 : -EPERM;
+}
+
 const struct vfiopm_owner *vfiopm_owners_find(const struct vfiopm_owners *owners,
 					      const struct vfiopm_device *dev, size_t i)
 {
 	const struct vfiopm_owner *owner;
 
-	owner = find(owners, dev, i, owns);
-	if (owner || i > 0 || !dev->vfio || !vfiopm_device_is_enabled(dev))
-		return owner;
-	need_mappings(owners);
-	owner = find(owners, dev, i, owns);
-	return owner ? owner : find_unnamed(owners);
+	if (i > 0)
+		return find(owners, dev, i, owns);
+	vfiopm_owners_first(owners, dev, &owner);
+	return owner;
 }
 
 static bool owns_group(const struct vfiopm_owners *owners, const struct vfiopm_owner *owner,

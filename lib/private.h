@@ -16,6 +16,7 @@ struct vfiopm_ctx {
 	unsigned int refs;
 	int root_fd;		/* O_PATH; every path is opened below it */
 	bool foreign;		/* another root than "/": hostile */
+	char *root;		/* a foreign root's path, as the kernel names it */
 	vfiopm_log_fn log_fn;
 	void *log_data;
 	int log_max;

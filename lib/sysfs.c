@@ -360,23 +360,21 @@ int sysfs_write(const struct vfiopm_ctx *ctx, const char *path, const char *valu
 
 int sysfs_real_path(const struct vfiopm_ctx *ctx, int fd, char *buf, size_t size)
 {
-	char self[64], real[SYSFS_PATH_MAX], root[SYSFS_PATH_MAX];
-	ssize_t n, skip = 0;
+	char self[64], real[SYSFS_PATH_MAX];
+	size_t skip = 0;
+	ssize_t n;
 
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
 	n = sysfs_readlink_at(AT_FDCWD, self, real, sizeof(real));
 	if (n < 0)
 		return (int)n;
-	if (ctx->foreign) {
-		snprintf(self, sizeof(self), "/proc/self/fd/%d", ctx->root_fd);
-		skip = sysfs_readlink_at(AT_FDCWD, self, root, sizeof(root));
-		if (skip < 0)
-			return (int)skip;
+	if (ctx->root) {
+		skip = strlen(ctx->root);
 		/* Moved or deleted meanwhile. */
-		if (strncmp(real, root, (size_t)skip) || real[skip] != '/')
+		if (strncmp(real, ctx->root, skip) || real[skip] != '/')
 			return -ENOENT;
 	}
-	if ((size_t)(n - skip) >= size)
+	if ((size_t)n - skip >= size)
 		return -ENAMETOOLONG;
 	strcpy(buf, real + skip);
 	return 0;

@@ -790,6 +790,18 @@ bool vfiopm_owners_is_partial(const struct vfiopm_owners *owners);
 const struct vfiopm_owner *vfiopm_owners_find(const struct vfiopm_owners *owners,
 					      const struct vfiopm_device *dev, size_t i);
 /**
+ * vfiopm_owners_first - the first owner of a device, or why there is none
+ * @owners: from vfiopm_owners_new()
+ * @dev: device
+ * @ret: the owner, as of vfiopm_owners_find() with 0; NULL on failure
+ *
+ * Return: 0; -ESRCH: nobody has it open; -EPERM: it is enabled, so it is open, but its
+ * owner isn't visible from here, or a former driver left it enabled.
+ * Since: 0.1
+ */
+int vfiopm_owners_first(const struct vfiopm_owners *owners, const struct vfiopm_device *dev,
+			const struct vfiopm_owner **ret);
+/**
  * vfiopm_owners_find_group - as vfiopm_owners_find(), whoever has the group of @dev open.
  * Since: 0.1
  */

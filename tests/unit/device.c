@@ -95,6 +95,35 @@ static void identity(struct tap *t, struct vfiopm_ctx *ctx)
 	vfiopm_device_unref(dev);
 }
 
+/* The alias has all of it; where it is cut short or isn't one, each file is asked. */
+static void aliases(struct tap *t, const struct tree *tree, struct vfiopm_ctx *ctx)
+{
+	static const char whole[] = "pci:v00008086d000010D3sv00001043sd00008369bc02sc00i01";
+	static const char *const broken[] = {
+		"pci:v00008086d000010D3", "pci:v00008086d000010D3sv00001043sd00008369bc02sc00i01x",
+		"pci:v10008086d000010D3sv00001043sd00008369bc02sc00i01", "usb:v8086p10D3", "",
+	};
+	struct vfiopm_device *dev;
+
+	tree_attr(tree, DEV, "modalias", whole);
+	tree_attr(tree, DEV, "vendor", "0x1234\n");
+	dev = device(ctx, DEV);
+	tap_int(t, vfiopm_device_get_vendor(dev), 0x8086, "vendor in the alias");
+	tap_int(t, vfiopm_device_get_device(dev), 0x10d3, "device");
+	tap_int(t, vfiopm_device_get_subvendor(dev), 0x1043, "subsystem vendor");
+	tap_int(t, vfiopm_device_get_subdevice(dev), 0x8369, "subsystem device");
+	tap_int(t, vfiopm_device_get_class(dev), 0x020001, "class");
+	vfiopm_device_unref(dev);
+	for (size_t i = 0; i < ARRAY_SIZE(broken); i++) {
+		tree_attr(tree, DEV, "modalias", broken[i]);
+		dev = device(ctx, DEV);
+		tap_int(t, vfiopm_device_get_vendor(dev), 0x1234, broken[i]);
+		vfiopm_device_unref(dev);
+	}
+	tree_attr(tree, DEV, "vendor", "0x8086\n");
+	tree_unlink(tree, "sys/bus/pci/devices/" DEV "/modalias");
+}
+
 static void noiommu(struct tap *t, const struct tree *tree, struct vfiopm_ctx *ctx)
 {
 	struct vfiopm_device *dev;
@@ -201,6 +230,7 @@ int main(void)
 	tap_ok(&t, !device(ctx, DEV), "no sysfs, no device");
 	build(&tree);
 	identity(&t, ctx);
+	aliases(&t, &tree, ctx);
 	lists(&t, &tree, ctx);
 	noiommu(&t, &tree, ctx);
 	/* The context outlives its creator's reference. */

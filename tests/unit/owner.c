@@ -95,6 +95,22 @@ static const char *pids(struct vfiopm_ctx *ctx, int i, char *buf, size_t size)
 	return buf;
 }
 
+static int first(struct vfiopm_ctx *ctx, int i)
+{
+	struct vfiopm_device *dev = device(ctx, i);
+	const struct vfiopm_owner *owner;
+	struct vfiopm_owners *owners;
+	int r;
+
+	vfiopm_owners_new(ctx, &owners);
+	r = vfiopm_owners_first(owners, dev, &owner);
+	if (!owner != (r < 0))
+		r = 99;
+	vfiopm_owners_free(owners);
+	vfiopm_device_unref(dev);
+	return r;
+}
+
 static void facts(struct tap *t, struct vfiopm_ctx *ctx)
 {
 	struct vfiopm_device *dev = device(ctx, 2);
@@ -119,11 +135,17 @@ static void rules(struct tap *t, const struct tree *tree, struct vfiopm_ctx *ctx
 
 	process(tree, 100, "sh", "/dev/tty1");
 	tap_str(t, pids(ctx, 0, buf, sizeof(buf)), "", "nobody");
+	tap_int(t, first(ctx, 0), -ESRCH, "nobody has it open");
+	tap_int(t, first(ctx, 3), -ESRCH, "a bridge that is enabled is nobody's");
+	tree_attr(tree, devs[0], "enable", "1\n");
+	tap_int(t, first(ctx, 0), -EPERM, "enabled, and nobody to be seen");
+	tree_attr(tree, devs[0], "enable", "0\n");
 	process(tree, 100, "vmm", "/dev/vfio/7");
 	tap_str(t, pids(ctx, 0, buf, sizeof(buf)), "", "a group of two: open, not this device");
 	tree_attr(tree, devs[1], "enable", "1\n");
 	tap_str(t, pids(ctx, 0, buf, sizeof(buf)), "", "the other one is enabled");
 	tap_str(t, pids(ctx, 1, buf, sizeof(buf)), "100:group", "this one is");
+	tap_int(t, first(ctx, 1), 0, "it has an owner");
 	tap_str(t, pids(ctx, 3, buf, sizeof(buf)), "", "a bridge in the group is nobody's");
 	process(tree, 101, "a) (b", "/dev/vfio/8");
 	tap_str(t, pids(ctx, 2, buf, sizeof(buf)), "101:group", "a group of one");
