@@ -201,7 +201,7 @@ static void print_json(const struct targets *targets, const struct vfiopm_owners
 	json_object_put(root);
 }
 
-/* A device that is enabled is open: by someone whom we can't see, unless it was found. */
+/* A device that is enabled is open by someone whom we can't see, or was left so. */
 static void tell_hidden(const struct targets *targets, const struct vfiopm_owners *owners)
 {
 	for (size_t d = 0; d < targets->count; d++) {
@@ -212,7 +212,8 @@ static void tell_hidden(const struct targets *targets, const struct vfiopm_owner
 			continue;
 		msg_warn("'%s' is open, its owner isn't visible from here",
 			 vfiopm_device_get_name(dev));
-		msg_hint("sudo " PROGRAM " owner %s", vfiopm_device_get_name(dev));
+		msg_hint("sudo " PROGRAM " owner %s; when root, outside of containers, sees none "
+			 "either, a former driver left it enabled", vfiopm_device_get_name(dev));
 	}
 }
 

@@ -26,26 +26,6 @@ error_t rebind_parse(int key, char *arg, struct argp_state *state, struct rebind
 	return devices_parse(key, state, &args->devices, true);
 }
 
-/*
- * A driver on VFIO enables a device for as long as it is open; who has one
- * member of a group open owns the group.
- */
-static bool group_is_open(struct app *app, const struct vfiopm_device *dev)
-{
-	struct vfiopm_list *members;
-	struct vfiopm_device *member;
-	bool open = false;
-	size_t i;
-
-	if (vfiopm_list_new_group(app->ctx, vfiopm_device_get_group(dev), &members) < 0)
-		return vfiopm_device_is_vfio(dev) && vfiopm_device_is_enabled(dev);
-	vfiopm_list_foreach(members, i, member)
-		if (!open && vfiopm_device_is_vfio(member))
-			open = vfiopm_device_is_enabled(member);
-	vfiopm_list_free(members);
-	return open;
-}
-
 static const struct vfiopm_owner *find_owner(struct vfiopm_owners *owners,
 					     const struct vfiopm_device *dev)
 {
@@ -105,7 +85,7 @@ int rebind_check_owner(struct app *app, const char *what, const struct vfiopm_de
 		return EXIT_OK;
 	if (vfiopm_owners_new(app->ctx, &owners) == 0)
 		owner = find_owner(owners, dev);
-	if (owner || (vfio && group_is_open(app, dev)))
+	if (owner || (vfio && vfiopm_group_is_open(dev)))
 		code = say_owner(app, what, dev, owner);
 	vfiopm_owners_free(owners);
 	return code;

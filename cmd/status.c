@@ -165,7 +165,8 @@ static void show_owner(const struct view *v)
 	if (i)
 		return;
 	if (vfiopm_device_is_vfio(v->dev) && get_enable(v) > 0)
-		field("open", "yes, by an owner that is not visible from here");
+		field("open", "yes, by an owner that is not visible from here, unless a former "
+			      "driver left it enabled");
 	else if (!vfiopm_device_is_vfio(v->dev))
 		field("open", "no: it is not on a VFIO driver");
 	else

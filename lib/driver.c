@@ -47,6 +47,7 @@ enum goal {
 
 struct rebind {
 	const struct vfiopm_ctx *ctx;
+	const struct vfiopm_device *dev;
 	const char *name;	/* of the device */
 	int dir;		/* its directory in sysfs */
 	int64_t timeout_ms;	/* for the lock */
@@ -237,13 +238,24 @@ static int roll_back(const struct rebind *t, const struct outcome *was, int caus
 	return cause;
 }
 
-/* Somebody has it open: vfio-pci-core enables a device for as long as it is open. */
+/*
+ * Somebody has it open: vfio-pci-core enables a device for as long as it is open.
+ * So does a former driver that didn't disable it when it was unbound.
+ */
 static bool is_open(const struct rebind *t)
 {
+	struct vfiopm_device *now;
 	int64_t enable;
+	bool taken;
 
-	return sysfs_exists_at(t->dir, "vfio-dev") &&
-	       sysfs_read_int_at(t->ctx, t->dir, "enable", &enable) == 0 && enable > 0;
+	if (!sysfs_exists_at(t->dir, "vfio-dev") ||
+	    sysfs_read_int_at(t->ctx, t->dir, "enable", &enable) < 0 || enable <= 0)
+		return false;
+	if (vfiopm_device_refresh(t->dev, &now) < 0)
+		return true;
+	taken = group_node_is_taken(now);
+	vfiopm_device_unref(now);
+	return taken;
 }
 
 static bool is_there(const struct rebind *t, const struct outcome *was)
@@ -453,6 +465,7 @@ static int rebind(const struct vfiopm_device *dev, struct rebind *t, struct vfio
 	if (dev->ctx->foreign)
 		return -EROFS;
 	t->ctx = dev->ctx;
+	t->dev = dev;
 	t->name = dev->name;
 	t->dir = device_open_dir(dev);
 	if (t->dir < 0)

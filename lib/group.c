@@ -49,6 +49,35 @@ int vfiopm_group_viable(const struct vfiopm_device *dev, struct vfiopm_device **
 	return r;
 }
 
+bool group_node_is_taken(const struct vfiopm_device *dev)
+{
+	const char *node = vfiopm_device_get_group_node(dev);
+	int fd;
+
+	fd = node ? sysfs_open_node(dev->ctx, node + 1, O_RDWR) : -ENOENT;
+	if (fd < 0)
+		return true;
+	close(fd);
+	return false;
+}
+
+bool vfiopm_group_is_open(const struct vfiopm_device *dev)
+{
+	struct vfiopm_list *members;
+	struct vfiopm_device *member;
+	bool enabled = false;
+	size_t i;
+
+	if (vfiopm_list_new_group(dev->ctx, dev->group, &members) < 0) {
+		enabled = dev->vfio && vfiopm_device_is_enabled(dev);
+	} else {
+		vfiopm_list_foreach(members, i, member)
+			enabled = enabled || (member->vfio && vfiopm_device_is_enabled(member));
+		vfiopm_list_free(members);
+	}
+	return enabled && group_node_is_taken(dev);
+}
+
 static int attach(int container, int group, bool noiommu)
 {
 	int type = noiommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU;

@@ -262,6 +262,19 @@ int vfiopm_list_new_children(const struct vfiopm_device *dev, struct vfiopm_list
  * Since: 0.1
  */
 int vfiopm_group_viable(const struct vfiopm_device *dev, struct vfiopm_device **ret);
+/**
+ * vfiopm_group_is_open - has anybody the group of @dev, or a device of it, open?
+ * @dev: device
+ *
+ * A device on a VFIO driver that is enabled is open, unless the driver before
+ * left it enabled. So where one is, the group's node is opened, and closed at
+ * once: that the kernel refuses while anybody has the group or one of its
+ * devices open (drivers/vfio/group.c, vfio_group_fops_open()). Nothing is
+ * opened otherwise.
+ * Return: true: somebody has, or it couldn't be tried (no permission, no node,
+ * a foreign root). Since: 0.1
+ */
+bool vfiopm_group_is_open(const struct vfiopm_device *dev);
 
 /* ---- drivers: bind, unbind, restore --------------------------------------- */
 

@@ -359,6 +359,35 @@ race() {
 	expect 0 "vfio-pci -> "
 }
 
+@test "a device that a former driver left enabled has no owner: it moves, and is still refused when open" {
+	vp unbind "$D3COLD"
+	driver_of "$D3COLD"
+	[ -z "$REPLY" ] || echo "$D3COLD" >"$pci/$D3COLD/driver/unbind"
+	echo 1 >"$pci/$D3COLD/enable"
+	vp bind "$D3COLD"
+	expect 0 " -> vfio-pci"
+	[ "$(<"$pci/$D3COLD/enable")" = 1 ]
+	vp status "$D3COLD"
+	expect 0 "unless a former driver left it enabled"
+	open_device "$D3COLD"
+	[ "$(<"$pci/$D3COLD/enable")" = 2 ]
+	vp unbind "$D3COLD"
+	expect 5 "'$D3COLD': it is open through VFIO by 'python3' (pid $opener)"
+	vp_with unshare --pid --fork --mount-proc -- unbind "$D3COLD"
+	expect 5 "it is open through VFIO, owner not visible from here"
+	close_device
+	vp bind --driver=pci-stub "$D3COLD"
+	expect 0 "vfio-pci -> pci-stub"
+	vp bind "$D3COLD"
+	expect 0 "pci-stub -> vfio-pci"
+	vp unbind "$D3COLD"
+	expect 0 "vfio-pci -> "
+	driver_of "$D3COLD"
+	[ -z "$REPLY" ] || echo "$D3COLD" >"$pci/$D3COLD/driver/unbind"
+	echo 0 >"$pci/$D3COLD/enable"
+	[ "$(<"$pci/$D3COLD/enable")" = 0 ]
+}
+
 @test "a group that is open: its other device stays, too" {
 	vp bind --group "$PAIR0"
 	open_device "$PAIR0"
