@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "holder.h"
 #include "rebind.h"
 
 #define NODE_TIMEOUT_MS 5000
@@ -166,6 +167,7 @@ static int show(struct app *app, const struct vfiopm_device *dev,
 static void warn_unless_viable(const struct vfiopm_device *dev)
 {
 	struct vfiopm_device *blocker = NULL, *now;
+	char mend[64];
 
 	if (vfiopm_device_refresh(dev, &now) < 0)
 		return;
@@ -173,7 +175,9 @@ static void warn_unless_viable(const struct vfiopm_device *dev)
 		msg_warn("'%s': its group %d can't be opened yet: '%s' is on '%s'",
 			 vfiopm_device_get_name(now), vfiopm_device_get_group(now),
 			 vfiopm_device_get_name(blocker), vfiopm_device_get_driver(blocker));
-		msg_hint(PROGRAM " bind --group %s", vfiopm_device_get_name(now));
+		snprintf(mend, sizeof(mend), PROGRAM " bind --group %s",
+			 vfiopm_device_get_name(now));
+		trouble_hint_viable(now, blocker, mend);
 	}
 	vfiopm_device_unref(blocker);
 	vfiopm_device_unref(now);

@@ -149,6 +149,9 @@ int trouble_check(struct app *app, const char *what, const struct vfiopm_device 
 /* Report what came back from a holder; EXIT_OK when nothing failed. */
 int trouble_reply(struct app *app, const char *what, const struct vfiopm_device *dev, int r,
 		  const struct holder_reply *reply);
+/* How @blocker gets out of the way of @dev's group: @mend, unless it is a bridge. */
+void trouble_hint_viable(const struct vfiopm_device *dev, const struct vfiopm_device *blocker,
+			 const char *mend);
 /* Report that @dev is in use, and by whom. Returns EXIT_BUSY. */
 int trouble_busy(struct app *app, const char *what, const struct vfiopm_device *dev);
 /* The same where the name of its holder's socket is taken, perhaps by somebody else. */

@@ -35,10 +35,21 @@ static bool is_stuck(const struct vfiopm_device *dev, enum vfiopm_status *ret)
 	return false;
 }
 
+void trouble_hint_viable(const struct vfiopm_device *dev, const struct vfiopm_device *blocker,
+			 const char *mend)
+{
+	if (vfiopm_device_is_bridge(blocker))
+		msg_hint("a bridge goes to no VFIO driver, but may be without one; the command: "
+			 PROGRAM " explain %s", vfiopm_device_get_name(dev));
+	else
+		msg_hint("%s", mend);
+}
+
 static int check_group(struct app *app, const char *what, const struct vfiopm_device *dev)
 {
 	const char *name = vfiopm_device_get_name(dev);
 	struct vfiopm_device *blocker;
+	char mend[64];
 
 	if (vfiopm_device_get_group(dev) < 0) {
 		app_cannot(app, what, name, "it is in no IOMMU group");
@@ -51,7 +62,8 @@ static int check_group(struct app *app, const char *what, const struct vfiopm_de
 	app_cannot(app, what, name, "IOMMU group %d is not viable: '%s' is bound to '%s'",
 		   vfiopm_device_get_group(dev), vfiopm_device_get_name(blocker),
 		   vfiopm_device_get_driver(blocker));
-	msg_hint(PROGRAM " bind %s", vfiopm_device_get_name(blocker));
+	snprintf(mend, sizeof(mend), PROGRAM " bind %s", vfiopm_device_get_name(blocker));
+	trouble_hint_viable(dev, blocker, mend);
 	vfiopm_device_unref(blocker);
 	return EXIT_UNUSABLE;
 }

@@ -274,18 +274,20 @@ static int match_all(struct block_walk *w, int dir, const char *name)
 	return r;
 }
 
-/* With native multipath "nvme0c1n1", below the controller, is a path of "nvme0n1". */
-static int visit_nvme_head(struct block_walk *w, const char *name)
+/*
+ * With native multipath "nvme0c1n1", below the controller, is a path of "nvme0n1",
+ * and hidden: only that can be used, and has a node.
+ */
+static bool nvme_head(const char *name, char head[BLOCK_NAME_MAX])
 {
 	unsigned int subsystem, controller, namespace;
-	char head[BLOCK_NAME_MAX];
 	int end = 0;
 
 	if (sscanf(name, "nvme%uc%un%u%n", &subsystem, &controller, &namespace, &end) != 3 ||
 	    name[end])
-		return 0;
-	snprintf(head, sizeof(head), "nvme%un%u", subsystem, namespace);
-	return visit(w, head, false);
+		return false;
+	snprintf(head, BLOCK_NAME_MAX, "nvme%un%u", subsystem, namespace);
+	return true;
 }
 
 /*
@@ -296,6 +298,7 @@ static int visit(struct block_walk *w, const char *name, bool holder)
 {
 	const char *outer_path = w->path, *outer_name = w->name;
 	char path[SYSFS_VALUE_MAX], dir_path[SYSFS_PATH_MAX], label[2 * BLOCK_NAME_MAX + 32];
+	char head[BLOCK_NAME_MAX];
 	size_t before = w->found;
 	int dir, r;
 
@@ -317,8 +320,8 @@ static int visit(struct block_walk *w, const char *name, bool holder)
 	w->depth++;
 
 	r = match_all(w, dir, name);
-	if (r == 0)
-		r = visit_nvme_head(w, name);
+	if (r == 0 && nvme_head(name, head))
+		r = visit(w, head, false);
 	if (r == 0)
 		r = sysfs_foreach_at(w->ctx, dir, ".", visit_partition, w);
 	if (r == 0)
@@ -358,7 +361,7 @@ static bool is_claimed(const struct block_walk *w, const char *name)
 static int visit_disk(const char *name, void *data)
 {
 	struct block_walk *w = data;
-	char path[SYSFS_PATH_MAX], number[32];
+	char path[SYSFS_PATH_MAX], number[32], head[BLOCK_NAME_MAX];
 	int r;
 
 	snprintf(path, sizeof(path), CLASS_BLOCK "/%s/partition", name);
@@ -369,6 +372,8 @@ static int visit_disk(const char *name, void *data)
 	w->name = "";
 	w->found = 0;
 	r = visit(w, name, false);
+	if (nvme_head(name, head))
+		name = head;
 	if (r == 0 && !w->found && is_claimed(w, name))
 		r = uses_add(w->uses, VFIOPM_USE_CLAIMED, name, name);
 	return r;

@@ -48,6 +48,21 @@ refused() { # ADDRESS TEXT...: exit 5, said why, nothing changed
 	unchanged "$before"
 }
 
+claim() { # DISK: as a program does that wants it for itself
+	python3 -c "
+import os, signal
+fd = os.open('/dev/$1', os.O_RDONLY | os.O_EXCL)
+print('open', flush=True)
+signal.pause()" >"$BATS_TEST_TMPDIR/out" 3>&- 4>&- &
+	claimer=$!
+	wait_for "$VM_PATIENCE" test -s "$BATS_TEST_TMPDIR/out"
+}
+
+let_go() {
+	kill "$claimer"
+	wait "$claimer" || true
+}
+
 allowed() { # ADDRESS
 	vp bind --dry-run "$1"
 	expect 0 "$1: would go from"
@@ -112,17 +127,21 @@ allowed() { # ADDRESS
 	umount /mnt
 	mdadm --quiet --stop /dev/md9
 	mdadm --quiet --zero-superblock "/dev/${DISK}p2"
-	python3 -c "
-import os, signal
-fd = os.open('/dev/$DISK', os.O_RDONLY | os.O_EXCL)
-print('open', flush=True)
-signal.pause()" >"$BATS_TEST_TMPDIR/out" 3>&- 4>&- &
-	claimer=$!
-	wait_for "$VM_PATIENCE" test -s "$BATS_TEST_TMPDIR/out"
+	claim "$DISK"
 	refused "$NVME" "$DISK is claimed by the kernel or by a program"
-	kill "$claimer"
-	wait "$claimer" || true
+	let_go
 	allowed "$NVME"
+}
+
+@test "a multipath disk: its paths have no node of their own" {
+	local head path=()
+	wait_for "$VM_PATIENCE" eval "path=($pci/$PF/nvme/nvme*/nvme*c*n1); [ -e \"\${path[0]}\" ]"
+	[[ ${path[0]##*/} =~ ^(nvme[0-9]+)c[0-9]+(n[0-9]+)$ ]]
+	head=${BASH_REMATCH[1]}${BASH_REMATCH[2]}
+	claim "$head"
+	refused "$PF" "$head is claimed by the kernel or by a program"
+	let_go
+	allowed "$PF"
 }
 
 @test "--force takes a mounted disk, with a warning" {

@@ -205,6 +205,9 @@ for row in "${rows[@]}"; do
 		kind=nvme
 		device "nvme-subsys,id=subsys,nqn=vfio-pm"
 		device "nvme,$where,serial=$role,subsys=subsys,sriov_max_vfs=4,sriov_vq_flexible=8,sriov_vi_flexible=4"
+		# Shared in its subsystem: the kernel makes a multipath disk of it.
+		qemu -drive "driver=null-co,size=16M,read-zeroes=on,if=none,id=paths"
+		device "nvme-ns,drive=paths,bus=$id,nsid=1"
 		;;
 	edu | pci-testdev) device "$kind,$where" ;;
 	ivshmem)
