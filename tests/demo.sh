@@ -16,6 +16,11 @@ micro=$((${EPOCHREALTIME/[.,]/} - ${start/[.,]/}))
 echo
 if [ "$status" = 0 ]; then
 	printf 'Wall time: %d.%d s, the boot of the virtual machine included.\n' $((micro / 1000000)) $((micro / 100000 % 10))
+	cat <<-END
+
+		With vfio-pci's default, disable_idle_d3=0, a bound device sleeps by itself until somebody opens it;
+		then low power is what lets it sleep again, and after \`exit' it falls back asleep.
+	END
 else
 	printf 'The demo failed (%d) after %d s; logs are in build/vm/demo.\n' "$status" $((micro / 1000000)) >&2
 fi

@@ -46,9 +46,3 @@ say "A device without power resources goes as deep as it can: D3hot. One without
 run vfio-pm enter "$D3HOT"
 run vfio-pm enter "$NOPM" || printf '(exit status %d)\n' $?
 run vfio-pm exit "$D3HOT" "$NOPM"
-
-cat <<END
-
-With vfio-pci's default, disable_idle_d3=0, a bound device sleeps by itself until somebody opens it;
-then low power is what lets it sleep again, and after \`exit' it falls back asleep.
-END
