@@ -15,7 +15,7 @@ struct explain_args {
 enum { KEY_STATE = KEY_VERB, KEY_WATCH, KEY_FIX, KEY_DRY_RUN };
 
 static const struct argp_option options[] = {
-	{ "state", KEY_STATE, "STATE", 0,
+	{ "state", KEY_STATE, "D3hot|D3cold", 0,
 	  "The state that is wanted: D3hot or D3cold, or deeper (default: the deepest that the "
 	  "platform offers)",
 	  0 },

@@ -248,7 +248,7 @@ complete -c vfio-pm -n '__fish_seen_subcommand_from unbind' -l usage -d 'Give a 
 complete -c vfio-pm -n '__fish_seen_subcommand_from unbind' -l version -s 'V' -d 'Print program version'
 complete -c vfio-pm -n '__fish_seen_subcommand_from unbind' -a '(__vfio_pm_value DEVICE)'
 complete -c vfio-pm -n __fish_use_subcommand -a explain -d 'say why a device does not sleep'
-complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l state -d 'The state that is wanted: D3hot or D3cold, or deeper (default: the deepest that the platform offers)' -r -f -a '(__vfio_pm_value STATE)'
+complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l state -d 'The state that is wanted: D3hot or D3cold, or deeper (default: the deepest that the platform offers)' -r -f -a '(__vfio_pm_value choice D3hot D3cold)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l all -s 'a' -d 'One line for each device on a VFIO driver'
 complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l watch -d 'Watch each DEVICE for TIME first: is it kept busy?' -r -f -a '(__vfio_pm_value TIME)'
 complete -c vfio-pm -n '__fish_seen_subcommand_from explain' -l fix -d 'Apply those mends of what stands in the way that are sysfs attributes of the device, its siblings and bridges; nothing is unbound'
