@@ -230,7 +230,9 @@ void rebind_print(const struct vfiopm_device *dev, const char *former)
 
 bool rebind_use_blocks(const struct vfiopm_uses *uses, size_t i)
 {
-	return vfiopm_uses_get_kind(uses, i) == VFIOPM_USE_VF_OPEN;
+	enum vfiopm_use kind = vfiopm_uses_get_kind(uses, i);
+
+	return kind == VFIOPM_USE_VF_OPEN || kind == VFIOPM_USE_MDEV_OPEN;
 }
 
 void rebind_describe_use(const struct vfiopm_uses *uses, size_t i, char *buf, size_t size)
@@ -276,6 +278,12 @@ void rebind_describe_use(const struct vfiopm_uses *uses, size_t i, char *buf, si
 		return;
 	case VFIOPM_USE_VF_OPEN:
 		snprintf(buf, size, "its VF %s is open through VFIO", what);
+		return;
+	case VFIOPM_USE_MDEV:
+		snprintf(buf, size, "its mediated device %s would go with its driver", what);
+		return;
+	case VFIOPM_USE_MDEV_OPEN:
+		snprintf(buf, size, "its mediated device %s is open through VFIO", what);
 		return;
 	}
 	snprintf(buf, size, "it is in use");

@@ -253,7 +253,7 @@ static bool is_open(const struct rebind *t)
 		return false;
 	if (vfiopm_device_refresh(t->dev, &now) < 0)
 		return true;
-	taken = group_node_is_taken(now);
+	taken = group_node_is_taken(now->ctx, vfiopm_device_get_group_node(now));
 	vfiopm_device_unref(now);
 	return taken;
 }

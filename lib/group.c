@@ -49,12 +49,13 @@ int vfiopm_group_viable(const struct vfiopm_device *dev, struct vfiopm_device **
 	return r;
 }
 
-bool group_node_is_taken(const struct vfiopm_device *dev)
+bool group_node_is_taken(const struct vfiopm_ctx *ctx, const char *node)
 {
-	const char *node = vfiopm_device_get_group_node(dev);
 	int fd;
 
-	fd = node ? sysfs_open_node(dev->ctx, node + 1, O_RDWR) : -ENOENT;
+	if (!node)
+		return true;
+	fd = sysfs_open_node(ctx, node + strspn(node, "/"), O_RDWR);
 	if (fd < 0)
 		return true;
 	close(fd);
@@ -75,7 +76,7 @@ bool vfiopm_group_is_open(const struct vfiopm_device *dev)
 			enabled = enabled || (member->vfio && vfiopm_device_is_enabled(member));
 		vfiopm_list_free(members);
 	}
-	return enabled && group_node_is_taken(dev);
+	return enabled && group_node_is_taken(dev->ctx, vfiopm_device_get_group_node(dev));
 }
 
 static int attach(int container, int group, bool noiommu)

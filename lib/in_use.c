@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * What the host uses a device for: the list of uses, and the kinds that take
- * no walk: bridges, displays, virtual functions.
+ * no walk: bridges, displays, virtual functions, mediated devices.
  */
 #include <errno.h>
 #include <search.h>
@@ -177,7 +177,6 @@ static int visit_vf(const char *name, void *data)
 	char path[SYSFS_PATH_MAX], link[64], text[192];
 	struct vfiopm_device *vf;
 	struct vfiopm_addr addr;
-	int64_t enable = 0;
 	int dir, r;
 
 	if (strncmp(name, "virtfn", 6))
@@ -195,12 +194,8 @@ static int visit_vf(const char *name, void *data)
 		return r == -ENOMEM ? r : 0;
 	r = 0;
 	if (vf->vfio) {
-		dir = device_open_dir(vf);
-		if (dir >= 0) {
-			sysfs_read_int_at(w->dev->ctx, dir, "enable", &enable);
-			close(dir);
-		}
-		if (enable > 0)
+		if (vfiopm_device_is_enabled(vf) &&
+		    group_node_is_taken(vf->ctx, vfiopm_device_get_group_node(vf)))
 			r = uses_add(w->uses, VFIOPM_USE_VF_OPEN, name, vf->name);
 	} else if (vf->driver && strcmp(vf->driver, "pci-stub")) {
 		snprintf(text, sizeof(text), "%s (%s)", vf->name, vf->driver);
@@ -220,6 +215,48 @@ static int in_use_vfs(struct walk *w)
 	device_path(w->dev, "", path, sizeof(path));
 	r = sysfs_foreach(w->dev->ctx, path, visit_vf, w);
 	return r == -ENOENT ? -ENODEV : r;
+}
+
+/* ---- mediated devices ---- */
+
+/*
+ * One goes with its parent's driver, and while it is open the unbind of the
+ * parent waits for it (drivers/vfio/mdev/mdev_core.c, mdev_unregister_parent()).
+ * Its folder is below the parent's, and has a link to its type (mdev_sysfs.c).
+ */
+static int visit_mdev(const char *name, void *data)
+{
+	struct walk *w = data;
+	const struct vfiopm_ctx *ctx = w->dev->ctx;
+	char path[SYSFS_PATH_MAX], link[64], node[80];
+	bool open = false;
+	int dir;
+
+	snprintf(path, sizeof(path), "%s/%s", w->dev->syspath + 1, name);
+	dir = sysfs_dir(ctx, path);
+	if (dir < 0)
+		return 0;
+	if (sysfs_link_at(dir, "mdev_type", link, sizeof(link)) < 0) {
+		close(dir);
+		return 0;
+	}
+	if (!ctx->foreign && sysfs_link_at(dir, "iommu_group", link, sizeof(link)) > 0) {
+		snprintf(node, sizeof(node), "dev/vfio/%s", link);
+		open = group_node_is_taken(ctx, node);
+	}
+	close(dir);
+	return uses_add(w->uses, open ? VFIOPM_USE_MDEV_OPEN : VFIOPM_USE_MDEV, name, name);
+}
+
+static int in_use_mdevs(struct walk *w)
+{
+	char path[SYSFS_PATH_MAX];
+
+	/* The folder of types is there while the driver offers some. */
+	snprintf(path, sizeof(path), "%s/mdev_supported_types", w->dev->syspath + 1);
+	if (!sysfs_exists_at(w->dev->ctx->root_fd, path))
+		return 0;
+	return sysfs_foreach(w->dev->ctx, w->dev->syspath + 1, visit_mdev, w);
 }
 
 /* ---- the list ---- */
@@ -249,6 +286,8 @@ int vfiopm_uses_new(const struct vfiopm_device *dev, const char *session,
 		r = uses_add(w.uses, VFIOPM_USE_BRIDGE, "", "");
 	if (r == 0)
 		r = in_use_vfs(&w);
+	if (r == 0)
+		r = in_use_mdevs(&w);
 	if (r == 0)
 		r = in_use_block(dev, w.uses);
 	if (r == 0)

@@ -229,8 +229,8 @@ struct vfiopm_handle {
 };
 
 void backing_unref(struct backing *b);
-/* Does the group's node refuse to be opened, or couldn't that be tried? */
-bool group_node_is_taken(const struct vfiopm_device *dev);
+/* Does a group's node, "dev/vfio/7" or NULL, refuse to be opened, or couldn't that be tried? */
+bool group_node_is_taken(const struct vfiopm_ctx *ctx, const char *node);
 /* May this member's driver stay while the group is opened? */
 bool group_driver_is_harmless(const struct vfiopm_device *dev);
 /* Open container and group; the group is attached. */

@@ -376,6 +376,8 @@ enum vfiopm_use {
 	VFIOPM_USE_MONITOR,		/* shows a picture; @what: the connector */
 	VFIOPM_USE_VF,			/* a PF whose VF has a driver of the host; @what: the VF */
 	VFIOPM_USE_VF_OPEN,		/* a PF whose VF is open through VFIO; @what: the VF */
+	VFIOPM_USE_MDEV,		/* parent of a mediated device; @what: its UUID */
+	VFIOPM_USE_MDEV_OPEN,		/* the same, and that is open through VFIO */
 };
 
 struct vfiopm_uses;
@@ -388,9 +390,10 @@ struct vfiopm_uses;
  *
  * From the device to its disks, their partitions and all that is made of them,
  * to mounts and swap; from its network interfaces to what is on top of them, to
- * the routes; its displays; its VFs. Disks in which nothing is found are opened
- * exclusively for a moment, which the kernel refuses when anything holds them;
- * that needs permission on their nodes and isn't done below a foreign root.
+ * the routes; its displays; its VFs and mediated devices. Disks in which nothing
+ * is found are opened exclusively for a moment, which the kernel refuses when
+ * anything holds them, and so are the VFIO nodes of VFs and mediated devices;
+ * that needs permission on the nodes and isn't done below a foreign root.
  * Interfaces in other network namespaces aren't seen.
  * Return: 0, also when there is none; -ENODEV; -ENOMEM; an error of open(2).
  * Since: 0.1

@@ -253,6 +253,17 @@ vfio-pm: cannot bind '0000:06:00.0': its VF 0000:06:10.2 is open through VFIO
 vfio-pm: hint: the kernel would wait for it to be closed, for ever"
 }
 
+@test "a parent of mediated devices: they would go with its driver" {
+	fx_device 0000:06:00.0 driver=i915 group=20 class=030000
+	fx_path 0000:06:00.0
+	mkdir "$FX/$FX_RET/mdev_supported_types"
+	allowed 0000:06:00.0 i915
+	fx_path 0000:06:00.0
+	mkdir "$FX/$FX_RET/c0ffee00-1111-2222-3333-444455556666" "$FX/$FX_RET/drm"
+	fx_link "$FX_RET/c0ffee00-1111-2222-3333-444455556666/mdev_type" "$FX_RET/mdev_supported_types/i915-GVTg_V5_4"
+	refused 0000:06:00.0 "its mediated device c0ffee00-1111-2222-3333-444455556666 would go with its driver"
+}
+
 @test "a bridge, and --force" {
 	dry 0000:00:1c.0
 	is 4 "" "vfio-pm: cannot bind '0000:00:1c.0': it is a bridge
