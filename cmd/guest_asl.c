@@ -25,7 +25,12 @@ char *guest_node(const struct vfiopm_guest_path *path, char *buf)
 	return buf;
 }
 
-/* The UART, and the exchange of one question and its answer. */
+/*
+ * The UART, and the exchange of one question and its answer. A guest that starts
+ * anew begins with another number than the one before it did, most likely: what
+ * that one has left on the wire answers nothing, and no question is taken for a
+ * repetition.
+ */
 static const char exchange[] =
 	"    Scope (\\_SB)\n"
 	"    {\n"
@@ -36,6 +41,7 @@ static const char exchange[] =
 	"        }\n"
 	"        Mutex (VPMX, 0)\n"
 	"        Name (VPSQ, 0)      // number of the question\n"
+	"        Name (VPSD, 0)      // the first one was drawn\n"
 	"        Name (VPPR, 1)      // the last question was answered\n"
 	"\n"
 	"        // Sums over a frame: version and kind, port, function, number.\n"
@@ -74,8 +80,9 @@ static const char exchange[] =
 	"            VPFC = 1\n"
 	"            VPMC = 3\n"
 	"            Local5 = Timer\n"
-	"            If (VPSQ == 0)\n"
+	"            If (VPSD == 0)\n"
 	"            {\n"
+	"                VPSD = 1\n"
 	"                VPSQ = (Local5 & 0xFF)\n"
 	"            }\n"
 	"            VPSQ = ((VPSQ + 1) & 0xFF)\n"

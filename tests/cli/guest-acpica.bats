@@ -107,7 +107,11 @@ acpi() { # COMMAND...: sets out
 		for node in S18 S14 SF7 S20 S28 S30 SFE SF8; do echo "Device ($node) { Name (_ADR, 0) }"; done
 		echo 'Device (S40) { Name (_ADR, 0) Method (_EJ0, 1) { } }'
 		echo '} Device (\_SB.PCI0.S14.S00) { Name (_ADR, 0) }'
-		echo 'Device (\_SB.PCI0.SF8.COM4) { Name (_HID, EisaId ("PNP0501")) Name (_STA, 0x0F) } }'
+		echo 'Device (\_SB.PCI0.SF8.COM4) { Name (_HID, EisaId ("PNP0501")) Name (_STA, 0x0F) }'
+		echo 'External (\_SB.VPTX, MethodObj) External (\_SB.VPSQ, IntObj)'
+		echo 'Method (TNUM) { \_SB.VPTX (1, 0xFF, 0x18, 0) \_SB.VPSQ = 250 Local0 = 0 While (Local0 < 12) { Local1 = \_SB.VPSQ'
+		echo '	\_SB.VPTX (1, 0xFF, 0x18, 0) Local0++ If (\_SB.VPSQ != ((Local1 + 1) & 0xFF)) { Return (Local1) } }'
+		echo '	Return (Local0) } }'
 	} >dsdt.asl
 	iasl -p dsdt dsdt.asl >iasl.log 2>&1 || fail "$(<iasl.log)"
 	for n in 1 2 3 4 5 6 7 8; do
@@ -133,4 +137,7 @@ acpi() { # COMMAND...: sets out
 		'evaluate \_SB.PCI0.S18.VPMR._STA' 'evaluate \_SB.PCI0.S18.VPMR.VPEN' \
 		'evaluate \_SB.PCI0.S18.VPMR._ON' 'evaluate \_SB.PCI0.S18.VPMR._STA'
 	[ "$(sed -n 's/^ *\[Integer\] = 0*\(.\)/\1/p' <<<"$out" | tr '\n' ' ')" = "C320 0 1 0 1 1 " ] || fail "$out"
+	# The first question's number is drawn; each other one has the next, after 255, too.
+	acpi 'evaluate \TNUM'
+	[[ $out =~ "[Integer] = "0+C$'\n' ]] || fail "$out"
 }

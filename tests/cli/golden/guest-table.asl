@@ -33,6 +33,7 @@ DefinitionBlock ("", "SSDT", 2, "VFIOPM", "GUESTPM", 1)
         }
         Mutex (VPMX, 0)
         Name (VPSQ, 0)      // number of the question
+        Name (VPSD, 0)      // the first one was drawn
         Name (VPPR, 1)      // the last question was answered
 
         // Sums over a frame: version and kind, port, function, number.
@@ -71,8 +72,9 @@ DefinitionBlock ("", "SSDT", 2, "VFIOPM", "GUESTPM", 1)
             VPFC = 1
             VPMC = 3
             Local5 = Timer
-            If (VPSQ == 0)
+            If (VPSD == 0)
             {
+                VPSD = 1
                 VPSQ = (Local5 & 0xFF)
             }
             VPSQ = ((VPSQ + 1) & 0xFF)
