@@ -56,6 +56,19 @@ static void show_log(const struct work *w)
 		fclose(f);
 }
 
+static bool has_warnings(const struct work *w)
+{
+	FILE *f = fopen(w->log, "re");
+	bool found = false;
+	char line[512];
+
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = !strncmp(line, "Warning", strlen("Warning"));
+	if (f)
+		fclose(f);
+	return found;
+}
+
 static int run_iasl(const struct work *w, const char *const argv[])
 {
 	posix_spawn_file_actions_t files;
@@ -177,9 +190,14 @@ int guest_compile(const struct guest_table *table, const char *path)
 		msg_error("cannot write '%s': %s", w.text, strerror(errno));
 		code = EXIT_FAILED;
 	} else {
-		const char *const argv[] = { "iasl", "-ve", "-p", w.table, w.text, NULL };
+		/* Without its name and its remarks. */
+		const char *const argv[] = { "iasl", "-vs", "-vr", "-p", w.table, w.text, NULL };
 
 		code = run_iasl(&w, argv);
+	}
+	if (code == EXIT_OK && has_warnings(&w)) {
+		msg_warn("iasl has doubts about the table, which is written all the same:");
+		show_log(&w);
 	}
 	if (code == EXIT_OK)
 		code = copy(w.table, path);

@@ -83,6 +83,15 @@ load guest
 	table -o link.aml 03.0
 	expect_code 0
 	[ -L link.aml ]
+	# What the compiler has to say is shown, and no more than that.
+	mkdir talks
+	printf '#!/bin/sh\n%s "$@"\necho "Warning  3079 - ^ something"\n' "$(command -v iasl)" >talks/iasl
+	chmod +x talks/iasl
+	rm t.aml
+	PATH=$PWD/talks:$PATH table -o t.aml 03.0
+	expect_code 0
+	expect_in "$err" "iasl has doubts about the table" "Warning  3079 - ^ something"
+	[ -s t.aml ]
 	mkdir bin
 	PATH=$PWD/bin table -o t.aml 03.0
 	expect_code 1
