@@ -326,6 +326,23 @@ static int judge(const struct walk *w, const struct guest_table *table)
 	return code;
 }
 
+/* By its header: ACPI 6.5, section 5.2.6. iasl takes a file of another kind for a program text. */
+static bool is_dsdt(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	uint8_t header[36];
+	struct stat st;
+	bool is;
+
+	is = f && fread(header, 1, sizeof(header), f) == sizeof(header) &&
+	     fstat(fileno(f), &st) == 0 && !memcmp(header, "DSDT", 4) &&
+	     ((uint32_t)header[4] | (uint32_t)header[5] << 8 | (uint32_t)header[6] << 16 |
+	      (uint32_t)header[7] << 24) == (uint64_t)st.st_size;
+	if (f)
+		fclose(f);
+	return is;
+}
+
 int guest_check_dsdt(const struct guest_table *table, const char *path)
 {
 	struct walk walk = { 0 };
@@ -338,6 +355,11 @@ int guest_check_dsdt(const struct guest_table *table, const char *path)
 	if (code != EXIT_OK)
 		return code;
 	code = copy(path, w.table);
+	if (code == EXIT_OK && !is_dsdt(w.table)) {
+		msg_error("cannot take '%s' for the VM's DSDT: it is no such table", path);
+		msg_hint("a Linux guest has it, for root: /sys/firmware/acpi/tables/DSDT");
+		code = EXIT_FAILED;
+	}
 	if (code == EXIT_OK) {
 		const char *const argv[] = { "iasl", "-d", w.table, NULL };
 
@@ -350,7 +372,7 @@ int guest_check_dsdt(const struct guest_table *table, const char *path)
 		fclose(f);
 		code = judge(&walk, table);
 	} else if (code == EXIT_OK) {
-		msg_error("cannot read '%s': it is no ACPI table", path);
+		msg_error("cannot read what iasl has made of '%s'", path);
 		code = EXIT_FAILED;
 	}
 	work_remove(&w);

@@ -85,8 +85,14 @@ load guest
 	[ "$(stat -c %s long.aml)" -gt 100000 ]
 	table -o t.aml --dsdt=long.aml 0c.0
 	expect_code 0
-	table -o t.aml --dsdt=/dev/null 03.0
-	expect_code 1
+	# What is none: nothing, a text, a program, half a table, another table.
+	head -c 100 dsdt.aml >half.aml
+	for none in /dev/null dsdt.asl "$(command -v iasl)" half.aml t.aml; do
+		table -o other.aml --dsdt="$none" 03.0
+		expect_code 1
+		expect_in "$err" "cannot take '$none' for the VM's DSDT" "hint: a Linux guest has it"
+		[[ $err != *iasl\ failed* && ! -e other.aml ]] || fail "$err"
+	done
 	table -o t.aml --dsdt=no 03.0
 	expect_code 1
 	expect_in "$err" "cannot read 'no'"
