@@ -205,6 +205,13 @@ static int print_options(const struct input *in)
 		msg_error("cannot find '%s': %s", in->output, strerror(errno));
 		return EXIT_FAILED;
 	}
+	/* QEMU takes a list there, without quotes (hw/acpi/core.c, acpi_table_add()). */
+	if (strchr(path, ':')) {
+		msg_error("cannot tell QEMU of '%s': -acpitable ends a file's path at a colon",
+			  path);
+		msg_hint("the table is written; put it where no folder has a colon");
+		return EXIT_UNUSABLE;
+	}
 	if (strpbrk(path, ",'&<> ") || strpbrk(in->socket, ",'&<> ") ||
 	    (in->qmp && strpbrk(in->qmp, ",'&<> ")))
 		msg_warn("a path has characters that must be quoted for QEMU, XML or a shell");

@@ -83,6 +83,11 @@ load guest
 	table -o link.aml 03.0
 	expect_code 0
 	[ -L link.aml ]
+	mkdir a:b
+	table -o a:b/t.aml 03.0
+	expect_code 4
+	expect_in "$err" "cannot tell QEMU of '$PWD/a:b/t.aml': -acpitable ends a file's path at a colon" "hint:"
+	[ -z "$out" ] || fail "$out"
 	# What the compiler has to say is shown, and no more than that.
 	mkdir talks
 	printf '#!/bin/sh\n%s "$@"\necho "Warning  3079 - ^ something"\n' "$(command -v iasl)" >talks/iasl
