@@ -380,24 +380,31 @@ int sysfs_real_path(const struct vfiopm_ctx *ctx, int fd, char *buf, size_t size
 	return 0;
 }
 
+/* By getdents64(2): opendir(3) costs three calls more, and thousands of folders are small. */
 static int foreach_fd(int fd, int (*fn)(const char *name, void *data), void *data)
 {
-	struct dirent *entry;
+	_Alignas(struct dirent64) char buf[16384];
 	int r = 0;
-	DIR *dir;
 
 	if (fd < 0)
 		return fd;
-	dir = fdopendir(fd);
-	if (!dir) {
-		r = -errno;
-		close(fd);
-		return r;
+	while (r == 0) {
+		ssize_t n = getdents64(fd, buf, sizeof(buf));
+
+		/* One that was removed while it was open has nothing in it. */
+		if (n < 0 && errno != ENOENT)
+			r = -errno;
+		if (n <= 0)
+			break;
+		for (ssize_t at = 0; at < n && r == 0;) {
+			const struct dirent64 *entry = (const void *)&buf[at];
+
+			at += entry->d_reclen;
+			if (entry->d_name[0] != '.')
+				r = fn(entry->d_name, data);
+		}
 	}
-	while (r == 0 && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			r = fn(entry->d_name, data);
-	closedir(dir);
+	close(fd);
 	return r;
 }
 
