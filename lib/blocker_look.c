@@ -241,39 +241,45 @@ void look_close(struct look *look)
 	look->dir = -1;
 }
 
+/* An ACPI node is elsewhere, behind a link. */
+static void read_node_fact(struct look *look, enum attr attr, struct fact *fact)
+{
+	const struct vfiopm_ctx *ctx = look->dev->ctx;
+	char path[SYSFS_PATH_MAX];
+
+	device_path(look->dev, attrs[attr].file, path, sizeof(path));
+	if (attrs[attr].kind == KIND_TEXT)
+		fact->err = fact_read_text(ctx, path, ATTR_LEN_MAX, &fact->value);
+	else
+		fact->err = fact_read_there(ctx, path, &fact->value);
+}
+
+/* In the device's own folder: no link is on the way, and no walk where it is held open. */
 static void read_fact(struct look *look, enum attr attr, struct fact *fact)
 {
 	const struct vfiopm_ctx *ctx = look->dev->ctx;
+	int dir = look->dir < 0 ? ctx->root_fd : look->dir;
 	const char *file = attrs[attr].file;
 	char path[SYSFS_PATH_MAX];
 
-	/* Below the device's own folder: no walk from the root. Its ACPI node is elsewhere. */
-	if (look->dir >= 0 && strncmp(file, "firmware_node/", 14)) {
-		switch (attrs[attr].kind) {
-		case KIND_TEXT:
-			fact->err = read_text_at(ctx, look->dir, file, ATTR_LEN_MAX, &fact->value);
-			break;
-		case KIND_LINK:
-			fact->err = read_link_at(look->dir, file, &fact->value);
-			break;
-		case KIND_THERE:
-			fact->err = there(sysfs_exists_at(look->dir, file), &fact->value);
-			break;
-		}
-		return;
-	}
-	device_path(look->dev, file, path, sizeof(path));
+	if (look->dir < 0)
+		file = device_attr(look->dev, file, path, sizeof(path));
 	switch (attrs[attr].kind) {
 	case KIND_TEXT:
-		fact->err = fact_read_text(ctx, path, ATTR_LEN_MAX, &fact->value);
+		fact->err = read_text_at(ctx, dir, file, ATTR_LEN_MAX, &fact->value);
 		break;
 	case KIND_LINK:
-		fact->err = fact_read_link(ctx, path, &fact->value);
+		fact->err = read_link_at(dir, file, &fact->value);
 		break;
 	case KIND_THERE:
-		fact->err = fact_read_there(ctx, path, &fact->value);
+		fact->err = there(sysfs_exists_at(dir, file), &fact->value);
 		break;
 	}
+}
+
+static bool is_of_node(enum attr attr)
+{
+	return !strncmp(attrs[attr].file, "firmware_node/", 14);
 }
 
 const struct fact *look_fact(struct look *look, enum attr attr)
@@ -283,11 +289,12 @@ const struct fact *look_fact(struct look *look, enum attr attr)
 	if (fact->read)
 		return fact;
 	fact->read = true;
-	if (!strncmp(attrs[attr].file, "firmware_node/", 14) &&
-	    look_fact(look, ATTR_NODE)->err == -ENOENT)
+	if (!is_of_node(attr))
+		read_fact(look, attr, fact);
+	else if (look_fact(look, ATTR_NODE)->err == -ENOENT)
 		fact->err = -ENOENT;
 	else
-		read_fact(look, attr, fact);
+		read_node_fact(look, attr, fact);
 	return fact;
 }
 

@@ -14,6 +14,12 @@ void device_path(const struct vfiopm_device *dev, const char *tail, char *buf, s
 	snprintf(buf, size, "sys/bus/pci/devices/%s%s%s", dev->name, *tail ? "/" : "", tail);
 }
 
+const char *device_attr(const struct vfiopm_device *dev, const char *name, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s/%s", dev->syspath + 1, name);
+	return buf;
+}
+
 int device_open_dir(const struct vfiopm_device *dev)
 {
 	char path[SYSFS_PATH_MAX];
@@ -193,21 +199,13 @@ static struct device_more *need(const struct vfiopm_device *dev, unsigned int wh
 	return more;
 }
 
-/* "sys/devices/…/NAME": without the links that sys/bus would go through. */
-static const char *attr_path(const struct vfiopm_device *dev, const char *name, char *buf,
-			     size_t size)
-{
-	snprintf(buf, size, "%s/%s", dev->syspath + 1, name);
-	return buf;
-}
-
 static unsigned int read_hex(const struct vfiopm_device *dev, const char *name,
 			     unsigned int unknown)
 {
 	char path[SYSFS_PATH_MAX];
 	int64_t value;
 
-	attr_path(dev, name, path, sizeof(path));
+	device_attr(dev, name, path, sizeof(path));
 	if (sysfs_read_int_at(dev->ctx, dev->ctx->root_fd, path, &value) < 0 || value < 0 ||
 	    value > unknown)
 		return unknown;
@@ -224,7 +222,7 @@ static bool read_modalias(const struct vfiopm_device *dev, struct device_more *m
 	char path[SYSFS_PATH_MAX], alias[128];
 	int end = 0;
 
-	attr_path(dev, "modalias", path, sizeof(path));
+	device_attr(dev, "modalias", path, sizeof(path));
 	if (sysfs_read_at(dev->ctx, dev->ctx->root_fd, path, alias, sizeof(alias)) <= 0 ||
 	    sscanf(alias, "pci:v%8xd%8xsv%8xsd%8xbc%2xsc%2xi%2x%n", &vendor, &device, &subvendor,
 		   &subdevice, &base, &sub, &interface, &end) != 7 || alias[end] ||
@@ -334,7 +332,7 @@ const char *vfiopm_device_get_cdev_node(const struct vfiopm_device *dev)
 	more = need(dev, HAVE_CDEV_NODE);
 	if (!more)
 		return dev->more.cdev_node;
-	dir = sysfs_dir(dev->ctx, attr_path(dev, "vfio-dev", path, sizeof(path)));
+	dir = sysfs_dir(dev->ctx, device_attr(dev, "vfio-dev", path, sizeof(path)));
 	if (dir < 0)
 		return NULL;
 	if (sysfs_foreach_at(dev->ctx, dir, ".", take_vfio_dev, name) == 1) {
@@ -370,7 +368,7 @@ int vfiopm_device_get_numvfs(const struct vfiopm_device *dev)
 	if (!more)
 		return dev->more.numvfs;
 	more->numvfs = -1;
-	attr_path(dev, "sriov_numvfs", path, sizeof(path));
+	device_attr(dev, "sriov_numvfs", path, sizeof(path));
 	if (sysfs_exists_at(dev->ctx->root_fd, path) &&
 	    sysfs_foreach(dev->ctx, dev->syspath + 1, count_virtfn, &count) == 0)
 		more->numvfs = count;
@@ -384,6 +382,6 @@ const char *vfiopm_device_get_physfn(const struct vfiopm_device *dev)
 
 	if (more)
 		more->physfn = link_at(dev->ctx->root_fd,
-				       attr_path(dev, "physfn", path, sizeof(path)));
+				       device_attr(dev, "physfn", path, sizeof(path)));
 	return dev->more.physfn;
 }

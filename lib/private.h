@@ -127,6 +127,8 @@ struct vfiopm_device {
 int device_open_dir(const struct vfiopm_device *dev);
 /* "sys/bus/pci/devices/NAME/TAIL" */
 void device_path(const struct vfiopm_device *dev, const char *tail, char *buf, size_t size);
+/* "sys/devices/…/NAME" in @buf, which is returned: no links, as sys/bus goes through. */
+const char *device_attr(const struct vfiopm_device *dev, const char *name, char *buf, size_t size);
 
 /* ---- power.c ---- */
 
