@@ -186,6 +186,8 @@ static int explain_as_json(struct app *app, struct vfiopm_device **dev, size_t n
 			vfiopm_survey_unref(survey);
 			survey = NULL;
 			r = vfiopm_survey_new(app->ctx, &survey);
+			if (r == 0 && !o->watch_ms)
+				r = vfiopm_survey_settle(survey, dev, n, o->want, 0);
 		}
 		if (r == 0)
 			r = vfiopm_explain_new(survey, dev[i], o->want, o->watch_ms, 0, &e);
@@ -244,27 +246,31 @@ static void print_line(const struct vfiopm_explanation *e)
 	putchar('\n');
 }
 
-static int explain_lines(struct app *app, const struct vfiopm_list *list,
+static int explain_lines(struct app *app, struct vfiopm_device **dev, size_t n,
 			 const struct explain_options *o)
 {
-	size_t awake = 0, unknown = 0, i;
+	size_t awake = 0, unknown = 0;
 	struct vfiopm_survey *survey;
-	struct vfiopm_device *dev;
 	int code = EXIT_OK, r;
 
 	r = vfiopm_survey_new(app->ctx, &survey);
+	if (r == 0) {
+		r = vfiopm_survey_settle(survey, dev, n, o->want, VFIOPM_EXPLAIN_BRIEF);
+		if (r < 0)
+			vfiopm_survey_unref(survey);
+	}
 	if (r < 0) {
 		msg_error("cannot look at the system: %s", strerror(-r));
 		return EXIT_FAILED;
 	}
-	vfiopm_list_foreach(list, i, dev) {
+	for (size_t i = 0; i < n; i++) {
 		struct vfiopm_explanation *e;
 
-		r = vfiopm_explain_new(survey, dev, o->want, 0, VFIOPM_EXPLAIN_BRIEF, &e);
+		r = vfiopm_explain_new(survey, dev[i], o->want, 0, VFIOPM_EXPLAIN_BRIEF, &e);
 		if (r == -ENODEV)
 			continue;
 		if (r < 0) {
-			code_merge(&code, report(dev, r));
+			code_merge(&code, report(dev[i], r));
 			continue;
 		}
 		print_line(e);
@@ -274,9 +280,8 @@ static int explain_lines(struct app *app, const struct vfiopm_list *list,
 		vfiopm_explanation_free(e);
 	}
 	vfiopm_survey_unref(survey);
-	i = vfiopm_list_count(list);
-	printf("%zu device%s on a VFIO driver, %zu kept from sleeping as deep as %s", i,
-	       i == 1 ? "" : "s", awake, o->want ? "wanted" : "the platform offers");
+	printf("%zu device%s on a VFIO driver, %zu kept from sleeping as deep as %s", n,
+	       n == 1 ? "" : "s", awake, o->want ? "wanted" : "the platform offers");
 	if (unknown)
 		printf(", %zu not to be found out", unknown);
 	putchar('\n');
@@ -285,7 +290,9 @@ static int explain_lines(struct app *app, const struct vfiopm_list *list,
 
 static int explain_all(struct app *app, const struct explain_options *o)
 {
+	struct vfiopm_device **dev, *one;
 	struct vfiopm_list *list;
+	size_t n, i;
 	int code, r;
 
 	r = vfiopm_list_new(app->ctx, true, &list);
@@ -293,23 +300,17 @@ static int explain_all(struct app *app, const struct explain_options *o)
 		msg_error("cannot list PCI devices: %s", strerror(-r));
 		return EXIT_FAILED;
 	}
-	if (o->json) {
-		struct vfiopm_device **dev, *one;
-		size_t n = vfiopm_list_count(list), i;
-
-		dev = calloc(n ? n : 1, sizeof(*dev));
-		if (!dev) {
-			vfiopm_list_free(list);
-			msg_error("out of memory");
-			return EXIT_FAILED;
-		}
-		vfiopm_list_foreach(list, i, one)
-			dev[i] = one;
-		code = explain_as_json(app, dev, n, o);
-		free(dev);
-	} else {
-		code = explain_lines(app, list, o);
+	n = vfiopm_list_count(list);
+	dev = calloc(n ? n : 1, sizeof(*dev));
+	if (!dev) {
+		vfiopm_list_free(list);
+		msg_error("out of memory");
+		return EXIT_FAILED;
 	}
+	vfiopm_list_foreach(list, i, one)
+		dev[i] = one;
+	code = o->json ? explain_as_json(app, dev, n, o) : explain_lines(app, dev, n, o);
+	free(dev);
 	vfiopm_list_free(list);
 	return code;
 }

@@ -154,19 +154,6 @@ int explanation_add(struct vfiopm_explanation *e, struct vfiopm_finding *f)
 
 /* ---- the answer ---- */
 
-/* Every way to D3cold that the platform has. */
-static unsigned int cold_routes(const struct scene *s)
-{
-	unsigned int routes = 0;
-
-	if (look_has_resources(s->look))
-		routes |= ROUTE_OWN;
-	for (size_t k = 0; k < s->n_ports; k++)
-		if (look_has_resources(s->ports[k]))
-			routes |= ROUTE_PORT(k);
-	return routes;
-}
-
 struct score {
 	unsigned int blocked, hard, blockers, unknown;
 };
@@ -254,7 +241,7 @@ static unsigned int open_routes(const struct scene *s)
 	unsigned int open = 0;
 
 	/* Without any way to D3cold the rules have said so. */
-	if (s->want == VFIOPM_STATE_D3COLD && !cold_routes(s))
+	if (s->want == VFIOPM_STATE_D3COLD && !scene_cold_routes(s))
 		return 0;
 	for (unsigned int bit = 0; bit < MAX_PORTS + 2; bit++) {
 		struct score score = score_route(s->out, 1u << bit);
@@ -299,7 +286,7 @@ void rule_measured(struct scene *s)
 static void conclude(struct scene *s)
 {
 	struct vfiopm_explanation *e = s->out;
-	unsigned int cold = cold_routes(s), routes;
+	unsigned int cold = scene_cold_routes(s), routes;
 	struct score score = { 0 };
 
 	e->state = s->state;
@@ -439,40 +426,6 @@ static int collect_mends(struct vfiopm_explanation *e)
 	return 0;
 }
 
-static enum vfiopm_status status_of(struct look *look)
-{
-	const char *text = look_text(look, ATTR_STATUS);
-
-	for (int i = VFIOPM_STATUS_ACTIVE; text && i <= VFIOPM_STATUS_UNSUPPORTED; i++)
-		if (!strcmp(text, vfiopm_status_name((enum vfiopm_status)i)))
-			return (enum vfiopm_status)i;
-	return VFIOPM_STATUS_UNKNOWN;
-}
-
-static int set_scene(struct scene *s, struct vfiopm_device *dev, enum vfiopm_state want)
-{
-	int r;
-
-	r = survey_look_device(s->survey, dev, &s->look);
-	if (r < 0)
-		return r;
-	look_open(s->look);
-	r = survey_ports(s->survey, s->look);
-	if (r < 0)
-		return r;
-	s->ports = s->look->ports;
-	s->n_ports = s->look->n_ports;
-	s->want = want;
-	if (want == VFIOPM_STATE_UNKNOWN)
-		s->want = cold_routes(s) ? VFIOPM_STATE_D3COLD : VFIOPM_STATE_D3HOT;
-	s->routes = cold_routes(s);
-	if (s->want < VFIOPM_STATE_D3COLD)
-		s->routes |= ROUTE_NATIVE;
-	else if (!s->routes)
-		s->routes = ROUTE_NATIVE | ROUTE_OWN;
-	return 0;
-}
-
 int vfiopm_explain_new(struct vfiopm_survey *survey, struct vfiopm_device *dev,
 		       enum vfiopm_state want, int64_t watch_ms, unsigned int flags,
 		       struct vfiopm_explanation **ret)
@@ -483,17 +436,13 @@ int vfiopm_explain_new(struct vfiopm_survey *survey, struct vfiopm_device *dev,
 
 	if (watch_ms && s.foreign)
 		return -EROFS;
-	r = set_scene(&s, dev, want);
-	if (r < 0) {
-		if (s.look)
-			look_close(s.look);
+	r = scene_set(&s, dev, want);
+	if (r < 0)
 		return r;
-	}
 	e = calloc(1, sizeof(*e));
-	if (!e) {
-		look_close(s.look);
+	if (!e)
 		return -ENOMEM;
-	}
+	look_open(s.look);
 	s.out = e;
 	e->survey = survey_ref(survey);
 	e->dev = vfiopm_device_ref(dev);
@@ -504,7 +453,7 @@ int vfiopm_explain_new(struct vfiopm_survey *survey, struct vfiopm_device *dev,
 	}
 	scene_settle(&s);
 	scene_judge(&s);
-	e->status = status_of(s.look);
+	e->status = look_status(s.look);
 	for (size_t i = 0; i < ARRAY_SIZE(rules) && !s.err; i++) {
 		s.rule = &rules[i];
 		rules[i].judge(&s);

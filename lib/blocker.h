@@ -69,6 +69,10 @@ struct look {
 	size_t n_vfs;
 	bool have_vfs;
 	struct vfiopm_survey *survey;
+	/* While it is waited for, blocker_scene.c: in which turn, what came of it, how often. */
+	unsigned int turn, turns;
+	bool waits;
+	enum vfiopm_status settled;	/* when the devices of the survey had been waited for */
 	/* See look_culprit(). */
 	bool have_culprit;
 	struct look *culprit;
@@ -103,6 +107,7 @@ struct vfiopm_survey {
 	size_t n_users;
 	int users_err;
 	unsigned int walks;	/* of survey_below(), which marks what it has met */
+	unsigned int turn;	/* of those who wait */
 	bool have_users, have_owners;
 	struct vfiopm_owners *owners;
 };
@@ -156,6 +161,8 @@ void look_pause(long ms);
 /* NULL when it can't be read. */
 const char *look_text(struct look *look, enum attr attr);
 bool look_is(struct look *look, enum attr attr, const char *value);
+/* VFIOPM_STATUS_UNKNOWN: it can't be read, or is none of those. */
+enum vfiopm_status look_status(struct look *look);
 /* 0, or why not: -EINVAL for something that is no number. */
 int look_number(struct look *look, enum attr attr, int64_t *ret);
 const char *attr_file(enum attr attr);
@@ -279,7 +286,7 @@ struct scene {
 	bool vfio, suspended, asleep, active, open, foreign;
 	bool usage_known;
 	int64_t pins;		/* runtime_usage less what is accounted for otherwise */
-	bool busy, lost;
+	bool busy, lost, waits;
 	const struct look *passing;	/* beside the way, awake for a moment */
 	struct watch watch;
 	const struct rule *rule;	/* the one that judges */
@@ -362,6 +369,10 @@ bool is_blocked(const struct vfiopm_explanation *e, unsigned int routes);
 
 /* ---- blocker_scene.c ---- */
 
+/* Every way to D3cold that the platform has. */
+unsigned int scene_cold_routes(const struct scene *s);
+/* The device, its ports, and the ways to the wanted state. */
+int scene_set(struct scene *s, struct vfiopm_device *dev, enum vfiopm_state want);
 void scene_settle(struct scene *s);
 void scene_judge(struct scene *s);
 

@@ -5,9 +5,46 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "blocker.h"
+
+/* Every way to D3cold that the platform has. */
+unsigned int scene_cold_routes(const struct scene *s)
+{
+	unsigned int routes = 0;
+
+	if (look_has_resources(s->look))
+		routes |= ROUTE_OWN;
+	for (size_t k = 0; k < s->n_ports; k++)
+		if (look_has_resources(s->ports[k]))
+			routes |= ROUTE_PORT(k);
+	return routes;
+}
+
+int scene_set(struct scene *s, struct vfiopm_device *dev, enum vfiopm_state want)
+{
+	int r;
+
+	r = survey_look_device(s->survey, dev, &s->look);
+	if (r < 0)
+		return r;
+	r = survey_ports(s->survey, s->look);
+	if (r < 0)
+		return r;
+	s->ports = s->look->ports;
+	s->n_ports = s->look->n_ports;
+	s->want = want;
+	if (want == VFIOPM_STATE_UNKNOWN)
+		s->want = scene_cold_routes(s) ? VFIOPM_STATE_D3COLD : VFIOPM_STATE_D3HOT;
+	s->routes = scene_cold_routes(s);
+	if (s->want < VFIOPM_STATE_D3COLD)
+		s->routes |= ROUTE_NATIVE;
+	else if (!s->routes)
+		s->routes = ROUTE_NATIVE | ROUTE_OWN;
+	return 0;
+}
 
 bool look_is_vfio(struct look *look)
 {
@@ -47,6 +84,16 @@ static enum vfiopm_state state_of(struct look *look)
 	if (text)
 		vfiopm_state_parse(text, &state);
 	return state;
+}
+
+enum vfiopm_status look_status(struct look *look)
+{
+	const char *text = look_text(look, ATTR_STATUS);
+
+	for (int i = VFIOPM_STATUS_ACTIVE; text && i <= VFIOPM_STATUS_UNSUPPORTED; i++)
+		if (!strcmp(text, vfiopm_status_name((enum vfiopm_status)i)))
+			return (enum vfiopm_status)i;
+	return VFIOPM_STATUS_UNKNOWN;
 }
 
 static bool in_transition(struct look *look)
@@ -103,49 +150,113 @@ static int64_t patience_for(struct scene *s, struct look *look, int64_t waited)
 	return PASSING_MS + delay;
 }
 
-/* Look again at those of @look that may be awake for a moment only; true: go on. */
-static bool settle_other(struct scene *s, struct look *look, int64_t waited)
+/* Often enough to see one transition end, where the next one follows at once. */
+#define TRANSITION_STEP_MS 1
+#define TRANSITION_MS 1000
+
+static bool waits_for_transition(struct scene *s, int64_t waited)
 {
-	if (patience_for(s, look, waited) <= waited) {
+	return in_transition(s->look);
+}
+
+#define COUNT_STEP_MS 3
+#define COUNT_MS 12
+
+static bool waits_for_count(struct scene *s, int64_t waited)
+{
+	int64_t pins;
+
+	return look_is(s->look, ATTR_STATUS, "active") && look_pins(s->look, &pins) == 0 &&
+	       pins > 0;
+}
+
+/* Look again at those of @look that may be awake for a moment only; true: go on. */
+static bool waits_for_other(struct scene *s, struct look *look, int64_t waited)
+{
+	if (look->turn == s->survey->turn)
+		return look->waits;
+	look->turn = s->survey->turn;
+	look->waits = patience_for(s, look, waited) > waited;
+	if (look->waits)
+		look_again(look);
+	else
 		look->waited_for = true;
-		return false;
-	}
-	look_again(look);
-	return true;
+	return look->waits;
 }
 
 /*
  * A device beside the way, or one that depends on this one, is awake for a
  * moment when somebody has just used it: to be accused it has to stay so.
  */
-static void settle_others(struct scene *s)
+static bool waits_for_others(struct scene *s, int64_t waited)
 {
-	bool more = true;
+	bool waits = false;
 
 	if (look_consumers(s->look) == -ENOMEM)
 		s->err = -ENOMEM;
-	for (int64_t waited = 0; more && !s->err; waited += PASSING_STEP_MS) {
-		more = false;
-		for (size_t i = 0; i < s->look->n_consumers; i++)
-			more |= settle_other(s, s->look->consumers[i], waited);
-		for (size_t k = 0; k < s->n_ports && wants_ports(s); k++) {
-			struct look *port = s->ports[k];
+	for (size_t i = 0; i < s->look->n_consumers; i++)
+		waits |= waits_for_other(s, s->look->consumers[i], waited);
+	for (size_t k = 0; k < s->n_ports && wants_ports(s); k++) {
+		struct look *port = s->ports[k];
 
-			if (look_is(port, ATTR_STATUS, "suspended"))
-				continue;
-			if (survey_children(s->survey, port) < 0)
-				s->err = -ENOMEM;
-			for (size_t i = 0; i < port->n_children; i++)
-				if (port->children[i] != s->look &&
-				    (!k || port->children[i] != s->ports[k - 1]))
-					more |= settle_other(s, port->children[i], waited);
+		if (look_is(port, ATTR_STATUS, "suspended"))
+			continue;
+		if (survey_children(s->survey, port) < 0)
+			s->err = -ENOMEM;
+		for (size_t i = 0; i < port->n_children; i++)
+			if (port->children[i] != s->look &&
+			    (!k || port->children[i] != s->ports[k - 1]))
+				waits |= waits_for_other(s, port->children[i], waited);
+	}
+	return waits;
+}
+
+#define PORT_STEP_MS 10
+/* One that doesn't go to sleep is waited for once, not for each device. */
+#define PORT_TURNS 100
+
+static bool waits_for_ports(struct scene *s, int64_t waited)
+{
+	if (!look_is(s->look, ATTR_STATUS, "suspended"))
+		return false;
+	for (size_t k = 0; k < s->n_ports; k++) {
+		struct look *port = s->ports[k];
+
+		if (port->waited_for || (!port_is_due(s, port) && !in_transition(port)))
+			continue;
+		if (port->turn != s->survey->turn) {
+			port->turn = s->survey->turn;
+			port->waited_for = ++port->turns > PORT_TURNS;
+		}
+		if (!port->waited_for)
+			return true;
+	}
+	return false;
+}
+
+/* While @waits says so of one of the scenes: all wait together, and look again. */
+static void wait_while(struct scene *scenes, size_t n,
+		       bool (*waits)(struct scene *s, int64_t waited), int64_t step, int64_t most)
+{
+	bool more = true;
+
+	for (int64_t waited = 0; more && waited < most; waited += step) {
+		more = false;
+		scenes[0].survey->turn++;
+		for (size_t i = 0; i < n; i++) {
+			scenes[i].waits = !scenes[i].err && waits(&scenes[i], waited);
+			more |= scenes[i].waits;
 		}
 		if (!more)
 			return;
-		look_pause(PASSING_STEP_MS);
-		for (size_t k = 0; k < s->n_ports; k++)
-			look_again(s->ports[k]);
-		look_again(s->look);
+		look_pause(step);
+		for (size_t i = 0; i < n; i++) {
+			if (!scenes[i].waits)
+				continue;
+			look_again(scenes[i].look);
+			for (size_t k = 0; k < scenes[i].n_ports; k++)
+				look_again(scenes[i].ports[k]);
+		}
 	}
 }
 
@@ -156,41 +267,56 @@ static void settle_others(struct scene *s)
  * (drivers/pci/pcie/portdrv.c), an access by the user holds a usage count for
  * as long as it takes.
  */
+static void settle(struct scene *scenes, size_t n)
+{
+	wait_while(scenes, n, waits_for_transition, TRANSITION_STEP_MS, TRANSITION_MS);
+	wait_while(scenes, n, waits_for_count, COUNT_STEP_MS, COUNT_MS);
+	wait_while(scenes, n, waits_for_others, PASSING_STEP_MS, INT64_MAX);
+	wait_while(scenes, n, waits_for_ports, PORT_STEP_MS, INT64_MAX);
+}
+
 void scene_settle(struct scene *s)
 {
-	int64_t pins;
+	enum vfiopm_status settled = s->look->settled;
 
 	if (s->foreign)
 		return;
-	/* Often enough to see one transition end, where the next one follows at once. */
-	for (int i = 0; i < 1000 && in_transition(s->look); i++) {
-		look_pause(1);
-		look_again(s->look);
-	}
-	for (int i = 0; i < 4; i++) {
-		if (!look_is(s->look, ATTR_STATUS, "active") || look_pins(s->look, &pins) < 0 ||
-		    pins <= 0)
-			break;
-		look_pause(3);
-		look_again(s->look);
-	}
-	settle_others(s);
-	for (size_t k = 0; k < s->n_ports; k++) {
-		struct look *port = s->ports[k];
-		int i;
-
-		if (!look_is(s->look, ATTR_STATUS, "suspended"))
+	/* One that has moved since the devices of the survey were given the time takes its own. */
+	if (settled) {
+		look_forget(s->look, ATTR_STATUS);
+		if (look_status(s->look) == settled)
 			return;
-		for (i = 0; i < 100 && !port->waited_for &&
-			    (port_is_due(s, port) || in_transition(port));
-		     i++) {
-			look_pause(10);
-			look_again(port);
-			look_again(s->look);
-		}
-		/* One that doesn't go to sleep is waited for once, not for each device. */
-		port->waited_for |= i == 100;
 	}
+	settle(s, 1);
+}
+
+int vfiopm_survey_settle(struct vfiopm_survey *survey, struct vfiopm_device *const *dev, size_t n,
+			 enum vfiopm_state want, unsigned int flags)
+{
+	struct scene *scenes;
+	struct look *look;
+	int r = 0;
+
+	/* What is in the survey already isn't looked for again below a port. */
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = survey_look_device(survey, dev[i], &look);
+	if (r < 0 || survey->ctx->foreign || !n)
+		return r;
+	scenes = calloc(n, sizeof(*scenes));
+	if (!scenes)
+		return -ENOMEM;
+	for (size_t i = 0; i < n && r == 0; i++) {
+		scenes[i] = (struct scene){ .survey = survey, .flags = flags };
+		r = scene_set(&scenes[i], dev[i], want);
+	}
+	if (r == 0)
+		settle(scenes, n);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		r = scenes[i].err;
+		scenes[i].look->settled = look_status(scenes[i].look);
+	}
+	free(scenes);
+	return r;
 }
 
 /*

@@ -416,8 +416,6 @@ static int take_users_of(struct user_walk *walk, int dir)
 	char state[17], list[40];
 	ssize_t n;
 
-	if (!sysfs_exists_at(dir, "power_resources_D0"))
-		return 0;
 	n = sysfs_read_at(ctx, dir, "power_state", state, sizeof(state));
 	/* A node that has no states, or has gone. */
 	if (n == -ENOENT)

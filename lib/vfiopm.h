@@ -1645,6 +1645,23 @@ void vfiopm_survey_unref(struct vfiopm_survey *survey);
 #define VFIOPM_EXPLAIN_BRIEF	(1u << 1)
 
 /**
+ * vfiopm_survey_settle - tell a survey which devices are going to be explained
+ * @survey: survey
+ * @dev: devices
+ * @n: how many
+ * @want: as in vfiopm_explain_new()
+ * @flags: VFIOPM_EXPLAIN_*
+ *
+ * What changes by itself within moments, a transition or an access that is at
+ * work, is waited for. Each explanation would take that time for its device;
+ * this takes it once for all of them.
+ * Return: 0; -ENOMEM.
+ * Since: 0.1
+ */
+int vfiopm_survey_settle(struct vfiopm_survey *survey, struct vfiopm_device *const *dev, size_t n,
+			 enum vfiopm_state want, unsigned int flags);
+
+/**
  * vfiopm_explain_new - judge what decides whether a device gets to a state
  * @survey: survey; the explanation keeps a reference
  * @dev: device
