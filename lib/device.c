@@ -277,7 +277,8 @@ unsigned int vfiopm_device_get_class(const struct vfiopm_device *dev)
 
 bool vfiopm_device_is_bridge(const struct vfiopm_device *dev)
 {
-	return vfiopm_device_get_class(dev) >> 16 == 0x06;
+	/* drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_register_device(): endpoints only. */
+	return !dev->vfio && vfiopm_device_get_class(dev) >> 16 == 0x06;
 }
 
 bool vfiopm_device_is_noiommu(const struct vfiopm_device *dev)
