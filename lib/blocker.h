@@ -50,6 +50,10 @@ struct look {
 	struct vfiopm_device *dev;
 	int dir;		/* its folder while it is explained, -1 else */
 	struct fact facts[N_ATTRS];
+	/* Its ACPI node's power resources for D3, listed when ATTR_NODE_D3HOT is read. */
+	char **resources;
+	size_t n_resources;
+	int resources_err;
 	/* Bridges above, nearest first; devices below. Filled when asked for. */
 	struct look **ports, **children;
 	size_t n_ports, n_children;
@@ -92,9 +96,9 @@ struct power_user {
 	char *resource;
 	char *node;		/* in /sys/bus/acpi/devices */
 	int err;		/* why its state can't be read: it may be a user */
+	char *physical;		/* address or name of its device, or NULL */
 	bool named;		/* by survey_name_user(): */
 	char *path;		/* its full ACPI name, or NULL */
-	char *physical;		/* address or name of its device, or NULL */
 };
 
 struct vfiopm_survey {
@@ -118,6 +122,7 @@ struct vfiopm_survey {
  */
 int fact_read_text(const struct vfiopm_ctx *ctx, const char *path, size_t limit, char **ret);
 int fact_read_link(const struct vfiopm_ctx *ctx, const char *path, char **ret);
+int fact_read_link_at(int dir, const char *link, char **ret);
 int fact_read_there(const struct vfiopm_ctx *ctx, const char *path, char **ret);
 
 /* ---- blocker_survey.c: what explanations share ---- */
@@ -357,6 +362,8 @@ void mend_awake(struct scene *s, struct vfiopm_finding *f, struct look *look);
 void mend_open(struct scene *s, struct vfiopm_finding *f, struct look *look);
 /* Usage count of @look that control, VFs, a negative delay and consumers don't account for. */
 int look_pins(struct look *look, int64_t *ret);
+/* The same with what its consumers account for. */
+int look_held(struct look *look, int64_t *ret);
 bool look_is_vfio(struct look *look);
 /* Another function of the device's slot, or itself? */
 bool is_sibling(const struct scene *s, const struct look *look);

@@ -188,7 +188,12 @@ void mend_awake(struct scene *s, struct vfiopm_finding *f, struct look *look)
  */
 void rule_consumer(struct scene *s)
 {
-	if (s->suspended || look_consumers(s->look) < 0)
+	int64_t held;
+
+	/* A count that is accounted for is nobody's. */
+	if (s->suspended ||
+	    (s->flags & VFIOPM_EXPLAIN_BRIEF && look_held(s->look, &held) == 0 && held <= 0) ||
+	    look_consumers(s->look) < 0)
 		return;
 	for (size_t i = 0; i < s->look->n_consumers; i++) {
 		struct look *consumer = s->look->consumers[i];

@@ -114,10 +114,14 @@ void rule_features(struct scene *s)
 void rule_status(struct scene *s)
 {
 	const char *status = look_text(s->look, ATTR_STATUS);
-	const char *enabled = look_text(s->look, ATTR_ENABLED), *name = s->look->dev->name;
+	const char *name = s->look->dev->name, *enabled;
 	struct vfiopm_finding *f;
 
 	if (s->active || s->suspended || (status && watch_saw_sleep(s))) {
+		/* The status would be "unsupported" (drivers/base/power/sysfs.c). */
+		if (s->flags & VFIOPM_EXPLAIN_BRIEF)
+			return;
+		enabled = look_text(s->look, ATTR_ENABLED);
 		if (!enabled || strncmp(enabled, "disabled", 8)) {
 			f = passes(s, ROUTES_ALL, s->look, "runtime PM works, it is %s", status);
 			quote(s, f, s->look, ATTR_STATUS);
@@ -149,9 +153,11 @@ void rule_status(struct scene *s)
 
 void rule_sriov(struct scene *s)
 {
-	int vfs = vfiopm_device_get_numvfs(s->look->dev);
 	struct vfiopm_finding *f;
+	int vfs = 0;
 
+	if (look_fact(s->look, ATTR_NUMVFS)->err != -ENOENT)
+		vfs = vfiopm_device_get_numvfs(s->look->dev);
 	if (vfs <= 0) {
 		passes(s, ROUTES_ALL, s->look, "has no virtual functions enabled");
 		return;
@@ -449,7 +455,10 @@ void rule_pm_capability(struct scene *s)
 	struct vfiopm_finding *f;
 	enum attr by = ATTR_STATE;
 
-	if (!s->vfio || look_text(s->look, ATTR_PHYSFN))
+	if (!s->vfio || look_text(s->look, ATTR_PHYSFN) || !wants_routes(s, ROUTE_NATIVE))
+		return;
+	/* What is read anyway is enough for an answer in brief. */
+	if (s->flags & VFIOPM_EXPLAIN_BRIEF && !s->suspended && look_is(s->look, ATTR_D3COLD, "1"))
 		return;
 	if (s->asleep || shows_capability(s, &by)) {
 		f = passes(s, ROUTE_NATIVE, s->look, "%s",

@@ -150,7 +150,7 @@ static int read_text_at(const struct vfiopm_ctx *ctx, int dir, const char *name,
 	return take_text(ctx, buf, n, limit, ret);
 }
 
-static int read_link_at(int dir, const char *link, char **ret)
+int fact_read_link_at(int dir, const char *link, char **ret)
 {
 	char name[256];
 	ssize_t n;
@@ -211,7 +211,7 @@ int fact_read_link(const struct vfiopm_ctx *ctx, const char *path, char **ret)
 	dir = open_folder(ctx, path, &name);
 	if (dir < 0)
 		return dir;
-	r = read_link_at(dir, name, ret);
+	r = fact_read_link_at(dir, name, ret);
 	close(dir);
 	return r;
 }
@@ -241,6 +241,30 @@ void look_close(struct look *look)
 	look->dir = -1;
 }
 
+static int take_resource(const char *name, void *data)
+{
+	struct look *look = data;
+	char **grown = reallocarray(look->resources, look->n_resources + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	look->resources = grown;
+	grown[look->n_resources] = strdup(name);
+	return grown[look->n_resources++] ? 0 : -ENOMEM;
+}
+
+/* Whether the folder is there, by a list of it where that can be had. */
+static void read_resources(struct look *look, const char *path, struct fact *fact)
+{
+	const struct vfiopm_ctx *ctx = look->dev->ctx;
+
+	look->resources_err = sysfs_foreach(ctx, path, take_resource, look);
+	if (!look->resources_err || look->resources_err == -ENOENT)
+		fact->err = there(!look->resources_err, &fact->value);
+	else
+		fact->err = fact_read_there(ctx, path, &fact->value);
+}
+
 /* An ACPI node is elsewhere, behind a link. */
 static void read_node_fact(struct look *look, enum attr attr, struct fact *fact)
 {
@@ -250,6 +274,8 @@ static void read_node_fact(struct look *look, enum attr attr, struct fact *fact)
 	device_path(look->dev, attrs[attr].file, path, sizeof(path));
 	if (attrs[attr].kind == KIND_TEXT)
 		fact->err = fact_read_text(ctx, path, ATTR_LEN_MAX, &fact->value);
+	else if (attr == ATTR_NODE_D3HOT)
+		read_resources(look, path, fact);
 	else
 		fact->err = fact_read_there(ctx, path, &fact->value);
 }
@@ -269,7 +295,7 @@ static void read_fact(struct look *look, enum attr attr, struct fact *fact)
 		fact->err = read_text_at(ctx, dir, file, ATTR_LEN_MAX, &fact->value);
 		break;
 	case KIND_LINK:
-		fact->err = read_link_at(dir, file, &fact->value);
+		fact->err = fact_read_link_at(dir, file, &fact->value);
 		break;
 	case KIND_THERE:
 		fact->err = there(sysfs_exists_at(dir, file), &fact->value);

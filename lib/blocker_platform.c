@@ -238,13 +238,16 @@ static bool is_passing(struct look *other)
 static void accuse_user(struct resource_walk *walk, const char *resource,
 			struct power_user *user)
 {
-	const char *name = user->physical ? user->physical : user->path ? user->path : user->node;
 	struct look *other = NULL, *culprit = NULL;
 	struct scene *s = walk->s;
 	struct vfiopm_finding *f;
 	struct vfiopm_addr addr;
+	const char *name;
 	char file[128];
 
+	if (!user->physical || !(s->flags & VFIOPM_EXPLAIN_BRIEF))
+		survey_name_user(s->survey, user);
+	name = user->physical ? user->physical : user->path ? user->path : user->node;
 	if (user->physical && vfiopm_addr_parse(user->physical, &addr) == 0 &&
 	    survey_look(s->survey, &addr, &other) == -ENOMEM)
 		s->err = -ENOMEM;
@@ -290,9 +293,8 @@ static void accuse_user(struct resource_walk *walk, const char *resource,
 		mend_command(s, f, ORDER_LOOK, "vfio-pm explain %s", other->dev->name);
 }
 
-static int take_resource(const char *name, void *data)
+static void judge_users(struct resource_walk *walk, const char *name)
 {
-	struct resource_walk *walk = data;
 	struct vfiopm_survey *survey = walk->s->survey;
 	const char *own = look_text(walk->look, ATTR_NODE);
 
@@ -308,10 +310,8 @@ static int take_resource(const char *name, void *data)
 			walk->own_way = on_the_way(walk->s, user->node);
 			continue;
 		}
-		survey_name_user(survey, user);
 		accuse_user(walk, name, user);
 	}
-	return walk->s->err;
 }
 
 /* Switched off by the kernel, and the power is on: nobody but who is on the way can be seen. */
@@ -348,15 +348,13 @@ static void judge_kept(struct resource_walk *walk)
 static void judge_resources(struct scene *s, struct look *look, unsigned int route)
 {
 	struct resource_walk walk = { .s = s, .look = look, .route = route };
-	const char *real = look_text(look, ATTR_NODE_REAL);
-	char path[SYSFS_PATH_MAX];
 	struct vfiopm_finding *f;
 	int r;
 
 	if (!wants_routes(s, route) || !look_has_resources(look) || s->err)
 		return;
-	/* What is really off is off. */
-	if (real && !strcmp(real, "D3cold")) {
+	/* What is really off is off; what is awake has power. */
+	if (!look_is_awake(look) && look_is(look, ATTR_NODE_REAL, "D3cold")) {
 		f = passes(s, route, look, "its power is off");
 		quote(s, f, look, ATTR_NODE_REAL);
 		return;
@@ -372,14 +370,15 @@ static void judge_resources(struct scene *s, struct look *look, unsigned int rou
 		quote_file(s, f, "sys/bus/acpi/devices", reason_of(r));
 		return;
 	}
-	device_path(look->dev, attr_file(ATTR_NODE_D3HOT), path, sizeof(path));
-	r = sysfs_foreach(s->survey->ctx, path, take_resource, &walk);
-	if (r < 0 && r != -ENOENT && r != -ENOMEM)
+	for (size_t i = 0; i < look->n_resources; i++)
+		judge_users(&walk, look->resources[i]);
+	if (look->resources_err)
 		unmeasured(s, route, look, ATTR_NODE_D3HOT, "which its power resources are");
 	/* The file always stands beside the resources (drivers/acpi/device_sysfs.c). */
 	if (!walk.users && look_is(look, ATTR_STATE, "D3cold") &&
-	    (!real || !look_text(look, ATTR_NODE_STATE)))
-		unmeasured(s, route, look, real ? ATTR_NODE_STATE : ATTR_NODE_REAL,
+	    (!look_text(look, ATTR_NODE_REAL) || !look_text(look, ATTR_NODE_STATE)))
+		unmeasured(s, route, look,
+			   look_text(look, ATTR_NODE_REAL) ? ATTR_NODE_STATE : ATTR_NODE_REAL,
 			   "whether its power is off");
 	else if (!walk.users && look_is(look, ATTR_NODE_STATE, "D3cold"))
 		judge_kept(&walk);

@@ -51,7 +51,7 @@ bool look_is_vfio(struct look *look)
 	return look->dev->vfio;
 }
 
-int look_pins(struct look *look, int64_t *ret)
+int look_held(struct look *look, int64_t *ret)
 {
 	int64_t usage, delay;
 	int r;
@@ -67,6 +67,18 @@ int look_pins(struct look *look, int64_t *ret)
 	/* So does a negative delay (update_autosuspend()). */
 	if (look_number(look, ATTR_DELAY, &delay) == 0 && delay < 0)
 		usage--;
+	*ret = usage;
+	return 0;
+}
+
+int look_pins(struct look *look, int64_t *ret)
+{
+	int64_t usage;
+	int r;
+
+	r = look_held(look, &usage);
+	if (r < 0)
+		return r;
 	/* And each device that depends on it and is awake: see rule_consumer(). */
 	if (usage > 0 && look_consumers(look) == -ENOMEM)
 		return -ENOMEM;

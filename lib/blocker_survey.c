@@ -383,6 +383,7 @@ int look_vfs(struct look *look)
 struct user_walk {
 	struct vfiopm_survey *survey;
 	const char *node;
+	int dir;
 	int err;		/* why the node's state can't be read */
 };
 
@@ -406,17 +407,18 @@ static int take_user(const char *resource, void *data)
 	*user = (struct power_user){ .err = walk->err };
 	user->resource = strdup(resource);
 	user->node = strdup(walk->node);
+	fact_read_link_at(walk->dir, "physical_node", &user->physical);
 	return user->resource && user->node ? 0 : -ENOMEM;
 }
 
 /* The resources that a node uses are those of the state that it is in. */
-static int take_users_of(struct user_walk *walk, int dir)
+static int take_users_of(struct user_walk *walk)
 {
 	struct vfiopm_ctx *ctx = walk->survey->ctx;
 	char state[17], list[40];
 	ssize_t n;
 
-	n = sysfs_read_at(ctx, dir, "power_state", state, sizeof(state));
+	n = sysfs_read_at(ctx, walk->dir, "power_state", state, sizeof(state));
 	/* A node that has no states, or has gone. */
 	if (n == -ENOENT)
 		return 0;
@@ -424,22 +426,22 @@ static int take_users_of(struct user_walk *walk, int dir)
 	if (!walk->err && !strcmp(state, "D3cold"))
 		return 0;
 	snprintf(list, sizeof(list), "power_resources_%.8s", walk->err ? "D0" : state);
-	return sysfs_foreach_at(ctx, dir, list, take_user, walk);
+	return sysfs_foreach_at(ctx, walk->dir, list, take_user, walk);
 }
 
 static int take_node(const char *name, void *data)
 {
 	struct user_walk walk = { .survey = data, .node = name };
 	char path[SYSFS_PATH_MAX];
-	int dir, r;
+	int r;
 
 	if (snprintf(path, sizeof(path), "sys/bus/acpi/devices/%s", name) >= (int)sizeof(path))
 		return 0;
-	dir = sysfs_dir(walk.survey->ctx, path);
-	if (dir < 0)
+	walk.dir = sysfs_dir(walk.survey->ctx, path);
+	if (walk.dir < 0)
 		return 0;
-	r = take_users_of(&walk, dir);
-	close(dir);
+	r = take_users_of(&walk);
+	close(walk.dir);
 	return r == -ENOMEM ? r : 0;
 }
 
@@ -452,8 +454,6 @@ void survey_name_user(struct vfiopm_survey *survey, struct power_user *user)
 	user->named = true;
 	snprintf(path, sizeof(path), "sys/bus/acpi/devices/%s/path", user->node);
 	fact_read_text(survey->ctx, path, 255, &user->path);
-	snprintf(path, sizeof(path), "sys/bus/acpi/devices/%s/physical_node", user->node);
-	fact_read_link(survey->ctx, path, &user->physical);
 }
 
 static int by_resource(const void *a, const void *b)
@@ -532,6 +532,9 @@ static void look_free(struct look *look)
 		return;
 	for (size_t i = 0; i < N_ATTRS; i++)
 		free(look->facts[i].value);
+	for (size_t i = 0; i < look->n_resources; i++)
+		free(look->resources[i]);
+	free(look->resources);
 	free(look->ports);
 	free(look->children);
 	free(look->below);

@@ -443,7 +443,6 @@ static int report_users(struct report *r)
 		struct vfiopm_addr addr;
 		struct look *look;
 
-		survey_name_user(survey, &survey->users[i]);
 		if (!survey->users[i].physical ||
 		    vfiopm_addr_parse(survey->users[i].physical, &addr) < 0)
 			continue;
