@@ -18,6 +18,7 @@ struct report {
 	struct vfiopm_survey *survey;
 	vfiopm_report_fn fn;
 	void *data;
+	unsigned int owned;	/* devices whose owner is in the report */
 };
 
 static int emit(struct report *r, enum vfiopm_report_type type, const char *path,
@@ -366,7 +367,8 @@ static int report_owner(struct report *r, const struct vfiopm_device *dev)
 	pid = (int)vfiopm_owner_get_pid(owner);
 	snprintf(path, sizeof(path), "proc/%d/comm", pid);
 	ret = emit_line(r, path, vfiopm_owner_get_comm(owner));
-	snprintf(path, sizeof(path), "proc/%d/fd/3", pid);
+	/* One process may have several; which number it has there tells nothing. */
+	snprintf(path, sizeof(path), "proc/%d/fd/%u", pid, 3 + r->owned++);
 	return ret == 0 ? emit(r, VFIOPM_REPORT_LINK, path, node) : ret;
 }
 

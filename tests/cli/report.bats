@@ -81,6 +81,14 @@ many() { # a system with something of everything
 	grep -q 'vfio-pm explain 0000:04:00.0' "$away/vfio-pm-report/explanation.txt"
 }
 
+@test "of two devices that one process has open, each tells so" {
+	fx_device 0000:00:05.0 driver=vfio-pci group=7 status=active state=D0 enable=1 usage=1
+	fx_device 0000:00:06.0 driver=vfio-pci group=8 status=active state=D0 enable=1 usage=1
+	fx_process 4711 comm=qemu-system-x86 uid=107 fd=/dev/vfio/7 fd=/dev/vfio/8
+	round_trip 0000:00:05.0 0000:00:06.0
+	[ "$(grep -c '^0000.*qemu-system-x86 (pid 4711) has it open' "$away/vfio-pm-report/explanation.txt")" = 2 ]
+}
+
 @test "what couldn't be read can't be read there either, for the same reason" {
 	many
 	fx_path 0000:01:00.0
