@@ -43,12 +43,19 @@ static bool driver_may_refuse(struct look *look)
 	       look_number(look, ATTR_SUSPENDED_TIME, &slept) == 0 && !slept;
 }
 
+/* vfio_pci_core_sriov_configure() keeps it awake as long as it has any. */
+static bool has_vfs(struct look *look)
+{
+	return look_is_vfio(look) && look_text(look, ATTR_NUMVFS);
+}
+
 bool look_may_sleep(struct look *look)
 {
 	int64_t pins;
 
 	return look_is(look, ATTR_CONTROL, "auto") && look_pins(look, &pins) == 0 && pins <= 0 &&
-	       !has_negative_delay(look) && !look_is_refused(look) && !driver_may_refuse(look);
+	       !has_negative_delay(look) && !look_is_refused(look) &&
+	       !driver_may_refuse(look) && !has_vfs(look);
 }
 
 /* Each look is asked once, so that a tree made of loops ends. */
@@ -79,10 +86,11 @@ void describe_awake(struct look *look, char *buf, size_t size)
 	bool known = look_is(look, ATTR_CONTROL, "on") ||
 		     (look_is(look, ATTR_CONTROL, "auto") && usage);
 
-	snprintf(buf, size, "driver %s, control %s, usage %s%s%s%s", driver ? driver : "none",
+	snprintf(buf, size, "driver %s, control %s, usage %s%s%s%s%s", driver ? driver : "none",
 		 control ? control : "unknown", usage ? usage : "unknown",
 		 has_negative_delay(look) ? ", autosuspend delay negative" : "",
 		 driver_may_refuse(look) ? ", has never slept" : "",
+		 has_vfs(look) ? ", has virtual functions" : "",
 		 !known ? "" : look_may_sleep(look) ? ": may sleep" : ": may not sleep");
 }
 
@@ -94,6 +102,8 @@ void quote_awake(struct scene *s, struct vfiopm_finding *f, struct look *look)
 	quote(s, f, look, ATTR_USAGE);
 	if (has_negative_delay(look))
 		quote(s, f, look, ATTR_DELAY);
+	if (has_vfs(look))
+		quote(s, f, look, ATTR_NUMVFS);
 }
 
 /* What the command line says decides what could help. */
@@ -158,7 +168,7 @@ static void mend_awake_vfio(struct scene *s, struct vfiopm_finding *f, struct lo
 		mend_knob(s, f, look, ATTR_DELAY, "100");
 	if (on)
 		mend_knob(s, f, look, ATTR_CONTROL, "auto");
-	if (look_text(look, ATTR_NUMVFS))
+	if (has_vfs(look))
 		mend_vfs(s, f, look);
 	if (pins <= 0 && (pins_known || on))
 		return;

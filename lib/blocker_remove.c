@@ -33,15 +33,6 @@ static void mend_let_go_all(struct scene *s, struct vfiopm_finding *f, struct lo
 		mend_let_go(s, f, looks[i]);
 }
 
-void mend_vfs(struct scene *s, struct vfiopm_finding *f, struct look *pf)
-{
-	if (look_vfs(pf) == -ENOMEM)
-		s->err = -ENOMEM;
-	mend_let_go_all(s, f, pf->vfs, pf->n_vfs);
-	mend_command(s, f, ORDER_DEVICE, "echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs",
-		     pf->dev->name);
-}
-
 /* Another device that a driver of the host has. */
 static const struct look *host_use(const struct scene *s, struct look *const *looks, size_t n)
 {
@@ -49,6 +40,25 @@ static const struct look *host_use(const struct scene *s, struct look *const *lo
 		if (looks[i] != s->look && !group_driver_is_harmless(looks[i]->dev))
 			return looks[i];
 	return NULL;
+}
+
+void mend_vfs(struct scene *s, struct vfiopm_finding *f, struct look *pf)
+{
+	const char *name = pf->dev->name;
+	const struct look *used;
+
+	if (look_vfs(pf) == -ENOMEM)
+		s->err = -ENOMEM;
+	used = host_use(s, pf->vfs, pf->n_vfs);
+	if (used) {
+		mend_advice(s, f, ORDER_DEVICE,
+			    "stop the use of %s (%s) by the host, then write 0 to sriov_numvfs "
+			    "of %s: that takes %s away",
+			    used->dev->name, used->dev->driver, name, used->dev->name);
+		return;
+	}
+	mend_let_go_all(s, f, pf->vfs, pf->n_vfs);
+	mend_command(s, f, ORDER_DEVICE, "echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs", name);
 }
 
 void mend_remove(struct scene *s, struct vfiopm_finding *f, struct look *look)

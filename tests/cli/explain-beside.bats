@@ -287,6 +287,19 @@ vfio-pm enter $dev" ]
 	expect 6 sibling
 	[ "$(mends)" = "echo 0 > $pf/sriov_numvfs
 echo auto > $pf/power/control" ]
+	# The VFs alone keep it awake, and they aren't taken from a driver that uses one.
+	fx_set $dev power/control auto
+	fx_set $dev power/runtime_usage 1
+	explain 01:00.2
+	expect 6 sibling
+	says "usage 1, has virtual functions: may not sleep"
+	[ "$(mends)" = "echo 0 > $pf/sriov_numvfs" ]
+	fx_device 0000:01:11.1 parent=$port driver=iavf physfn=$dev
+	for asked in 01:00.2 $dev; do
+		explain $asked
+		[[ $(mends) == "# stop the use of 0000:01:11.1 (iavf) by the host, then write 0 to sriov_numvfs of $dev"* ]]
+		[[ $output != *"echo 0 >"* ]]
+	done
 	# A driver of the host is asked nothing, so its VFs count.
 	fx_device 0000:01:00.3 parent=$port driver=igb numvfs=1
 	fx_device 0000:01:11.0 parent=$port physfn=0000:01:00.3 d3cold_allowed=0
