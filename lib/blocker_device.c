@@ -244,13 +244,19 @@ void mend_open(struct scene *s, struct vfiopm_finding *f, struct look *look)
 {
 	const char *name = look->dev->name;
 
-	if (look_is(look, ATTR_STATE, "D3hot"))
+	if (look_is(look, ATTR_STATE, "D3hot")) {
 		mend_command(s, f, ORDER_ENTER, "vfio-pm enter --borrow %s", name);
-	else
+		/* The bit stands in config space, and a read of that would wake it. */
+		mend_advice(s, f, ORDER_ENTER,
+			    "with --state-loss-ok where %s keeps its state in D3hot "
+			    "(No_Soft_Reset, as most NVMe drives do) and its user can bear the "
+			    "loss: exit code 4 without it tells", name);
+	} else {
 		mend_advice(s, f, ORDER_ENTER,
 			    "let the user of %s enter low power, suspend it (in a VM: the guest's "
 			    "driver) or end; one that can bear a device without its state: "
 			    "vfio-pm enter --borrow --force %s", name, name);
+	}
 }
 
 static void block_open(struct scene *s, const char *what)

@@ -248,6 +248,7 @@ load explain
 	fx_set 0000:01:00.1 power_state D3hot
 	explain $dev
 	says "  vfio-pm enter --borrow 0000:01:00.1"
+	says "  # with --state-loss-ok where 0000:01:00.1 keeps its state in D3hot (No_Soft_Reset"
 	fx_set 0000:01:00.1 power/control on
 	explain $dev
 	says "echo auto > /sys/bus/pci/devices/0000:01:00.1/power/control"
