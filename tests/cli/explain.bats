@@ -259,6 +259,26 @@ load explain
 	expect 0 ""
 }
 
+@test "a Thunderbolt port: into D3 however old the BIOS, and its hotplug too" {
+	# What the kernel has found it to be is shown by the delay alone (drivers/pci/pci.c,
+	# pci_bridge_d3_possible(): is_thunderbolt comes before the year).
+	fx_file sys/devices/virtual/dmi/id/bios_date 03/01/2012
+	cold_port
+	cold_device status=active state=D0
+	mkdir "$FX/sys/devices/pci0000:00/$port/$port:pcie204"
+	explain $dev
+	expect 0 ""
+	# One that it doesn't take is none, or firmware has its hotplug; with neither told, it isn't guessed.
+	fx_error $port power/autosuspend_delay_ms EIO
+	explain $dev
+	expect 6 hotplug
+	says "and no Thunderbolt port"
+	fx_error $port power/autosuspend_delay_ms EACCES
+	explain $dev
+	expect 1 "" bridge-refused
+	says "whether the kernel puts this port into D3 could not be measured: permission denied"
+}
+
 @test "a device in another slot below a switch" {
 	cold_port kids=1
 	fx_bridge 0000:01:00.0 parent=$port status=active kids=0
