@@ -292,6 +292,7 @@ struct scene {
 	bool usage_known;
 	int64_t pins;		/* runtime_usage less what is accounted for otherwise */
 	bool busy, lost, waits;
+	unsigned int told_wakeup;	/* routes of the ports that stay awake for a wakeup */
 	const struct look *passing;	/* beside the way, awake for a moment */
 	struct watch watch;
 	const struct rule *rule;	/* the one that judges */

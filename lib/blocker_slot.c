@@ -375,27 +375,62 @@ static bool port_stays_awake(struct scene *s, size_t k)
  * the ports above it out of D3. Which states it can signal from stands in
  * config space; a port that nothing else holds gives the answer.
  */
-static void judge_wakeup(struct scene *s, struct look *look, size_t k)
+static void mend_wakeup(struct scene *s, struct vfiopm_finding *f, struct look *look)
 {
-	struct look *port = s->ports[k];
-	struct vfiopm_finding *f;
-
-	if (port_stays_awake(s, k)) {
-		f = blocks(s, ROUTES_PORTS(k), look,
-			   "is to wake the system and can't from D3cold: its port %s stays awake, "
-			   "which nothing else holds", port->dev->name);
-		quote(s, f, port, ATTR_STATUS);
-		quote(s, f, port, ATTR_KIDS);
-	} else {
-		f = untold(s, ROUTES_PORTS(k), look,
-			   "it stands in config space, and a read of that would wake a device",
-			   "it is to wake the system; whether it can from D3cold could not be "
-			   "measured");
-	}
 	quote(s, f, look, ATTR_WAKEUP);
 	mend_knob(s, f, look, ATTR_WAKEUP, "disabled");
 	/* The port looks again when d3cold_allowed is written (pci_bridge_d3_update()). */
 	mend_knob(s, f, look, ATTR_D3COLD, "1");
+}
+
+/* Another device of which port @k says just as much as of @look? */
+static bool is_like(struct scene *s, const struct look *look, struct look *other, size_t k)
+{
+	return other != look && look_is(other, ATTR_WAKEUP, "enabled") && is_asked_by(s, other, k);
+}
+
+/* It stays awake for one of those below it at least; for which of several isn't to be seen. */
+static void block_wakeup(struct scene *s, struct look *look, size_t k)
+{
+	struct look *port = s->ports[k];
+	struct vfiopm_finding *f;
+	size_t others = 0;
+
+	if (s->told_wakeup & ROUTE_PORT(k))
+		return;
+	s->told_wakeup |= ROUTE_PORT(k);
+	for (size_t i = 0; i < port->n_below; i++)
+		others += is_like(s, look, port->below[i], k);
+	if (others)
+		f = blocks(s, ROUTES_PORTS(k), look,
+			   "is to wake the system (%zu more below %s, too), and one of them at "
+			   "least can't from D3cold: the port stays awake, and nothing else "
+			   "holds it",
+			   others, port->dev->name);
+	else
+		f = blocks(s, ROUTES_PORTS(k), look,
+			   "is to wake the system and can't from D3cold: its port %s stays awake, "
+			   "which nothing else holds", port->dev->name);
+	quote(s, f, port, ATTR_STATUS);
+	quote(s, f, port, ATTR_KIDS);
+	mend_wakeup(s, f, look);
+	for (size_t i = 0; i < port->n_below; i++)
+		if (is_like(s, look, port->below[i], k))
+			mend_wakeup(s, f, port->below[i]);
+}
+
+static void judge_wakeup(struct scene *s, struct look *look, size_t k)
+{
+	struct vfiopm_finding *f;
+
+	if (port_stays_awake(s, k)) {
+		block_wakeup(s, look, k);
+		return;
+	}
+	f = untold(s, ROUTES_PORTS(k), look,
+		   "it stands in config space, and a read of that would wake a device",
+		   "it is to wake the system; whether it can from D3cold could not be measured");
+	mend_wakeup(s, f, look);
 }
 
 void rule_wakeup(struct scene *s)

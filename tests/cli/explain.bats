@@ -259,6 +259,22 @@ load explain
 	expect 0 ""
 }
 
+@test "several devices are to wake the system, and their port stays awake: told once" {
+	cold_port
+	cold_device wakeup=enabled
+	fx_device 0000:01:00.1 parent=$port driver=vfio-pci wakeup=enabled
+	explain $dev
+	expect 6 wakeup
+	says "is to wake the system (1 more below $port, too), and one of them at least can't from D3cold"
+	for device in $dev 0000:01:00.1; do
+		says "echo disabled > /sys/bus/pci/devices/$device/power/wakeup"
+	done
+	fx_set $dev power/wakeup disabled
+	explain $dev
+	expect 6 sibling-wakeup
+	says "0000:01:00.1: is to wake the system and can't from D3cold"
+}
+
 @test "a Thunderbolt port: into D3 however old the BIOS, and its hotplug too" {
 	# What the kernel has found it to be is shown by the delay alone (drivers/pci/pci.c,
 	# pci_bridge_d3_possible(): is_thunderbolt comes before the year).
