@@ -238,6 +238,35 @@ void rule_sibling(struct scene *s)
 			judge_child(s, port->children[i], 0, "this function of the same slot");
 }
 
+/*
+ * Is @child of port @k's asking, and nobody nearer to judge it? Below another
+ * port of the way it was judged there; a bridge that sleeps has asked all below
+ * it, and none was in the way (drivers/pci/pcie/portdrv.c,
+ * pcie_port_runtime_idle()).
+ */
+static bool is_asked_by(struct scene *s, struct look *child, size_t k)
+{
+	if (survey_ports(s->survey, child) < 0)
+		s->err = -ENOMEM;
+	for (size_t i = 0; i < child->n_ports && child->ports[i] != s->ports[k]; i++)
+		if ((k > 0 && child->ports[i] == s->ports[k - 1]) ||
+		    look_is(child->ports[i], ATTR_STATUS, "suspended"))
+			return false;
+	return !goes_with_its_pf(s, child);
+}
+
+/* What isn't known of @bridge, at port @k or further down. */
+static void untold_below(struct scene *s, struct look *bridge, size_t k)
+{
+	char path[SYSFS_PATH_MAX];
+	struct vfiopm_finding *f;
+
+	f = untold(s, ROUTES_PORTS(k), bridge, reason_of(bridge->children_err),
+		   "what else is below it could not be measured");
+	device_path(bridge->dev, "", path, sizeof(path));
+	quote_file(s, f, path, reason_of(bridge->children_err));
+}
+
 void rule_bridge_child(struct scene *s)
 {
 	if (!wants_ports(s))
@@ -254,15 +283,8 @@ void rule_bridge_child(struct scene *s)
 		}
 		if (!list_children(s, k))
 			return;
-		if (port->children_err) {
-			char path[SYSFS_PATH_MAX];
-
-			f = untold(s, ROUTES_PORTS(k), port, reason_of(port->children_err),
-				   "what else is below it could not be measured");
-			device_path(port->dev, "", path, sizeof(path));
-			quote_file(s, f, path, reason_of(port->children_err));
-			continue;
-		}
+		if (port->children_err)
+			untold_below(s, port, k);
 		snprintf(what, sizeof(what), "this device below %s", port->dev->name);
 		for (size_t i = 0; i < port->n_children; i++) {
 			struct look *child = port->children[i];
@@ -273,6 +295,14 @@ void rule_bridge_child(struct scene *s)
 				continue;
 			judge_child(s, child, k, what);
 		}
+		if (survey_below(s->survey, port) < 0)
+			s->err = -ENOMEM;
+		for (size_t i = 0; i < port->n_below; i++)
+			if (port->below[i]->children_err &&
+			    (k == 0 || port->below[i] != s->ports[k - 1]) &&
+			    !look_is(port->below[i], ATTR_STATUS, "suspended") &&
+			    is_asked_by(s, port->below[i], k))
+				untold_below(s, port->below[i], k);
 	}
 }
 
@@ -282,23 +312,6 @@ typedef void (*judge_fn)(struct scene *s, struct look *child, size_t k);
 static bool can_say_nothing(const struct fact *fact, enum attr attr)
 {
 	return fact->err == -ENOENT || (attr == ATTR_WAKEUP && fact->err == -ENODATA);
-}
-
-/*
- * Is @child of port @k's asking, and nobody nearer to judge it? Below another
- * port of the way it was judged there; a bridge that sleeps has asked all below
- * it, and none was in the way (drivers/pci/pcie/portdrv.c,
- * pcie_port_runtime_idle()).
- */
-static bool is_asked_by(struct scene *s, struct look *child, size_t k)
-{
-	if (survey_ports(s->survey, child) < 0)
-		s->err = -ENOMEM;
-	for (size_t i = 0; i < child->n_ports && child->ports[i] != s->ports[k]; i++)
-		if ((k > 0 && child->ports[i] == s->ports[k - 1]) ||
-		    look_is(child->ports[i], ATTR_STATUS, "suspended"))
-			return false;
-	return !goes_with_its_pf(s, child);
 }
 
 /*

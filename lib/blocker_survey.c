@@ -221,6 +221,7 @@ int survey_ports(struct vfiopm_survey *survey, struct look *look)
 struct child_walk {
 	struct vfiopm_survey *survey;
 	struct look *parent;
+	int err;		/* of a child */
 };
 
 static int take_child(const char *name, void *data)
@@ -245,7 +246,9 @@ static int take_child(const char *name, void *data)
 	r = survey_look(walk->survey, &addr, &child);
 	if (r == 0)
 		r = append(&walk->parent->children, &walk->parent->n_children, child);
-	/* What vanishes, or was made up, is passed over. */
+	/* What vanishes, or was made up, is passed over; what can't be looked at is not. */
+	if (r < 0 && r != -ENODEV)
+		walk->err = r;
 	return r == -ENOMEM ? r : 0;
 }
 
@@ -281,7 +284,7 @@ int survey_children(struct vfiopm_survey *survey, struct look *look)
 	r = look_folder(look, take_child, &walk, &look->children, &look->n_children);
 	if (r == -ENOMEM)
 		return r;
-	look->children_err = r < 0 ? r : 0;
+	look->children_err = r < 0 ? r : walk.err;
 	return 0;
 }
 

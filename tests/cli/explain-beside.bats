@@ -307,6 +307,26 @@ echo auto > $pf/power/control" ]
 	expect 6 "sibling sibling-d3cold"
 }
 
+@test "a device or a folder below a port that can't be looked at is unknown, however far down" {
+	local path
+	cold_port
+	fx_bridge 0000:01:00.0 parent=$port
+	fx_bridge 0000:02:01.0 parent=0000:01:00.0
+	fx_bridge 0000:02:02.0 parent=0000:01:00.0
+	fx_device 0000:03:00.0 parent=0000:02:01.0 driver=vfio-pci group=7 status=active state=D0
+	fx_device 0000:04:00.0 parent=0000:02:02.0 driver=vfio-pci group=8
+	explain 03:00.0
+	expect 0 ""
+	for address in 0000:04:00.0 0000:02:02.0; do
+		path=sys/bus/pci/devices/$address
+		code=0
+		output=$(strace -qq -o /dev/null -P "$path" -e trace=openat2 -e inject=openat2:error=EACCES \
+			"$vfio_pm" --sysroot="$FX" explain 03:00.0) || code=$?
+		[ "$code" = 1 ] || { echo "exit $code: $output"; false; }
+		says "what else is below it could not be measured: permission denied"
+	done
+}
+
 @test "a port asks all that is below it: the other branch of a switch, and the way itself" {
 	cold_port kids=1
 	fx_bridge 0000:01:00.0 parent=$port kids=1
