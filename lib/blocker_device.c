@@ -174,13 +174,47 @@ void rule_sriov(struct scene *s)
 	mend_vfs(s, f, s->look);
 }
 
+/*
+ * The capability stands in config space, which isn't read here. What shows it:
+ * a D-state that only the capability gives, the reset method "pm"; for a device
+ * that hasn't been suspended also wakeup that isn't the firmware's, and
+ * d3cold_allowed, which starts as 1 only with it (drivers/pci/pci.c,
+ * pci_pm_init()), though a user may have written it.
+ */
+static bool shows_capability(struct scene *s, enum attr *by)
+{
+	const char *reset = look_text(s->look, ATTR_RESET);
+	const char *pm = reset ? strstr(reset, "pm") : NULL;
+
+	if (s->state >= VFIOPM_STATE_D1 && s->state <= VFIOPM_STATE_D3HOT)
+		*by = ATTR_STATE;
+	else if (pm && (pm == reset || pm[-1] == ' ') && (!pm[2] || pm[2] == ' '))
+		*by = ATTR_RESET;
+	else if (!s->suspended && look_text(s->look, ATTR_WAKEUP) &&
+		 !look_text(s->look, ATTR_NODE))
+		*by = ATTR_WAKEUP;
+	else if (!s->suspended && look_is(s->look, ATTR_D3COLD, "1"))
+		*by = ATTR_D3COLD;
+	else
+		return false;
+	return true;
+}
+
 void rule_vf(struct scene *s)
 {
 	const char *physfn = look_text(s->look, ATTR_PHYSFN);
 	struct vfiopm_finding *f;
+	enum attr by;
 
 	if (!physfn) {
 		passes(s, ROUTE_NATIVE | ROUTE_OWN, s->look, "is no virtual function");
+		return;
+	}
+	/* A VF may have a PM capability: 9.6.2 there. */
+	if (shows_capability(s, &by)) {
+		f = passes(s, ROUTE_NATIVE | ROUTE_OWN, s->look,
+			   "is a virtual function with a PM capability of its own");
+		quote(s, f, s->look, by);
 		return;
 	}
 	f = blocks(s, ROUTE_NATIVE | ROUTE_OWN, s->look,
@@ -428,32 +462,6 @@ void rule_lost(struct scene *s)
 	for (size_t k = 0; k < s->n_ports; k++)
 		quote(s, f, s->ports[k], ATTR_STATE);
 	mend_remove(s, f, s->look);
-}
-
-/*
- * The capability stands in config space, which isn't read here. What shows it:
- * a D-state that only the capability gives, the reset method "pm"; for a device
- * that hasn't been suspended also wakeup that isn't the firmware's, and
- * d3cold_allowed, which starts as 1 only with it (drivers/pci/pci.c,
- * pci_pm_init()), though a user may have written it.
- */
-static bool shows_capability(struct scene *s, enum attr *by)
-{
-	const char *reset = look_text(s->look, ATTR_RESET);
-	const char *pm = reset ? strstr(reset, "pm") : NULL;
-
-	if (s->state >= VFIOPM_STATE_D1 && s->state <= VFIOPM_STATE_D3HOT)
-		*by = ATTR_STATE;
-	else if (pm && (pm == reset || pm[-1] == ' ') && (!pm[2] || pm[2] == ' '))
-		*by = ATTR_RESET;
-	else if (!s->suspended && look_text(s->look, ATTR_WAKEUP) &&
-		 !look_text(s->look, ATTR_NODE))
-		*by = ATTR_WAKEUP;
-	else if (!s->suspended && look_is(s->look, ATTR_D3COLD, "1"))
-		*by = ATTR_D3COLD;
-	else
-		return false;
-	return true;
 }
 
 void rule_pm_capability(struct scene *s)

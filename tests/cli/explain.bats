@@ -159,10 +159,17 @@ load explain
 
 @test "virtual functions, and a virtual function" {
 	fx_device $dev driver=vfio-pci group=7 status=active state=D0 usage=1 numvfs=1
-	fx_device 0000:01:10.0 driver=vfio-pci group=8 status=suspended state=D0 physfn=$dev
+	fx_device 0000:01:10.0 driver=vfio-pci group=8 status=suspended state=D0 wakeup=- physfn=$dev
 	explain $dev
 	expect 6 sriov
 	says "echo 0 > /sys/bus/pci/devices/$dev/sriov_numvfs"
+	explain 01:10.0
+	expect 6 vf
+	# One that isn't suspended shows by d3cold_allowed whether it has a PM capability.
+	fx_set 0000:01:10.0 power/runtime_status active
+	explain 01:10.0
+	expect 0 ""
+	fx_set 0000:01:10.0 d3cold_allowed 0
 	explain 01:10.0
 	expect 6 vf
 }

@@ -207,6 +207,20 @@ reached() { # OPTION... ADDRESS...: so is each device, and no rule is in the way
 	expect_and_mend "$PF" D3hot sriov
 }
 
+@test "it is a virtual function itself" {
+	local vf
+	bind_vfio "$PF"
+	echo 1 >"$pci/$PF/sriov_numvfs"
+	wait_for "$VM_PATIENCE" [ -e "$pci/$PF/virtfn0" ]
+	vf=$(readlink -f "$pci/$PF/virtfn0")
+	vf=${vf##*/}
+	bind_vfio "$vf"
+	# QEMU's have a PM capability.
+	wait_state "$vf" suspended D3hot
+	echo on >"$pci/$vf/power/control"
+	expect_and_mend "$vf" D3hot control
+}
+
 @test "disable_idle_d3" {
 	idle_d3 1
 	bind_vfio "$D3COLD"
