@@ -113,6 +113,15 @@ teardown() {
 	[[ $output == *"vfio_pm/account: "* ]] || fail "$output"
 }
 
+@test "a negative autosuspend delay" {
+	load_driver vfio-pm-pci
+	bind_to vfio-pm-pci "$D3COLD"
+	wait_state "$D3COLD" suspended D3cold
+	echo -1 >"$pci/$D3COLD/power/autosuspend_delay_ms"
+	wait_state "$D3COLD" active D0
+	expect_and_mend "$D3COLD" D3cold autosuspend
+}
+
 @test "--fix turns the knobs, says how to undo it, and looks again" {
 	bind_vfio "$PAIRCOLD0"
 	echo 0 >"$pci/$PAIRCOLD0/d3cold_allowed"

@@ -229,6 +229,15 @@ reached() { # OPTION... ADDRESS...: so is each device, and no rule is in the way
 	expect_and_mend "$D3COLD" D3cold idle
 }
 
+@test "--all waits for what passes once, not for each device" {
+	idle_d3 1
+	# Each is held, as one is while it is accessed: that is looked at for some milliseconds.
+	bind_vfio "$D3COLD" "$D3COLD2" "$SHARED0" "$SHARED1" "$D3HOT" "$NVME" "$D3HOT_PORT" "$D3COLD_VIA"
+	output=$(strace -qq -e trace=clock_nanosleep -o "$BATS_TEST_TMPDIR/waits" "$vfio_pm" explain --all) || true
+	[[ $output == *"8 devices on a VFIO driver, 8 kept "* ]] || fail "$output"
+	[ "$(grep -c nanosleep "$BATS_TEST_TMPDIR/waits")" -le 8 ] || fail "$(cat "$BATS_TEST_TMPDIR/waits")"
+}
+
 @test "the group can't be opened" {
 	idle_d3 1
 	on_e1000e "$PAIR1"
