@@ -337,7 +337,10 @@ void guest_device_ask(struct guest *g, struct guest_device *d, const struct vfio
 			leave_what_ended(g, d);
 		}
 		guest_link_answer(g, d);
-		if (d->slot.limit != VFIOPM_LIMIT_NONE)
+		/* The reason is the one that has just been told. */
+		if (d->slot.limit == VFIOPM_LIMIT_VAIN)
+			d->untold++;
+		else if (d->slot.limit != VFIOPM_LIMIT_NONE)
 			tell_refused(g, d);
 		break;
 	default:

@@ -11,12 +11,21 @@
 
 #define MINUTE_MS 60000
 
+/*
+ * An attempt that fails may have looked at every process. What a guest asks for in
+ * vain costs the host a tenth of a processor at most: for ten times as long as the
+ * attempt took, within these bounds, it is refused without another.
+ */
+#define VAIN_FACTOR 10
+#define VAIN_MIN_MS 20
+#define VAIN_MAX_MS 5000
+
 void vfiopm_slot_init(struct vfiopm_slot *slot, unsigned int rate, int64_t dwell_ms)
 {
 	memset(slot, 0, sizeof(*slot));
 	slot->rate = rate < VFIOPM_SLOT_RATE_MAX ? rate : VFIOPM_SLOT_RATE_MAX;
 	slot->dwell_ms = dwell_ms;
-	slot->awake_ms = INT64_MIN;
+	slot->awake_ms = slot->vain_until_ms = INT64_MIN;
 }
 
 /* Would one more wear the device out? */
@@ -51,6 +60,7 @@ enum vfiopm_slot_step vfiopm_slot_ask(struct vfiopm_slot *slot, const struct vfi
 		return VFIOPM_SLOT_NOTHING;
 	slot->asked = frame->kind;
 	slot->seq = frame->seq;
+	slot->asked_ms = now_ms;
 	slot->limit = VFIOPM_LIMIT_NONE;
 	if (frame->kind == VFIOPM_FRAME_ON) {
 		slot->off = false;
@@ -66,7 +76,9 @@ enum vfiopm_slot_step vfiopm_slot_ask(struct vfiopm_slot *slot, const struct vfi
 	if (again && slot->answer == VFIOPM_FRAME_REFUSED)
 		return VFIOPM_SLOT_ANSWER;
 	slot->off = false;
-	if (too_often(slot, now_ms))
+	if (now_ms < slot->vain_until_ms)
+		slot->limit = VFIOPM_LIMIT_VAIN;
+	else if (too_often(slot, now_ms))
 		slot->limit = VFIOPM_LIMIT_RATE;
 	else if (too_soon(slot, now_ms))
 		slot->limit = VFIOPM_LIMIT_DWELL;
@@ -76,12 +88,20 @@ enum vfiopm_slot_step vfiopm_slot_ask(struct vfiopm_slot *slot, const struct vfi
 	return answer(slot, VFIOPM_FRAME_REFUSED);
 }
 
+static int64_t vain_ms(const struct vfiopm_slot *slot, int64_t now_ms)
+{
+	int64_t ms = VAIN_FACTOR * (now_ms - slot->asked_ms);
+
+	return ms < VAIN_MIN_MS ? VAIN_MIN_MS : ms < VAIN_MAX_MS ? ms : VAIN_MAX_MS;
+}
+
 enum vfiopm_frame_kind vfiopm_slot_entered(struct vfiopm_slot *slot, bool done, int64_t now_ms)
 {
 	slot->engaged = slot->off = done;
 	slot->answer = done ? VFIOPM_FRAME_DONE : VFIOPM_FRAME_REFUSED;
 	if (!done) {
 		slot->refused++;
+		slot->vain_until_ms = now_ms + vain_ms(slot, now_ms);
 		return slot->answer;
 	}
 	/* Low power is entered only where it wasn't: whatever there was is over. */

@@ -1511,6 +1511,7 @@ enum vfiopm_limit {
 	VFIOPM_LIMIT_NONE = 0,
 	VFIOPM_LIMIT_RATE,		/* too many entries within a minute */
 	VFIOPM_LIMIT_DWELL,		/* too soon after its last wake */
+	VFIOPM_LIMIT_VAIN,		/* too soon after an attempt that failed, as this would */
 };
 
 #define VFIOPM_SLOT_RATE_MAX 120
@@ -1540,7 +1541,7 @@ struct vfiopm_slot {
 	enum vfiopm_limit limit;
 	unsigned int entries, refused, woken;
 	unsigned int asked, seq;
-	int64_t awake_ms;
+	int64_t awake_ms, asked_ms, vain_until_ms;
 	int64_t entered_ms[VFIOPM_SLOT_RATE_MAX];
 	bool entered_used[VFIOPM_SLOT_RATE_MAX];
 	unsigned int entered_at;

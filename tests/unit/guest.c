@@ -139,7 +139,7 @@ static void test_order(struct tap *t)
 		"an entry that fails is refused");
 	tap_ok(t, ASK(off(4), 10) == VFIOPM_SLOT_ANSWER && s.answer == VFIOPM_FRAME_REFUSED,
 	       "asked again, it isn't tried again");
-	tap_int(t, ASK(off(5), 11), VFIOPM_SLOT_ENTER, "another question is another attempt");
+	tap_int(t, ASK(off(5), 29), VFIOPM_SLOT_ENTER, "another question is another attempt");
 	frame = off(5);
 	frame.kind = VFIOPM_FRAME_DONE;
 	tap_int(t, ASK(frame, 12), VFIOPM_SLOT_NOTHING, "an answer is no question");
@@ -214,6 +214,46 @@ static void test_limits(struct tap *t)
 	tap_int(t, ASK(off(4), 5020), VFIOPM_SLOT_ENTER, "not too soon");
 }
 
+/* What a guest asks for in vain, as fast as it can. */
+static void test_vain(struct tap *t)
+{
+	struct vfiopm_slot s;
+	int64_t now = 0, busy = 0;
+	uint8_t seq = 0;
+
+	vfiopm_slot_init(&s, 0, 0);
+	ASK(off(1), 0);
+	vfiopm_slot_entered(&s, false, 40);
+	tap_ok(t,
+	       ASK(off(2), 41) == VFIOPM_SLOT_ANSWER && s.answer == VFIOPM_FRAME_REFUSED &&
+		       s.limit == VFIOPM_LIMIT_VAIN,
+	       "after an attempt that failed another question is refused without one");
+	tap_ok(t, ASK(on(3), 42) == VFIOPM_SLOT_ANSWER && s.answer == VFIOPM_FRAME_DONE,
+	       "ON isn't");
+	tap_int(t, ASK(off(4), 439), VFIOPM_SLOT_ANSWER, "for ten times as long as it took");
+	tap_int(t, ASK(off(5), 440), VFIOPM_SLOT_ENTER, "not for longer");
+	vfiopm_slot_entered(&s, false, 2440);
+	tap_int(t, ASK(off(6), 7439), VFIOPM_SLOT_ANSWER, "five seconds");
+	tap_int(t, ASK(off(7), 7440), VFIOPM_SLOT_ENTER, "at most");
+	vfiopm_slot_entered(&s, true, 7441);
+	ASK(on(8), 7442);
+	vfiopm_slot_left(&s, true, 7443);
+	tap_int(t, ASK(off(9), 7444), VFIOPM_SLOT_ENTER, "one that worked has none of that");
+	tap_int(t, s.refused, 5, "counted");
+
+	vfiopm_slot_init(&s, 0, 0);
+	while (now < 10000) {
+		if (ASK(off(seq++), now) == VFIOPM_SLOT_ENTER) {
+			now += 75;
+			busy += 75;
+			vfiopm_slot_entered(&s, false, now);
+		}
+		now++;
+	}
+	tap_ok(t, busy > 500 && busy <= 1000, "a tenth of the time at most: %d of 10000 ms",
+	       (int)busy);
+}
+
 static void test_wakes(struct tap *t)
 {
 	struct vfiopm_slot s;
@@ -253,6 +293,7 @@ int main(void)
 	test_order(&t);
 	test_unsure(&t);
 	test_limits(&t);
+	test_vain(&t);
 	test_wakes(&t);
 	return tap_end(&t);
 }
