@@ -212,16 +212,23 @@ static void tell_failed(struct guest *g, struct guest_device *d)
 
 /*
  * The kernel has left low power by itself. Leave it all the same: kernels that
- * export dma-bufs of device memory restore those only then.
+ * export dma-bufs of device memory restore those only then. Return: 0; a negative
+ * errno: as if low power could not be left, it is tried again.
  */
-static void leave_what_ended(struct guest *g, struct guest_device *d)
+static int leave_what_ended(struct guest *g, struct guest_device *d)
 {
 	int64_t took;
+	int r;
 
 	if (!d->exit_due)
-		return;
-	leave(g, d, &took);
+		return 0;
+	r = leave(g, d, &took);
 	let_go(d);
+	if (r < 0) {
+		note_left(d, r);
+		tell_failed(g, d);
+	}
+	return r;
 }
 
 static int64_t end_sleep(struct guest_device *d)
@@ -334,7 +341,10 @@ void guest_device_ask(struct guest *g, struct guest_device *d, const struct vfio
 	case VFIOPM_SLOT_ANSWER:
 		if (frame->kind == VFIOPM_FRAME_ON) {
 			forget_timers(d);
-			leave_what_ended(g, d);
+			if (leave_what_ended(g, d) < 0) {
+				d->on_due_us = start;
+				break;
+			}
 		}
 		guest_link_answer(g, d);
 		/* The reason is the one that has just been told. */
@@ -358,10 +368,8 @@ int guest_device_settle(struct guest *g, struct guest_device *d, const char *why
 	note_wake(d);
 	forget_timers(d);
 	d->on_due_us = 0;
-	if (vfiopm_slot_settle(&d->slot) != VFIOPM_SLOT_LEAVE) {
-		leave_what_ended(g, d);
-		return 0;
-	}
+	if (vfiopm_slot_settle(&d->slot) != VFIOPM_SLOT_LEAVE)
+		return leave_what_ended(g, d);
 	r = leave(g, d, &event.ioctl_us);
 	let_go(d);
 	note_left(d, r);
