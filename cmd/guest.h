@@ -8,7 +8,8 @@
  * guest_iasl.c     the compiler, as a child; what a DSDT has
  * guest_listen.c   the listener's command line, and its loop
  * guest_link.c     its connections to the VM
- * guest_device.c   one device: enter, leave, what follows
+ * guest_device.c   one device: what is asked of it, and what follows
+ * guest_reach.c    that device in the VM's hands: enter, leave
  * guest_claim.c    one listener a device, and how to ask it
  * guest_report.c   what it says
  */
@@ -149,6 +150,24 @@ void guest_device_woken(struct guest *g, struct guest_device *d);
 void guest_device_tick(struct guest *g, struct guest_device *d, int64_t now_ms);
 /* When that is, INT64_MAX: never. */
 int64_t guest_device_due(const struct guest_device *d);
+
+/* ---- guest_reach.c ---- */
+
+int64_t guest_now_us(void);
+/* A device may come to its VFIO driver with the VM (libvirt, managed='yes'), in another group. */
+void guest_look_anew(struct guest_device *d);
+/* Where the device was found: the next one to take it looks at all processes. */
+void guest_forget_owner(struct guest_device *d);
+/*
+ * Take it from the VM, until guest_let_go(). Return: 0; -ECANCELED: @d->refusal
+ * tells why; another negative errno.
+ */
+int guest_take(struct guest *g, struct guest_device *d);
+void guest_let_go(struct guest_device *d);
+/* Take it and enter low power. @flags: as of vfiopm_borrow_enter_agreed(). Return: as guest_take(). */
+int guest_enter(struct guest *g, struct guest_device *d, unsigned int flags, int64_t *ioctl_us);
+/* 0: low power is left, or has gone with its owner. */
+int guest_leave(struct guest *g, struct guest_device *d, int64_t *ioctl_us);
 
 /* ---- guest_claim.c ---- */
 

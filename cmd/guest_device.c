@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "guest.h"
@@ -36,113 +35,12 @@
 /* The same reason is told so often; the rest is counted. */
 #define TELL_MS 60000
 
-static int64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
-
-static void drain(const struct guest_device *d)
-{
-	uint64_t wakes;
-
-	if (read(d->wake_fd, &wakes, sizeof(wakes)) < 0 && errno != EAGAIN)
-		return;
-}
-
 static void forget_timers(struct guest_device *d)
 {
 	d->look_at_ms = d->look_until_ms = d->watch_at_ms = d->watch_until_ms = 0;
 }
 
-static void forget_owner(struct guest_device *d)
-{
-	vfiopm_borrow_free(d->borrow);
-	d->borrow = NULL;
-}
-
-/* ---- reaching it ---- */
-
-/* A device may come to its VFIO driver with the VM (libvirt, managed='yes'), in another group. */
-static void look_anew(struct guest_device *d)
-{
-	struct vfiopm_glance *glance;
-	struct vfiopm_device *dev;
-
-	forget_owner(d);
-	if (vfiopm_device_refresh(d->dev, &dev) < 0)
-		return;
-	if (vfiopm_glance_new(dev, &glance) < 0) {
-		vfiopm_device_unref(dev);
-		return;
-	}
-	vfiopm_glance_free(d->glance);
-	vfiopm_device_unref(d->dev);
-	d->glance = glance;
-	d->dev = dev;
-}
-
-static int check_owner(const struct guest *g, struct guest_device *d)
-{
-	if (vfiopm_borrow_get_pid(d->borrow) == g->owner_pid)
-		return 0;
-	/* Another VM's, perhaps: its guest hasn't asked for anything. */
-	forget_owner(d);
-	d->refusal = VFIOPM_REFUSED_NO_OWNER;
-	return -ECANCELED;
-}
-
-static int take(struct guest *g, struct guest_device *d)
-{
-	int r;
-
-	d->refusal = VFIOPM_REFUSED_NOT;
-	if (d->borrow) {
-		r = vfiopm_borrow_again(d->borrow, &d->refusal);
-		if (r == 0)
-			return 0;
-		forget_owner(d);
-	}
-	r = vfiopm_borrow_new(d->dev, &d->borrow, &d->refusal);
-	/* Plugged into a VM that was there before. */
-	if (r == -EMEDIUMTYPE) {
-		look_anew(d);
-		r = vfiopm_borrow_new(d->dev, &d->borrow, &d->refusal);
-	}
-	if (r < 0) {
-		d->borrow = NULL;
-		return r;
-	}
-	return check_owner(g, d);
-}
-
-static void let_go(struct guest_device *d)
-{
-	if (d->borrow)
-		vfiopm_borrow_drop(d->borrow);
-}
-
 /* ---- in and out ---- */
-
-static int enter(struct guest *g, struct guest_device *d, unsigned int flags, int64_t *ioctl_us)
-{
-	int r;
-
-	r = take(g, d);
-	if (r == 0 && !(flags & VFIOPM_ENTER_IN_USE))
-		r = vfiopm_borrow_read_header(d->borrow, d->header);
-	if (r < 0)
-		return r;
-	drain(d);
-	r = vfiopm_borrow_enter_agreed(d->borrow, d->wake_fd, flags, &d->refusal);
-	*ioctl_us = vfiopm_borrow_get_entry(d->borrow);
-	/* Whoever has done that: nothing but an exit ends it before the device has suspended. */
-	if (r == -ECANCELED && d->refusal == VFIOPM_REFUSED_ENGAGED)
-		d->slot.unsure = true;
-	return r;
-}
 
 static void note_entered(struct guest *g, struct guest_device *d)
 {
@@ -156,35 +54,10 @@ static void note_entered(struct guest *g, struct guest_device *d)
 	d->garbage = g->frames.garbage;
 }
 
-/* Is there nothing that could be left? */
-static bool has_gone(const struct guest_device *d, int r)
-{
-	if (r == -ECANCELED)
-		return d->refusal == VFIOPM_REFUSED_NO_OWNER ||
-		       d->refusal == VFIOPM_REFUSED_NOT_OPENED;
-	return r == -EMEDIUMTYPE || r == -ENODEV;
-}
-
-/* 0: low power is left, or has gone with its owner. */
 static int leave(struct guest *g, struct guest_device *d, int64_t *ioctl_us)
 {
-	int64_t start;
-	int r;
-
 	forget_timers(d);
-	r = take(g, d);
-	start = now_us();
-	if (r == 0)
-		r = vfiopm_low_power_exit(vfiopm_borrow_get_handle(d->borrow));
-	else if (has_gone(d, r))
-		r = 0;
-	*ioctl_us = now_us() - start;
-	d->error = -r;
-	if (r < 0)
-		return r;
-	drain(d);
-	d->exit_due = false;
-	return 0;
+	return guest_leave(g, d, ioctl_us);
 }
 
 static enum vfiopm_slot_step note_left(struct guest_device *d, int r)
@@ -223,7 +96,7 @@ static int leave_what_ended(struct guest *g, struct guest_device *d)
 	if (!d->exit_due)
 		return 0;
 	r = leave(g, d, &took);
-	let_go(d);
+	guest_let_go(d);
 	if (r < 0) {
 		note_left(d, r);
 		tell_failed(g, d);
@@ -274,12 +147,12 @@ static void ask_off(struct guest *g, struct guest_device *d, bool late, int64_t 
 	int r;
 
 	d->refusal = VFIOPM_REFUSED_NOT;
-	r = late ? -ETIME : enter(g, d, 0, &event.ioctl_us);
+	r = late ? -ETIME : guest_enter(g, d, 0, &event.ioctl_us);
 	d->error = -r;
 	vfiopm_slot_entered(&d->slot, r == 0, monotonic_ms());
 	guest_link_answer(g, d);
-	event.took_us = now_us() - start_us;
-	let_go(d);
+	event.took_us = guest_now_us() - start_us;
+	guest_let_go(d);
 	if (r < 0) {
 		tell_refused(g, d);
 		return;
@@ -296,8 +169,8 @@ static void turn_on(struct guest *g, struct guest_device *d)
 
 	if (note_left(d, r) == VFIOPM_SLOT_ANSWER)
 		guest_link_answer(g, d);
-	event.took_us = now_us() - d->on_due_us;
-	let_go(d);
+	event.took_us = guest_now_us() - d->on_due_us;
+	guest_let_go(d);
 	if (r < 0) {
 		tell_failed(g, d);
 		return;
@@ -324,7 +197,7 @@ static void note_wake(struct guest_device *d)
 void guest_device_ask(struct guest *g, struct guest_device *d, const struct vfiopm_frame *frame,
 		      bool late)
 {
-	int64_t start = now_us();
+	int64_t start = guest_now_us();
 
 	note_wake(d);
 	if (frame->kind == VFIOPM_FRAME_OFF)
@@ -371,7 +244,7 @@ int guest_device_settle(struct guest *g, struct guest_device *d, const char *why
 	if (vfiopm_slot_settle(&d->slot) != VFIOPM_SLOT_LEAVE)
 		return leave_what_ended(g, d);
 	r = leave(g, d, &event.ioctl_us);
-	let_go(d);
+	guest_let_go(d);
 	note_left(d, r);
 	if (r < 0) {
 		tell_failed(g, d);
@@ -394,7 +267,7 @@ static void retry(struct guest *g, struct guest_device *d)
 		return;
 	}
 	r = leave(g, d, &took);
-	let_go(d);
+	guest_let_go(d);
 	note_left(d, r);
 	if (r < 0) {
 		tell_failed(g, d);
@@ -413,12 +286,12 @@ void guest_device_greet(struct guest *g, struct guest_device *d)
 	int64_t took;
 	int r;
 
-	look_anew(d);
+	guest_look_anew(d);
 	vfiopm_slot_settle(&d->slot);
 	d->on_due_us = 0;
 	d->quiet_until_ms = monotonic_ms() + GREET_MS;
 	r = leave(g, d, &took);
-	let_go(d);
+	guest_let_go(d);
 	note_left(d, r);
 	if (r < 0) {
 		tell_failed(g, d);
@@ -453,10 +326,10 @@ static bool is_as_left(struct guest *g, struct guest_device *d)
 	uint8_t now[VFIOPM_HEADER_LEN];
 	bool same = false;
 
-	if (take(g, d) == 0 && vfiopm_borrow_read_header(d->borrow, now) == 0)
+	if (guest_take(g, d) == 0 && vfiopm_borrow_read_header(d->borrow, now) == 0)
 		same = !memcmp(now + 4, d->header + 4, 2) &&
 		       !memcmp(now + 16, d->header + 16, 24);
-	let_go(d);
+	guest_let_go(d);
 	return same;
 }
 
@@ -472,9 +345,9 @@ static void stay_awake(struct guest *g, struct guest_device *d, const char *why)
 static void enter_again(struct guest *g, struct guest_device *d)
 {
 	struct guest_event event = { .kind = GUEST_AGAIN, .d = d };
-	int r = enter(g, d, VFIOPM_ENTER_IN_USE, &event.ioctl_us);
+	int r = guest_enter(g, d, VFIOPM_ENTER_IN_USE, &event.ioctl_us);
 
-	let_go(d);
+	guest_let_go(d);
 	d->error = -r;
 	if (r == 0) {
 		vfiopm_slot_entered(&d->slot, true, monotonic_ms());
@@ -577,7 +450,7 @@ void guest_device_free(struct guest *g, struct guest_device *d)
 		guest_device_settle(g, d, "the listener ends");
 		guest_report(g, &(struct guest_event){ .kind = GUEST_TOTAL, .d = d });
 	}
-	forget_owner(d);
+	guest_forget_owner(d);
 	vfiopm_glance_free(d->glance);
 	if (d->wake_fd >= 0)
 		close(d->wake_fd);
