@@ -80,6 +80,7 @@ struct guest_device {
 	int64_t suspended_ms;		/* it has, since then; 0: not yet */
 	int64_t watch_at_ms, watch_until_ms; /* who woke it? 0: nobody */
 	bool waits;			/* for the limit to pass, so that it may sleep again */
+	unsigned int again_tries;	/* to let it sleep again, since its last wake, in vain */
 	uint64_t garbage;		/* on the wire, when it was entered */
 	int64_t retry_at_ms, retry_gap_ms; /* it could not be left; 0: it could */
 	int64_t on_due_us;		/* when the guest asked for that, 0: it didn't */
@@ -164,6 +165,8 @@ void guest_forget_owner(struct guest_device *d);
  */
 int guest_take(struct guest *g, struct guest_device *d);
 void guest_let_go(struct guest_device *d);
+/* Was @r of guest_take() since the VM doesn't have it open? Nothing could be left then. */
+bool guest_has_gone(const struct guest_device *d, int r);
 /* Take it and enter low power. @flags: as of vfiopm_borrow_enter_agreed(). Return: as guest_take(). */
 int guest_enter(struct guest *g, struct guest_device *d, unsigned int flags, int64_t *ioctl_us);
 /* 0: low power is left, or has gone with its owner. */

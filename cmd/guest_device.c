@@ -20,8 +20,13 @@
  */
 #define WATCH_MS 1000
 #define WATCH_GAP_MS 20
-/* What went wrong then is tried again after as long; a limit is asked anew with each look. */
-#define AGAIN_MS 5000
+/*
+ * What went wrong then is tried again after so long, and after twice as long each
+ * time, so often at most: each look keeps the device awake, and what holds for
+ * longer is no passer-by. A limit is asked anew with each look.
+ */
+#define AGAIN_MS 1000
+#define AGAIN_TRIES 4
 
 /* A port suspends 100 ms after the last device below it: D3hot may become D3cold for so long. */
 #define SETTLE_MS 1000
@@ -80,6 +85,8 @@ static void tell_failed(struct guest *g, struct guest_device *d)
 		return;
 	d->told_failed = true;
 	d->stats.failed++;
+	/* Of an earlier refusal. */
+	d->slot.limit = VFIOPM_LIMIT_NONE;
 	guest_report(g, &(struct guest_event){ .kind = GUEST_FAILED, .d = d });
 }
 
@@ -316,21 +323,23 @@ void guest_device_woken(struct guest *g, struct guest_device *d)
 		d->watch_at_ms = monotonic_ms() + WATCH_GAP_MS;
 		d->watch_until_ms = monotonic_ms() + WATCH_MS;
 		d->waits = false;
+		d->again_tries = 0;
 	}
 	guest_report(g, &event);
 }
 
 /* Does the guest see the device as it left it? Its command register and BARs tell. */
-static bool is_as_left(struct guest *g, struct guest_device *d)
+static int is_as_left(struct guest *g, struct guest_device *d)
 {
 	uint8_t now[VFIOPM_HEADER_LEN];
-	bool same = false;
+	int r = guest_take(g, d);
 
-	if (guest_take(g, d) == 0 && vfiopm_borrow_read_header(d->borrow, now) == 0)
-		same = !memcmp(now + 4, d->header + 4, 2) &&
-		       !memcmp(now + 16, d->header + 16, 24);
+	if (r == 0)
+		r = vfiopm_borrow_read_header(d->borrow, now);
 	guest_let_go(d);
-	return same;
+	if (r < 0)
+		return r;
+	return !memcmp(now + 4, d->header + 4, 2) && !memcmp(now + 16, d->header + 16, 24);
 }
 
 /* The guest can't have it off any more, or nobody knows. */
@@ -358,16 +367,28 @@ static void enter_again(struct guest *g, struct guest_device *d)
 	}
 	d->slot.refused++;
 	tell_refused(g, d);
-	d->watch_until_ms = monotonic_ms() + AGAIN_MS;
+	if (++d->again_tries == AGAIN_TRIES)
+		stay_awake(g, d, "it could not be put to sleep again");
+	else
+		d->watch_until_ms = monotonic_ms() + (AGAIN_MS << (d->again_tries - 1));
 }
 
 /* Until it may sleep again it is looked at: a reset leaves no trace but for a moment. */
 static void watch(struct guest *g, struct guest_device *d, int64_t now_ms)
 {
+	int same = is_as_left(g, d);
+
 	d->watch_at_ms = now_ms + WATCH_GAP_MS;
-	if (!is_as_left(g, d)) {
+	if (same == 0) {
 		d->stats.resets++;
 		stay_awake(g, d, "the guest has started anew");
+		return;
+	}
+	if (same < 0) {
+		stay_awake(g, d,
+			   guest_has_gone(d, same) ?
+				   "the VM has closed it" :
+				   "it can't be told whether the guest has started anew");
 		return;
 	}
 	/* A console, it may be: of firmware, or of another system. */

@@ -109,8 +109,7 @@ int guest_enter(struct guest *g, struct guest_device *d, unsigned int flags, int
 	return r;
 }
 
-/* Is there nothing that could be left? */
-static bool has_gone(const struct guest_device *d, int r)
+bool guest_has_gone(const struct guest_device *d, int r)
 {
 	if (r == -ECANCELED)
 		return d->refusal == VFIOPM_REFUSED_NO_OWNER ||
@@ -127,7 +126,7 @@ int guest_leave(struct guest *g, struct guest_device *d, int64_t *ioctl_us)
 	start = guest_now_us();
 	if (r == 0)
 		r = vfiopm_low_power_exit(vfiopm_borrow_get_handle(d->borrow));
-	else if (has_gone(d, r))
+	else if (guest_has_gone(d, r))
 		r = 0;
 	*ioctl_us = guest_now_us() - start;
 	d->error = -r;

@@ -105,11 +105,7 @@ until_off() { # DEVICE
 	} END { for (k in sum) printf "# %s: %s: the ioctl %.2f ms, the listener %.2f ms on average of %d\n",
 		kernel, k + 0 ? "OFF" : "ON", ioctl[k] / count[k], sum[k] / count[k], count[k] }' "$listen_log" >&3
 	# Nothing to do costs nothing.
-	local before after
-	before=$(grep -h ctxt_switches "/proc/$listener/status"; cut -d' ' -f14-15 "/proc/$listener/stat")
-	sleep 3
-	after=$(grep -h ctxt_switches "/proc/$listener/status"; cut -d' ' -f14-15 "/proc/$listener/stat")
-	[ "$before" = "$after" ] || fail "idle, but: $before, then $after"
+	is_idle 3
 	listen_stop
 	listen_said "$D3COLD (11.0 in the guest): off $((rounds + 1)), on $((rounds + 1)), refused 0, woken 0, again 0, failed 0;"
 }
@@ -356,6 +352,47 @@ until_off() { # DEVICE
 	[[ $REPLY == "done "* ]] || fail "$REPLY"
 	listen_stop
 	listen_said "$D3COLD (11.0 in the guest): off 1, on 0, refused 1, woken 2, again 1, failed 0"
+	vmm_runs
+}
+
+# A listener that has nothing to do does nothing.
+is_idle() { # SECONDS
+	local before after
+	before=$(grep -h ctxt_switches "/proc/$listener/status"; cut -d' ' -f14-15 "/proc/$listener/stat")
+	sleep "$1"
+	after=$(grep -h ctxt_switches "/proc/$listener/status"; cut -d' ' -f14-15 "/proc/$listener/stat")
+	[ "$before" = "$after" ] || fail "idle, but: $before, then $after"
+}
+
+@test "woken by something else and not to be put to sleep again: an end of trying, and no false reasons" {
+	bind_vfio "$D3COLD_PORT" "$D3COLD"
+	guest_start D3COLD_PORT D3COLD
+	listen_start --rate=0 --dwell=0
+	connected
+	vmm off 1
+	wait_state "$D3COLD" suspended D3cold
+	echo on >"$pci/$D3COLD/power/control"
+	wait_listen "woken by something else"
+	wait_listen "refused: the host's policy keeps it awake"
+	wait_for 20 listen_said "left low power: it could not be put to sleep again"
+	is_idle 1
+	echo auto >"$pci/$D3COLD/power/control"
+	vmm on 1
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	# The VM lets go of it, as in an unplug.
+	vmm off 1
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	wait_state "$D3COLD" suspended D3cold
+	setpci -s "$D3COLD" 0.l >/dev/null
+	wait_for "$VM_PATIENCE" eval '[ "$(grep -c "woken by something else" "$listen_log")" = 2 ]'
+	vmm close 1
+	wait_listen "left low power: the VM has closed it"
+	! listen_said "has started anew" || fail "$(<"$listen_log")"
+	vmm open 1
+	vmm on 1
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	vmm sleeps 1 2
+	[[ $REPLY == "bad 0 rounds 2 "* ]] || fail "$REPLY"
 	vmm_runs
 }
 
