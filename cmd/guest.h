@@ -144,6 +144,8 @@ void guest_device_ask(struct guest *g, struct guest_device *d, const struct vfio
  * negative errno, and it is tried again.
  */
 int guest_device_settle(struct guest *g, struct guest_device *d, const char *why);
+/* Is it still the VM's? Whoever closes a device, in an unplug say, ends low power silently. */
+void guest_device_check(struct guest *g, struct guest_device *d);
 /* The VM is there: whatever a listener before us has engaged is left. */
 void guest_device_greet(struct guest *g, struct guest_device *d);
 void guest_device_woken(struct guest *g, struct guest_device *d);
@@ -167,7 +169,7 @@ int guest_take(struct guest *g, struct guest_device *d);
 void guest_let_go(struct guest_device *d);
 /* Was @r of guest_take() since the VM doesn't have it open? Nothing could be left then. */
 bool guest_has_gone(const struct guest_device *d, int r);
-/* Take it and enter low power. @flags: as of vfiopm_borrow_enter_agreed(). Return: as guest_take(). */
+/* Take it and enter. @flags: of vfiopm_borrow_enter_agreed(). Return: as guest_take(). */
 int guest_enter(struct guest *g, struct guest_device *d, unsigned int flags, int64_t *ioctl_us);
 /* 0: low power is left, or has gone with its owner. */
 int guest_leave(struct guest *g, struct guest_device *d, int64_t *ioctl_us);
@@ -181,7 +183,8 @@ struct guest_told {
 	int32_t vm_pid;		/* 0: the VM isn't there */
 	char vm_comm[64];
 	char path[VFIOPM_GUEST_PATH_LEN];
-	uint8_t off, engaged;
+	uint8_t open;		/* by the VM */
+	uint8_t asked_off, off, engaged; /* as in struct vfiopm_slot */
 	uint32_t entries, refused, woken;
 };
 
@@ -192,7 +195,7 @@ struct guest_told {
 int guest_claim(struct app *app, const struct vfiopm_device *dev, const char *path, pid_t *pid,
 		int *ret);
 /* Somebody asks. */
-void guest_claim_answer(const struct guest *g, const struct guest_device *d);
+void guest_claim_answer(struct guest *g, struct guest_device *d);
 /* Is there a listener for @dev? 1: @ret is filled; 0; negative errno. */
 int guest_claim_ask(struct app *app, const struct vfiopm_device *dev, struct guest_told *ret);
 

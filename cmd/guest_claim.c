@@ -17,7 +17,7 @@
 #include "abstract.h"
 #include "guest.h"
 
-#define TOLD_VERSION 1
+#define TOLD_VERSION 2
 #define ANSWER_MS 1000
 
 /* A path may be longer than a socket's name: FNV-1a stands for it. */
@@ -90,22 +90,21 @@ int guest_claim(struct app *app, const struct vfiopm_device *dev, const char *pa
 	return r;
 }
 
-void guest_claim_answer(const struct guest *g, const struct guest_device *d)
+void guest_claim_answer(struct guest *g, struct guest_device *d)
 {
-	struct guest_told told = {
-		.version = TOLD_VERSION,
-		.pid = getpid(),
-		.vm_pid = g->vm_pid,
-		.off = d->slot.off,
-		.engaged = d->slot.engaged,
-		.entries = d->slot.entries,
-		.refused = d->slot.refused,
-		.woken = d->slot.woken,
-	};
+	struct guest_told told = { .version = TOLD_VERSION, .pid = getpid(), .vm_pid = g->vm_pid };
 	int fd = accept4(d->claim_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)
 		return;
+	guest_device_check(g, d);
+	told.open = vfiopm_device_is_enabled(d->dev);
+	told.asked_off = d->slot.asked_off;
+	told.off = d->slot.off;
+	told.engaged = d->slot.engaged;
+	told.entries = d->slot.entries;
+	told.refused = d->slot.refused;
+	told.woken = d->slot.woken;
 	if (g->vm_pid)
 		memcpy(told.vm_comm, g->vm_comm, sizeof(told.vm_comm));
 	vfiopm_guest_path_format(&d->path, told.path);

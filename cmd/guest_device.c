@@ -240,7 +240,9 @@ void guest_device_ask(struct guest *g, struct guest_device *d, const struct vfio
 
 /* ---- without being asked ---- */
 
-int guest_device_settle(struct guest *g, struct guest_device *d, const char *why)
+/* @end: vfiopm_slot_settle(), or vfiopm_slot_give_up(). */
+static int leave_unasked(struct guest *g, struct guest_device *d, const char *why,
+			 enum vfiopm_slot_step (*end)(struct vfiopm_slot *))
 {
 	struct guest_event event = { .kind = GUEST_LEFT, .d = d, .text = why };
 	int r;
@@ -248,7 +250,7 @@ int guest_device_settle(struct guest *g, struct guest_device *d, const char *why
 	note_wake(d);
 	forget_timers(d);
 	d->on_due_us = 0;
-	if (vfiopm_slot_settle(&d->slot) != VFIOPM_SLOT_LEAVE)
+	if (end(&d->slot) != VFIOPM_SLOT_LEAVE)
 		return leave_what_ended(g, d);
 	r = leave(g, d, &event.ioctl_us);
 	guest_let_go(d);
@@ -261,6 +263,17 @@ int guest_device_settle(struct guest *g, struct guest_device *d, const char *why
 	event.asleep_ms = end_sleep(d);
 	guest_report(g, &event);
 	return 0;
+}
+
+int guest_device_settle(struct guest *g, struct guest_device *d, const char *why)
+{
+	return leave_unasked(g, d, why, vfiopm_slot_settle);
+}
+
+void guest_device_check(struct guest *g, struct guest_device *d)
+{
+	if (d->slot.engaged && !vfiopm_device_is_enabled(d->dev))
+		guest_device_settle(g, d, "the VM has closed it");
 }
 
 static void retry(struct guest *g, struct guest_device *d)
@@ -342,11 +355,12 @@ static int is_as_left(struct guest *g, struct guest_device *d)
 	return !memcmp(now + 4, d->header + 4, 2) && !memcmp(now + 16, d->header + 16, 24);
 }
 
-/* The guest can't have it off any more, or nobody knows. */
-static void stay_awake(struct guest *g, struct guest_device *d, const char *why)
+/* Woken, it isn't put to sleep again. @end: as for leave_unasked(). */
+static void stay_awake(struct guest *g, struct guest_device *d, const char *why,
+		       enum vfiopm_slot_step (*end)(struct vfiopm_slot *))
 {
 	forget_timers(d);
-	vfiopm_slot_settle(&d->slot);
+	end(&d->slot);
 	leave_what_ended(g, d);
 	guest_report(g, &(struct guest_event){ .kind = GUEST_LEFT, .d = d, .text = why });
 }
@@ -368,7 +382,7 @@ static void enter_again(struct guest *g, struct guest_device *d)
 	d->slot.refused++;
 	tell_refused(g, d);
 	if (++d->again_tries == AGAIN_TRIES)
-		stay_awake(g, d, "it could not be put to sleep again");
+		stay_awake(g, d, "it could not be put to sleep again", vfiopm_slot_give_up);
 	else
 		d->watch_until_ms = monotonic_ms() + (AGAIN_MS << (d->again_tries - 1));
 }
@@ -381,19 +395,22 @@ static void watch(struct guest *g, struct guest_device *d, int64_t now_ms)
 	d->watch_at_ms = now_ms + WATCH_GAP_MS;
 	if (same == 0) {
 		d->stats.resets++;
-		stay_awake(g, d, "the guest has started anew");
+		stay_awake(g, d, "the guest has started anew", vfiopm_slot_settle);
+		return;
+	}
+	if (guest_has_gone(d, same)) {
+		stay_awake(g, d, "the VM has closed it", vfiopm_slot_settle);
 		return;
 	}
 	if (same < 0) {
-		stay_awake(g, d,
-			   guest_has_gone(d, same) ?
-				   "the VM has closed it" :
-				   "it can't be told whether the guest has started anew");
+		stay_awake(g, d, "it can't be told whether the guest has started anew",
+			   vfiopm_slot_give_up);
 		return;
 	}
 	/* A console, it may be: of firmware, or of another system. */
 	if (g->frames.garbage != d->garbage) {
-		stay_awake(g, d, "what came over the wire isn't from our table: another system?");
+		stay_awake(g, d, "what came over the wire isn't from our table: another system?",
+			   vfiopm_slot_settle);
 		return;
 	}
 	if (now_ms < d->watch_until_ms)
@@ -435,7 +452,7 @@ static void look(struct guest *g, struct guest_device *d, int64_t now_ms)
 		d->look_at_ms = d->look_until_ms = 0;
 	} else if (now_ms >= d->look_until_ms) {
 		d->stats.late++;
-		guest_device_settle(g, d, "it did not suspend in time");
+		leave_unasked(g, d, "it did not suspend in time", vfiopm_slot_give_up);
 	}
 }
 

@@ -218,8 +218,13 @@ static void show_guest(const struct view *v)
 	}
 	field("driven by", "the guest of %s, process %d, where it is %s, by process %d",
 	      told.vm_comm, (int)told.vm_pid, told.path, (int)told.pid);
-	field("the guest", "has it %s%s", told.off ? "off" : "on",
-	      told.off && !told.engaged ? ", but something else has woken it" : "");
+	field("the guest", "%s%s",
+	      !told.open     ? "can't use it: the VM doesn't have it open" :
+	      told.asked_off ? "has it off" :
+			       "has it on",
+	      !told.open || !told.asked_off || told.engaged ? "" :
+	      told.off ? ", but something else has woken it" :
+			 ", but it stays awake");
 	field("so far", "%u times off, %u refused, %u woken by something else", told.entries,
 	      told.refused, told.woken);
 }

@@ -62,6 +62,7 @@ enum vfiopm_slot_step vfiopm_slot_ask(struct vfiopm_slot *slot, const struct vfi
 	slot->seq = frame->seq;
 	slot->asked_ms = now_ms;
 	slot->limit = VFIOPM_LIMIT_NONE;
+	slot->asked_off = frame->kind == VFIOPM_FRAME_OFF;
 	if (frame->kind == VFIOPM_FRAME_ON) {
 		slot->off = false;
 		if (slot->engaged || slot->unsure)
@@ -145,10 +146,16 @@ enum vfiopm_slot_step vfiopm_slot_again(const struct vfiopm_slot *slot, int64_t 
 	return VFIOPM_SLOT_ENTER;
 }
 
-enum vfiopm_slot_step vfiopm_slot_settle(struct vfiopm_slot *slot)
+enum vfiopm_slot_step vfiopm_slot_give_up(struct vfiopm_slot *slot)
 {
 	slot->off = false;
+	return slot->engaged || slot->unsure ? VFIOPM_SLOT_LEAVE : VFIOPM_SLOT_NOTHING;
+}
+
+enum vfiopm_slot_step vfiopm_slot_settle(struct vfiopm_slot *slot)
+{
 	/* A guest that starts anew counts anew: no question is a repetition. */
 	slot->asked = 0;
-	return slot->engaged || slot->unsure ? VFIOPM_SLOT_LEAVE : VFIOPM_SLOT_NOTHING;
+	slot->asked_off = false;
+	return vfiopm_slot_give_up(slot);
 }

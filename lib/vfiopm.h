@@ -1520,7 +1520,8 @@ enum vfiopm_limit {
  * struct vfiopm_slot - the state of one device that a guest puts to sleep
  * @rate: entries a minute, 0: no limit
  * @dwell_ms: milliseconds that it stays awake at least
- * @off: the guest was told "done" for OFF, and hasn't asked for ON
+ * @asked_off: the last that the guest has asked for is OFF, whatever came of it
+ * @off: and it was told "done", which holds: what wakes it may be put to sleep again
  * @engaged: low power was entered, and neither left nor ended by a wake
  * @unsure: it may be engaged whatever @engaged says, since it could not be left;
  *          set by the caller, too, after an entry that found it engaged. ON is
@@ -1536,7 +1537,7 @@ enum vfiopm_limit {
 struct vfiopm_slot {
 	unsigned int rate;
 	int64_t dwell_ms;
-	bool off, engaged, unsure;
+	bool asked_off, off, engaged, unsure;
 	enum vfiopm_frame_kind answer;
 	enum vfiopm_limit limit;
 	unsigned int entries, refused, woken;
@@ -1574,6 +1575,11 @@ enum vfiopm_slot_step vfiopm_slot_left(struct vfiopm_slot *slot, bool done, int6
 enum vfiopm_slot_step vfiopm_slot_woken(struct vfiopm_slot *slot, int64_t now_ms);
 /** vfiopm_slot_again - may it, after vfiopm_slot_woken(), sleep again now? Since: 0.1 */
 enum vfiopm_slot_step vfiopm_slot_again(const struct vfiopm_slot *slot, int64_t now_ms);
+/**
+ * vfiopm_slot_give_up - low power is left though the guest has it off
+ * Return: VFIOPM_SLOT_LEAVE, or VFIOPM_SLOT_NOTHING. Since: 0.1
+ */
+enum vfiopm_slot_step vfiopm_slot_give_up(struct vfiopm_slot *slot);
 /**
  * vfiopm_slot_settle - the guest starts anew, ends, or is served no longer
  * Return: VFIOPM_SLOT_LEAVE, or VFIOPM_SLOT_NOTHING. Since: 0.1

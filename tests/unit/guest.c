@@ -274,6 +274,22 @@ static void test_wakes(struct tap *t)
 	tap_int(t, vfiopm_slot_again(&s, 100000), VFIOPM_SLOT_NOTHING, "and ends it");
 
 	vfiopm_slot_init(&s, 0, 0);
+	ASK(off(1), 0);
+	vfiopm_slot_entered(&s, false, 0);
+	tap_ok(t, s.asked_off && !s.off, "the guest has it off, whatever the host does");
+	ASK(off(2), 1000);
+	vfiopm_slot_entered(&s, true, 1000);
+	tap_int(t, vfiopm_slot_give_up(&s), VFIOPM_SLOT_LEAVE, "what the host gives up is left");
+	vfiopm_slot_left(&s, true, 1001);
+	tap_int(t, vfiopm_slot_again(&s, 2000), VFIOPM_SLOT_NOTHING, "for good");
+	tap_ok(t, s.asked_off && !s.off, "and the guest has it off");
+	ASK(on(3), 2001);
+	tap_ok(t, !s.asked_off, "until it asks for ON");
+	ASK(off(4), 2002);
+	vfiopm_slot_settle(&s);
+	tap_ok(t, !s.asked_off, "or starts anew");
+
+	vfiopm_slot_init(&s, 0, 0);
 	ASK(off(7), 0);
 	vfiopm_slot_entered(&s, true, 0);
 	tap_int(t, vfiopm_slot_settle(&s), VFIOPM_SLOT_LEAVE, "a reset leaves low power");

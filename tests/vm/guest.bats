@@ -55,6 +55,15 @@ connected() {
 	wait_listen "connected to 'guest_pm' (pid $vmm)"
 }
 
+# A listener that has nothing to do does nothing.
+is_idle() { # SECONDS
+	local before after
+	before=$(grep -h ctxt_switches "/proc/$listener/status"; cut -d' ' -f14-15 "/proc/$listener/stat")
+	sleep "$1"
+	after=$(grep -h ctxt_switches "/proc/$listener/status"; cut -d' ' -f14-15 "/proc/$listener/stat")
+	[ "$before" = "$after" ] || fail "idle, but: $before, then $after"
+}
+
 # What was refused isn't tried again for a moment.
 until_off() { # DEVICE
 	local i
@@ -355,15 +364,6 @@ until_off() { # DEVICE
 	vmm_runs
 }
 
-# A listener that has nothing to do does nothing.
-is_idle() { # SECONDS
-	local before after
-	before=$(grep -h ctxt_switches "/proc/$listener/status"; cut -d' ' -f14-15 "/proc/$listener/stat")
-	sleep "$1"
-	after=$(grep -h ctxt_switches "/proc/$listener/status"; cut -d' ' -f14-15 "/proc/$listener/stat")
-	[ "$before" = "$after" ] || fail "idle, but: $before, then $after"
-}
-
 @test "woken by something else and not to be put to sleep again: an end of trying, and no false reasons" {
 	bind_vfio "$D3COLD_PORT" "$D3COLD"
 	guest_start D3COLD_PORT D3COLD
@@ -376,6 +376,8 @@ is_idle() { # SECONDS
 	wait_listen "refused: the host's policy keeps it awake"
 	wait_for 20 listen_said "left low power: it could not be put to sleep again"
 	is_idle 1
+	vp status "$D3COLD"
+	[[ $output == *"has it off, but it stays awake"* ]] || fail "$output"
 	echo auto >"$pci/$D3COLD/power/control"
 	vmm on 1
 	[[ $REPLY == "done "* ]] || fail "$REPLY"
@@ -391,6 +393,15 @@ is_idle() { # SECONDS
 	vmm open 1
 	vmm on 1
 	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	# So does one that closes it while it sleeps: seen when somebody asks.
+	vmm off 1
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	wait_state "$D3COLD" suspended D3cold
+	vmm close 1
+	vp status "$D3COLD"
+	[[ $output == *"can't use it: the VM doesn't have it open"* ]] || fail "$output"
+	[ "$(grep -c "left low power: the VM has closed it" "$listen_log")" = 2 ] || fail "$(<"$listen_log")"
+	vmm open 1
 	vmm sleeps 1 2
 	[[ $REPLY == "bad 0 rounds 2 "* ]] || fail "$REPLY"
 	vmm_runs
