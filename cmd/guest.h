@@ -17,6 +17,7 @@
 #define GUEST_H
 
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "cmd.h"
 
@@ -190,10 +191,11 @@ struct guest_told {
 
 /*
  * Claim a device, or with @dev NULL the socket @path. -EADDRINUSE: another
- * listener has it, @pid is set to it, or to 0.
+ * listener has it, @who; -EPERM: @who has the name, with a process ID of 0 if
+ * that can't be told, and is no listener, or another user's.
  */
-int guest_claim(struct app *app, const struct vfiopm_device *dev, const char *path, pid_t *pid,
-		int *ret);
+int guest_claim(struct app *app, const struct vfiopm_device *dev, const char *path,
+		struct ucred *who, int *ret);
 /* Somebody asks. */
 void guest_claim_answer(struct guest *g, struct guest_device *d);
 /* Is there a listener for @dev? 1: @ret is filled; 0; negative errno. */

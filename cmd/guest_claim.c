@@ -68,12 +68,17 @@ static socklen_t socket_address(const char *path, struct sockaddr_un *ret)
 	return len;
 }
 
-int guest_claim(struct app *app, const struct vfiopm_device *dev, const char *path, pid_t *pid,
-		int *ret)
+/* The name may be anybody's; an executable that can't be read is believed to root only. */
+static bool is_listener(struct app *app, const struct ucred *who)
+{
+	return who->uid == 0 || vfiopm_process_is_self_exe(app->ctx, who->pid) == 1;
+}
+
+int guest_claim(struct app *app, const struct vfiopm_device *dev, const char *path,
+		struct ucred *who, int *ret)
 {
 	struct sockaddr_un addr;
 	socklen_t len = dev ? device_address(dev, &addr) : socket_address(path, &addr);
-	struct ucred peer;
 	int fd, r;
 
 	r = abstract_listen(&addr, len, 64);
@@ -81,13 +86,15 @@ int guest_claim(struct app *app, const struct vfiopm_device *dev, const char *pa
 		*ret = r;
 		return 0;
 	}
-	*pid = 0;
-	fd = abstract_connect(&addr, len, SOCK_NONBLOCK, 0, &peer);
-	if (fd >= 0) {
-		*pid = peer.pid;
-		close(fd);
-	}
-	return r;
+	*who = (struct ucred){ 0 };
+	if (r != -EADDRINUSE)
+		return r;
+	fd = abstract_connect(&addr, len, SOCK_NONBLOCK, 0, who);
+	if (fd < 0)
+		return -EPERM;
+	close(fd);
+	/* Another user's listener, too: its VM isn't ours, or its QEMU lets in one of us. */
+	return (who->uid == 0 || who->uid == geteuid()) && is_listener(app, who) ? r : -EPERM;
 }
 
 void guest_claim_answer(struct guest *g, struct guest_device *d)
@@ -124,8 +131,7 @@ int guest_claim_ask(struct app *app, const struct vfiopm_device *dev, struct gue
 	p.fd = abstract_connect(&addr, len, SOCK_NONBLOCK, 0, &peer);
 	if (p.fd < 0)
 		return p.fd == -ECONNREFUSED ? 0 : p.fd;
-	/* The name may be anybody's; an executable that can't be read is believed to root only. */
-	if (peer.uid != 0 && vfiopm_process_is_self_exe(app->ctx, peer.pid) != 1) {
+	if (!is_listener(app, &peer)) {
 		close(p.fd);
 		return -EPERM;
 	}

@@ -133,14 +133,25 @@ const struct argp guest_listen_argp = {
 static int claim(struct guest *g, const struct vfiopm_device *dev, int *ret)
 {
 	const char *name = dev ? vfiopm_device_get_name(dev) : g->socket;
-	pid_t pid = 0;
+	struct ucred who = { 0 };
+	char text[64];
 	int r;
 
-	r = guest_claim(g->app, dev, g->socket, &pid, ret);
+	r = guest_claim(g->app, dev, g->socket, &who, ret);
 	if (r == -EADDRINUSE) {
-		msg_cannot("serve", name, "process %d does so already", (int)pid);
+		msg_cannot("serve", name, "process %d does so already", (int)who.pid);
 		msg_hint("one listener a VM; the service: systemctl status 'vfio-pm-guest@*'");
 		return EXIT_BUSY;
+	}
+	/* Anybody can take the name: that keeps nobody from being served. */
+	if (r == -EPERM) {
+		snprintf(text, sizeof(text), "process %d of user %u", (int)who.pid,
+			 (unsigned int)who.uid);
+		msg_warn("%s has taken the name by which the listener of '%s' is found: it is "
+			 "served all the same, but `" PROGRAM " status' doesn't know, and a "
+			 "second listener isn't refused",
+			 who.pid ? text : "a process that doesn't answer", name);
+		return EXIT_OK;
 	}
 	if (r < 0) {
 		msg_cannot("serve", name, "%s", strerror(-r));

@@ -184,6 +184,7 @@ until_off() { # DEVICE
 
 @test "listeners that end, die, come back and come twice; a VM that closes, and one that dies" {
 	bind_vfio "$D3COLD_PORT" "$D3COLD"
+	local squatters=() name
 	guest_start D3COLD_PORT D3COLD
 	vmm off 0 300
 	[[ $REPLY == "none "* ]] || fail "$REPLY"
@@ -198,6 +199,31 @@ until_off() { # DEVICE
 	[[ $output == *"process $listener does so already"* ]] || fail "$output"
 	vp guest-listen --socket="$socket.other" --device=10.0="$D3COLD"
 	expect_code 5
+	# What another user has, or pretends to have, keeps nobody from being served.
+	listen_stop
+	for name in "guest/$D3COLD" "guest-socket/$(python3 -c 'import sys
+h = 0xcbf29ce484222325
+for c in sys.argv[1].encode(): h = (h ^ c) * 0x100000001b3 % 2**64
+print("%016x" % h)' "$(realpath "$socket")")"; do
+		setpriv --reuid=65534 --regid=65534 --clear-groups python3 -c 'import socket, sys, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.bind("\0vfio-pm/" + sys.argv[1])
+s.listen(8)
+time.sleep(1000)' "$name" 3>&- 9>&- &
+		squatters+=($!)
+	done
+	wait_for "$VM_PATIENCE" eval '[ "$(grep -c "@vfio-pm/guest" /proc/net/unix)" = 2 ]'
+	listen_start --rate=0 --dwell=0
+	wait_for "$VM_PATIENCE" eval '[ "$(grep -c "connected to" "$listen_log")" = 2 ]'
+	listen_said "process ${squatters[0]} of user 65534 has taken the name by which the listener of '$D3COLD' is found: it is served"
+	listen_said "process ${squatters[1]} of user 65534 has taken the name by which the listener of '$socket' is found: it is served"
+	vmm sleeps 1 2
+	[[ $REPLY == "bad 0 rounds 2 "* ]] || fail "$REPLY"
+	listen_stop
+	kill "${squatters[@]}"
+	wait "${squatters[@]}" || true
+	listen_start --rate=0 --dwell=0
+	wait_for "$VM_PATIENCE" eval '[ "$(grep -c "connected to" "$listen_log")" = 3 ]'
 	# Killed while two devices sleep: the guest waits, goes on, and lives.
 	vmm off 0
 	vmm off 1
@@ -224,7 +250,7 @@ until_off() { # DEVICE
 	vmm on 1 100
 	# The VM closes its end.
 	listen_start --rate=0 --dwell=0
-	wait_for "$VM_PATIENCE" eval '[ "$(grep -c connected "$listen_log")" = 3 ]'
+	wait_for "$VM_PATIENCE" eval '[ "$(grep -c "connected to" "$listen_log")" = 5 ]'
 	vmm off 1
 	[[ $REPLY == "done "* ]] || fail "$REPLY"
 	wait_state "$D3COLD" suspended D3cold
