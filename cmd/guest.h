@@ -109,6 +109,8 @@ struct guest {
 	int64_t qmp_at_ms, qmp_gap_ms;	/* the next attempt; 0: none */
 	int64_t qmp_quiet_ms;		/* failed ones aren't told before */
 	bool qmp_told;
+	int64_t events_ms;		/* of the monitor, told since then */
+	unsigned int events, untold_events;
 	int told_error;			/* why the socket can't be reached; 0: it can */
 	int64_t drained_ms;		/* nothing was there to be read then */
 	int64_t off_ms;			/* an OFF that is older may have been given up */

@@ -32,6 +32,10 @@
 /* An answer that was sent so soon was one that it waited for. */
 #define PROMPT_MS 40
 
+/* A guest can reset its machine, or put it into S3, as fast as it likes: so many are told. */
+#define EVENTS_MAX 10
+#define EVENTS_MS 60000
+
 /* Read at a time; a guest that sends without end is no reason not to look up. */
 #define READ_MAX 65536
 
@@ -288,13 +292,30 @@ void guest_link_read(struct guest *g)
 	tell_noise(g);
 }
 
+static void tell_event(struct guest *g, enum vfiopm_qmp_event event)
+{
+	int64_t now_ms = monotonic_ms();
+
+	if (!g->events || now_ms - g->events_ms >= EVENTS_MS) {
+		g->events = 0;
+		g->events_ms = now_ms;
+	}
+	if (g->events == EVENTS_MAX) {
+		g->untold_events++;
+		return;
+	}
+	g->events++;
+	tell(g, GUEST_QMP, vfiopm_qmp_event_name(event));
+	g->untold_events = 0;
+}
+
 void guest_link_qmp(struct guest *g)
 {
 	enum vfiopm_qmp_event event;
 	int r;
 
 	while ((r = vfiopm_qmp_next(g->qmp, &event)) > 0) {
-		tell(g, GUEST_QMP, vfiopm_qmp_event_name(event));
+		tell_event(g, event);
 		switch (event) {
 		case VFIOPM_QMP_RESET:
 			settle_all(g, "the VM was reset");

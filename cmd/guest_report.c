@@ -135,6 +135,8 @@ static void print_text(const struct guest *g, const struct guest_event *e)
 		break;
 	case GUEST_QMP:
 		printf("the VM says: %s", e->text);
+		if (g->untold_events)
+			printf("; %u more before that", g->untold_events);
 		break;
 	case GUEST_TOTAL:
 		if (!e->d) {
@@ -214,8 +216,11 @@ static void print_json(const struct guest *g, const struct guest_event *e)
 		json_add_int(object, "asleep", e->asleep_ms);
 		break;
 	case GUEST_LEFT:
+		json_add_text(object, "text", e->text);
+		break;
 	case GUEST_QMP:
 		json_add_text(object, "text", e->text);
+		json_add_int(object, "untold", g->untold_events);
 		break;
 	case GUEST_STRANGER:
 		json_add_text(object, "guest",

@@ -231,3 +231,56 @@ teardown() { # what a case that failed has left, which has the device's name
 	[ "$(jq -c 'select(.event == "total" and has("frames")) | [.frames, .garbage, .unknown, .strangers]' log)" = "[8,13,1,2]" ] || fail "$(<log)"
 	[ "$(jq -c 'select(.event == "total" and has("off")) | [.off, .on, .refused]' log)" = "[0,0,3]" ] || fail "$(<log)"
 }
+
+# The service manager and the monitor of a VM that are both no more than sockets.
+@test "guest-listen tells the service manager how it stands, and of the monitor's events ten a minute" {
+	local addresses=(/sys/bus/pci/devices/*) address
+	address=${addresses[0]##*/}
+	[ -e "${addresses[0]}" ] || address=ffff:ff:1f.7
+	cat >vm.py <<-'PYTHON'
+	import json, os, re, signal, socket, subprocess, sys, time
+
+	def bound(kind, path):
+	    s = socket.socket(socket.AF_UNIX, kind)
+	    s.bind(path)
+	    s.settimeout(20)
+	    return s
+
+	manager = bound(socket.SOCK_DGRAM, "notify")
+	def told(what):
+	    got = manager.recv(4096).decode()
+	    assert re.fullmatch(what, got), (what, got)
+
+	listener = subprocess.Popen(sys.argv[1:], stdout=open("log", "w"), stderr=open("err", "w"),
+	                            env=dict(os.environ, NOTIFY_SOCKET=os.path.abspath("notify")))
+	if not os.listdir("/sys/bus/pci/devices"):
+	    sys.exit(0 if listener.wait(20) == 3 else 1)
+	try:
+	    # Ready before there is a VM: libvirt starts it after the service.
+	    told("READY=1\nSTATUS=waiting for the VM")
+	    monitor = bound(socket.SOCK_STREAM, "q")
+	    monitor.listen(1)
+	    vm = bound(socket.SOCK_STREAM, "s")
+	    vm.listen(1)
+	    wire = vm.accept()[0]
+	    qmp = monitor.accept()[0]
+	    qmp.sendall(b'{"QMP": {}}\n')
+	    asked = json.loads(qmp.makefile().readline())
+	    qmp.sendall(json.dumps({"return": {}, "id": asked["id"]}).encode() + b"\n")
+	    told(f"STATUS=serving 'python3[^']*', process {os.getpid()}")
+	    for name in ["SUSPEND", "WAKEUP", "STOP", "RESUME", "NIC_RX_FILTER_CHANGED"] + 30 * ["RESET"] + ["SHUTDOWN"]:
+	        qmp.sendall(json.dumps({"timestamp": {}, "event": name, "data": {}}).encode() + b"\n")
+	    time.sleep(1)
+	    wire.close()
+	    told("STATUS=waiting for the VM")
+	    listener.send_signal(signal.SIGTERM)
+	    told("STOPPING=1")
+	    assert listener.wait(20) == 0
+	finally:
+	    listener.kill()
+	PYTHON
+	timeout 60 python3 vm.py "$vfio_pm" guest-listen --socket=s --device=03.0="$address" --qmp=q --json-lines || fail "$(cat log err)"
+	[ -e "${addresses[0]}" ] || return 0
+	[ "$(jq -r 'select(.event == "vm") | .text' log | tr '\n' ' ')" = "suspend wakeup stop resume reset reset reset reset reset reset " ] ||
+		fail "$(<log)"
+}

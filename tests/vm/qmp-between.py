@@ -2,7 +2,7 @@
 """A QMP socket that isn't QEMU's own: qmp-between.py SOCKET [QEMU-SOCKET [N COMMAND]]
 
 Without QEMU-SOCKET it speaks for a guest that sleeps, and has no devices; a SIGUSR1 is a reset of the
-guest. With it, it hands on what
+guest, or the event that SOCKET.event names. With it, it hands on what
 it gets, as a manager would, and gives COMMAND just before the Nth query-status of each client; N 0: it
 loses each client's first COMMAND.
 What the sysfs files in $FILES (between spaces) read at a client's cont or system_wakeup goes to
@@ -22,7 +22,14 @@ def fake(client):
     def say(what):
         client.sendall(json.dumps(what).encode() + b"\n")
 
-    signal.signal(signal.SIGUSR1, lambda *_: say({"event": "RESET", "data": {"guest": True}, "timestamp": {}}))
+    def event(*_):
+        name = "RESET"
+        if os.path.exists(path + ".event"):
+            with open(path + ".event") as file:
+                name = file.read().strip()
+        say({"event": name, "data": {"guest": True}, "timestamp": {}})
+
+    signal.signal(signal.SIGUSR1, event)
     say({"QMP": {}})
     for line in client.makefile():
         ask = json.loads(line)
