@@ -138,7 +138,7 @@ void guest_link_qmp_try(struct guest *g);
 
 /* Return 0 or a negative errno. */
 int guest_device_init(struct guest *g, struct guest_device *d);
-void guest_device_free(struct guest *g, struct guest_device *d);
+void guest_device_free(struct guest_device *d);
 /* @late: the guest may have given the question up already. */
 void guest_device_ask(struct guest *g, struct guest_device *d, const struct vfiopm_frame *frame,
 		      bool late);

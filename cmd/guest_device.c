@@ -482,12 +482,8 @@ int guest_device_init(struct guest *g, struct guest_device *d)
 	return vfiopm_glance_new(d->dev, &d->glance);
 }
 
-void guest_device_free(struct guest *g, struct guest_device *d)
+void guest_device_free(struct guest_device *d)
 {
-	if (d->glance) {
-		guest_device_settle(g, d, "the listener ends");
-		guest_report(g, &(struct guest_event){ .kind = GUEST_TOTAL, .d = d });
-	}
 	guest_forget_owner(d);
 	vfiopm_glance_free(d->glance);
 	if (d->wake_fd >= 0)

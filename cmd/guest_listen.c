@@ -160,6 +160,17 @@ static int claim(struct guest *g, const struct vfiopm_device *dev, int *ret)
 	return EXIT_OK;
 }
 
+/* Two of the guest's devices can't be one of the host's. */
+static bool is_there(const struct guest *g, const struct vfiopm_device *dev)
+{
+	const struct vfiopm_addr *addr = vfiopm_device_get_addr(dev);
+
+	for (size_t i = 0; i < g->count; i++)
+		if (!vfiopm_addr_cmp(vfiopm_device_get_addr(g->device[i].dev), addr))
+			return true;
+	return false;
+}
+
 static int add(struct guest *g, const struct input *in, size_t i)
 {
 	struct guest_device *d = &g->device[g->count];
@@ -172,6 +183,10 @@ static int add(struct guest *g, const struct input *in, size_t i)
 	if (code == EXIT_OK && found.count != 1) {
 		msg_cannot("serve", spec, "it names %zu devices, and the guest has one",
 			   found.count);
+		code = EXIT_USAGE;
+	}
+	if (code == EXIT_OK && is_there(g, found.dev[0])) {
+		msg_cannot("serve", spec, "it is there twice, for two devices of the guest");
 		code = EXIT_USAGE;
 	}
 	if (code == EXIT_OK) {
@@ -308,6 +323,8 @@ static int run(struct guest *g)
 	code = serve(g, &stop);
 	for (size_t i = 0; i < g->count; i++)
 		code_merge(&code, settle_at_last(g, &g->device[i]));
+	for (size_t i = 0; i < g->count; i++)
+		guest_report(g, &(struct guest_event){ .kind = GUEST_TOTAL, .d = &g->device[i] });
 	guest_report(g, &(struct guest_event){ .kind = GUEST_TOTAL });
 	stop_close(&stop);
 	return code;
@@ -331,7 +348,7 @@ int cmd_guest_listen(struct app *app, int argc, char **argv)
 	if (code == EXIT_OK)
 		code = run(&g);
 	for (size_t i = 0; i < g.count; i++)
-		guest_device_free(&g, &g.device[i]);
+		guest_device_free(&g.device[i]);
 	vfiopm_qmp_close(g.qmp);
 	if (g.link_fd >= 0)
 		close(g.link_fd);

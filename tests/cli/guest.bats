@@ -205,11 +205,18 @@ teardown() { # what a case that failed has left, which has the device's name
 	code=0
 	timeout 20 "$vfio_pm" guest-listen --socket=s --device=02.4/00.0="$address" >out 2>err || code=$?
 	expect_code 5
+	# A start that is refused has no totals.
+	[ ! -s out ] || fail "$(<out)"
+	other=${addresses[1]##*/}
+	code=0
+	timeout 20 "$vfio_pm" guest-listen --socket=two --device=03.0="$other" --device=04.0="$other" >out 2>err || code=$?
+	expect_code 2
+	expect_in "$(<err)" "cannot serve '$other': it is there twice"
+	[ ! -s out ] || fail "$(<out)"
 	# The same socket by another path, before the VM has made it again; another of that name is another.
 	rm s
 	mkdir folder
 	ln -s . here
-	other=${addresses[1]##*/}
 	code=0
 	timeout 20 "$vfio_pm" guest-listen --socket=here/s --device=03.0="$other" >out 2>err || code=$?
 	expect_code 5
