@@ -171,6 +171,22 @@ static bool is_there(const struct guest *g, const struct vfiopm_device *dev)
 	return false;
 }
 
+/* Functions of one slot are off when all of them are. */
+static void join_slot(struct guest *g, struct guest_device *d)
+{
+	struct vfiopm_addr addr = *vfiopm_device_get_addr(d->dev);
+
+	for (struct guest_device *other = g->device; other < d; other++) {
+		struct vfiopm_addr its = *vfiopm_device_get_addr(other->dev);
+
+		its.function = addr.function;
+		if (!vfiopm_addr_cmp(&its, &addr)) {
+			vfiopm_slot_join(&d->slot, &other->slot);
+			return;
+		}
+	}
+}
+
 static int add(struct guest *g, const struct input *in, size_t i)
 {
 	struct guest_device *d = &g->device[g->count];
@@ -203,6 +219,7 @@ static int add(struct guest *g, const struct input *in, size_t i)
 		msg_cannot("serve", spec, "%s", strerror(-r));
 		return EXIT_FAILED;
 	}
+	join_slot(g, d);
 	return EXIT_OK;
 }
 

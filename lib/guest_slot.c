@@ -26,18 +26,51 @@ void vfiopm_slot_init(struct vfiopm_slot *slot, unsigned int rate, int64_t dwell
 	slot->rate = rate < VFIOPM_SLOT_RATE_MAX ? rate : VFIOPM_SLOT_RATE_MAX;
 	slot->dwell_ms = dwell_ms;
 	slot->awake_ms = slot->vain_until_ms = INT64_MIN;
+	slot->next = slot;
 }
 
-/* Would one more wear the device out? */
+void vfiopm_slot_join(struct vfiopm_slot *slot, struct vfiopm_slot *other)
+{
+	slot->next = other->next;
+	other->next = slot;
+}
+
+/* Entries within the last minute, all or those that may have switched the power off. */
+static unsigned int count_entries(const struct vfiopm_slot *slot, bool last_only, int64_t now_ms)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < VFIOPM_SLOT_RATE_MAX; i++)
+		if (slot->entered_used[i] && now_ms - slot->entered_ms[i] < MINUTE_MS &&
+		    (!last_only || slot->entered_last[i]))
+			n++;
+	return n;
+}
+
+/* Do all that share its power sleep? */
+static bool is_last_awake(const struct vfiopm_slot *slot)
+{
+	for (const struct vfiopm_slot *s = slot->next; s != slot; s = s->next)
+		if (!s->engaged)
+			return false;
+	return true;
+}
+
+/*
+ * Would one more wear the device out? The power is switched when the last of those
+ * that share it goes to sleep: in turn, each of them could do that RATE times.
+ */
 static bool too_often(const struct vfiopm_slot *slot, int64_t now_ms)
 {
-	unsigned int oldest;
+	unsigned int switched = count_entries(slot, true, now_ms);
 
 	if (!slot->rate)
 		return false;
-	/* The entry before the last RATE ones is to be a minute past. */
-	oldest = (slot->entered_at + VFIOPM_SLOT_RATE_MAX - slot->rate) % VFIOPM_SLOT_RATE_MAX;
-	return slot->entered_used[oldest] && now_ms - slot->entered_ms[oldest] < MINUTE_MS;
+	if (count_entries(slot, false, now_ms) >= slot->rate)
+		return true;
+	for (const struct vfiopm_slot *s = slot->next; s != slot; s = s->next)
+		switched += count_entries(s, true, now_ms);
+	return is_last_awake(slot) && switched >= slot->rate;
 }
 
 static bool too_soon(const struct vfiopm_slot *slot, int64_t now_ms)
@@ -110,6 +143,7 @@ enum vfiopm_frame_kind vfiopm_slot_entered(struct vfiopm_slot *slot, bool done, 
 	slot->entries++;
 	slot->entered_ms[slot->entered_at] = now_ms;
 	slot->entered_used[slot->entered_at] = true;
+	slot->entered_last[slot->entered_at] = is_last_awake(slot);
 	slot->entered_at = (slot->entered_at + 1) % VFIOPM_SLOT_RATE_MAX;
 	return slot->answer;
 }

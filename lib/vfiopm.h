@@ -1518,7 +1518,8 @@ enum vfiopm_limit {
 
 /**
  * struct vfiopm_slot - the state of one device that a guest puts to sleep
- * @rate: entries a minute, 0: no limit
+ * @rate: entries a minute, 0: no limit; of those with which the last of several
+ *        that vfiopm_slot_join() has joined goes to sleep, as many of all
  * @dwell_ms: milliseconds that it stays awake at least
  * @asked_off: the last that the guest has asked for is OFF, whatever came of it
  * @off: and it was told "done", which holds: what wakes it may be put to sleep again
@@ -1544,12 +1545,21 @@ struct vfiopm_slot {
 	unsigned int asked, seq;
 	int64_t awake_ms, asked_ms, vain_until_ms;
 	int64_t entered_ms[VFIOPM_SLOT_RATE_MAX];
-	bool entered_used[VFIOPM_SLOT_RATE_MAX];
+	bool entered_used[VFIOPM_SLOT_RATE_MAX], entered_last[VFIOPM_SLOT_RATE_MAX];
 	unsigned int entered_at;
+	struct vfiopm_slot *next;
 };
 
 /** vfiopm_slot_init - a device that is awake; fields as in struct vfiopm_slot. Since: 0.1 */
 void vfiopm_slot_init(struct vfiopm_slot *slot, unsigned int rate, int64_t dwell_ms);
+/**
+ * vfiopm_slot_join - functions of one slot of the host share its power
+ * @slot: joins
+ * @other: and whoever has joined it; none may be initialized anew, or moved,
+ *         while another is used
+ * Since: 0.1
+ */
+void vfiopm_slot_join(struct vfiopm_slot *slot, struct vfiopm_slot *other);
 /**
  * vfiopm_slot_ask - the guest has asked
  * @slot: device that the frame names; its wakes so far are told

@@ -214,6 +214,56 @@ static void test_limits(struct tap *t)
 	tap_int(t, ASK(off(4), 5020), VFIOPM_SLOT_ENTER, "not too soon");
 }
 
+static bool turn_off(struct vfiopm_slot *s, int64_t now)
+{
+	return vfiopm_slot_ask(s, &off((uint8_t)now), now) == VFIOPM_SLOT_ENTER &&
+	       vfiopm_slot_entered(s, true, now) == VFIOPM_FRAME_DONE;
+}
+
+static void turn_on(struct vfiopm_slot *s, int64_t now)
+{
+	if (vfiopm_slot_ask(s, &on((uint8_t)now), now) == VFIOPM_SLOT_LEAVE)
+		vfiopm_slot_left(s, true, now);
+}
+
+/* Two functions of one slot: its power goes off when both sleep. */
+static void test_slot_of_two(struct tap *t)
+{
+	struct vfiopm_slot a, b, s;
+	int switched = 0;
+
+	vfiopm_slot_init(&a, 4, 0);
+	vfiopm_slot_init(&b, 4, 0);
+	vfiopm_slot_join(&b, &a);
+	for (int now = 0; now < 1000; now += 100) {
+		switched += turn_off(&a, now) && b.engaged;
+		switched += turn_off(&b, now + 10) && a.engaged;
+		/* In turn, so that neither is limited by itself. */
+		if (now / 100 % 2)
+			turn_on(&a, now + 50);
+		else
+			turn_on(&b, now + 50);
+	}
+	tap_int(t, switched, 4, "functions that take turns don't switch their slot more often");
+	/* A minute later both are awake. */
+	turn_on(&a, 60500);
+	turn_on(&b, 60500);
+	switched = 0;
+	for (int now = 61000; now < 62000; now += 100) {
+		switched += turn_off(&a, now) && turn_off(&b, now + 10);
+		turn_on(&a, now + 50);
+		turn_on(&b, now + 60);
+	}
+	tap_int(t, switched, 4, "together they have as many as one alone");
+	vfiopm_slot_init(&s, 4, 0);
+	switched = 0;
+	for (int now = 61000; now < 62000; now += 100) {
+		switched += turn_off(&s, now);
+		turn_on(&s, now + 50);
+	}
+	tap_int(t, switched, 4, "which has these");
+}
+
 /* What a guest asks for in vain, as fast as it can. */
 static void test_vain(struct tap *t)
 {
@@ -309,6 +359,7 @@ int main(void)
 	test_order(&t);
 	test_unsure(&t);
 	test_limits(&t);
+	test_slot_of_two(&t);
 	test_vain(&t);
 	test_wakes(&t);
 	return tap_end(&t);
