@@ -139,9 +139,9 @@ void guest_link_qmp_try(struct guest *g);
 /* Return 0 or a negative errno. */
 int guest_device_init(struct guest *g, struct guest_device *d);
 void guest_device_free(struct guest_device *d);
-/* @late: the guest may have given the question up already. */
+/* @until_ms: an OFF that isn't answered then may have been given up. */
 void guest_device_ask(struct guest *g, struct guest_device *d, const struct vfiopm_frame *frame,
-		      bool late);
+		      int64_t until_ms);
 /*
  * Leave low power whatever the guest thinks: @why as for GUEST_LEFT. Return: 0; a
  * negative errno, and it is tried again.

@@ -148,13 +148,33 @@ static void tell_refused(struct guest *g, struct guest_device *d)
 	d->untold = 0;
 }
 
-static void ask_off(struct guest *g, struct guest_device *d, bool late, int64_t start_us)
+/* It is the answer that must come in time: to find the owner takes a look at all processes. */
+static int enter_in_time(struct guest *g, struct guest_device *d, int64_t until_ms,
+			 int64_t *ioctl_us)
 {
-	struct guest_event event = { .kind = GUEST_OFF, .d = d };
+	int64_t took;
 	int r;
 
 	d->refusal = VFIOPM_REFUSED_NOT;
-	r = late ? -ETIME : guest_enter(g, d, 0, &event.ioctl_us);
+	r = monotonic_ms() < until_ms ? guest_take(g, d) : -ETIME;
+	if (r == 0 && monotonic_ms() >= until_ms)
+		r = -ETIME;
+	if (r == 0)
+		r = guest_enter(g, d, 0, ioctl_us);
+	if (r < 0 || monotonic_ms() < until_ms)
+		return r;
+	/* The kernel has taken that long: the guest may be about to use it. */
+	r = leave(g, d, &took);
+	if (r < 0)
+		note_left(d, r);
+	return -ETIME;
+}
+
+static void ask_off(struct guest *g, struct guest_device *d, int64_t until_ms, int64_t start_us)
+{
+	struct guest_event event = { .kind = GUEST_OFF, .d = d };
+	int r = enter_in_time(g, d, until_ms, &event.ioctl_us);
+
 	d->error = -r;
 	vfiopm_slot_entered(&d->slot, r == 0, monotonic_ms());
 	guest_link_answer(g, d);
@@ -202,7 +222,7 @@ static void note_wake(struct guest_device *d)
 }
 
 void guest_device_ask(struct guest *g, struct guest_device *d, const struct vfiopm_frame *frame,
-		      bool late)
+		      int64_t until_ms)
 {
 	int64_t start = guest_now_us();
 
@@ -211,7 +231,7 @@ void guest_device_ask(struct guest *g, struct guest_device *d, const struct vfio
 		d->on_due_us = 0;
 	switch (vfiopm_slot_ask(&d->slot, frame, monotonic_ms())) {
 	case VFIOPM_SLOT_ENTER:
-		ask_off(g, d, late, start);
+		ask_off(g, d, until_ms, start);
 		break;
 	case VFIOPM_SLOT_LEAVE:
 		if (!d->on_due_us)

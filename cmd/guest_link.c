@@ -246,8 +246,7 @@ static void answer_all(struct guest *g, const struct questions *q, int64_t since
 
 		if (!q->number[i] || (given_up && q->frame[i].kind == VFIOPM_FRAME_OFF))
 			continue;
-		guest_device_ask(g, &g->device[i], &q->frame[i],
-				 monotonic_ms() - since_ms > g->off_ms);
+		guest_device_ask(g, &g->device[i], &q->frame[i], since_ms + g->off_ms + 1);
 	}
 	if (q->count)
 		g->off_ms = monotonic_ms() - since_ms < PROMPT_MS ? OFF_MS : OFF_ABSENT_MS;
