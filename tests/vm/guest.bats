@@ -11,7 +11,7 @@ load guest_pm
 setup() {
 	mark "test $BATS_TEST_DESCRIPTION"
 	[ -d /sys/module/vfio_pci ] || load_vfio disable_idle_d3=1
-	vmm='' listener='' monitor_pid=''
+	vmm='' listener='' monitor_pid='' LISTEN_WITH=() squatters=()
 	socket=$BATS_TEST_TMPDIR/socket
 	listen_log=$BATS_TEST_TMPDIR/listen.log
 	: >"$listen_log"
@@ -21,6 +21,7 @@ teardown() {
 	tail -n 20 "$listen_log"
 	[ -z "$listener" ] || kill -KILL "$listener" 2>/dev/null || true
 	[ -z "$monitor_pid" ] || kill "$monitor_pid" 2>/dev/null || true
+	[ ${#squatters[@]} = 0 ] || kill "${squatters[@]}" 2>/dev/null || true
 	vmm_stop
 	pkill -KILL -x vfio-pm || true
 	unbind_all
@@ -33,7 +34,7 @@ guest_start() { # ROLE...
 }
 
 listen_start() { # ARGUMENT...: for D3COLD_PORT and D3COLD
-	"$vfio_pm" guest-listen --socket="$socket" --device=02.4/00.0="$D3COLD_PORT" --device=11.0="$D3COLD" "$@" \
+	"${LISTEN_WITH[@]}" "$vfio_pm" guest-listen --socket="$socket" --device=02.4/00.0="$D3COLD_PORT" --device=11.0="$D3COLD" "$@" \
 		>>"$listen_log" 2>&1 3>&- 9>&- &
 	listener=$!
 }
@@ -50,10 +51,13 @@ wait_listen() { # REGEX
 	wait_for "$VM_PATIENCE" listen_said "$1" || fail "not said: $1; but: $(<"$listen_log")"
 }
 
-# An answer of its own needs a connection on both sides.
-connected() {
-	wait_listen "connected to 'guest_pm' (pid $vmm)"
+# The Nth connection. As at a guest's boot an ON comes first, whose prompt answer says that OFF may take its time.
+connected() { # [N]
+	wait_for "$VM_PATIENCE" said_times "connected to 'guest_pm' (pid $vmm)" "${1:-1}" || fail "$(<"$listen_log")"
+	vmm on 0
 }
+
+said_times() { [ "$(grep -c -- "$1" "$listen_log")" -ge "$2" ]; } # REGEX N
 
 # A listener that has nothing to do does nothing.
 is_idle() { # SECONDS
@@ -128,10 +132,13 @@ until_off() { # DEVICE
 	vmm bytes f5fa111400072c87
 	wait_listen "refused: the guest hasn't put it into D3hot"
 	is_state "$D3COLD_PORT" active D0
-	# Again and again, with other numbers: told once.
-	vmm bytes f5fa111400082d88
-	vmm bytes f5fa111400092e89
-	vmm bytes f5fa1114000a2f8a
+	# Again and again, with other numbers: told once. One after the other: of those that come together the last counts.
+	for question in f5fa111400082d88 f5fa111400092e89 f5fa1114000a2f8a; do
+		sleep 0.3
+		vmm bytes $question
+	done
+	wait_for "$VM_PATIENCE" eval 'vp status "$D3COLD_PORT"; [[ $output == *"0 times off, 4 refused"* ]]' || fail "$output"
+	[[ $output == *"has it off, but it stays awake"* ]] || fail "$output"
 	[ "$(grep -c "hasn't put it into D3hot" "$listen_log")" = 1 ]
 	echo on >"$pci/$D3COLD/power/control"
 	vmm off 1
@@ -151,7 +158,7 @@ until_off() { # DEVICE
 	vmm on 1
 	listen_stop
 	listen_start --rate=0 --dwell=2s
-	wait_for "$VM_PATIENCE" eval '[ "$(grep -c connected "$listen_log")" = 2 ]'
+	connected 2
 	vmm off 0
 	[[ $REPLY == "done "* ]] || fail "$REPLY"
 	vmm on 0
@@ -163,6 +170,83 @@ until_off() { # DEVICE
 	vmm off 0
 	[[ $REPLY == "done "* ]] || fail "$REPLY"
 	vmm on 0
+	vmm_runs
+}
+
+@test "an answer that would come too late, a suspend that does: nothing sleeps behind a guest that has given up" {
+	bind_vfio "$D3COLD_PORT" "$D3COLD"
+	guest_start D3COLD_PORT D3COLD
+	# The search for the owner takes long, or the kernel: the answer's time counts.
+	local slow
+	for slow in pidfd_getfd:delay_enter=700000 ioctl:delay_exit=500000; do
+		: >"$listen_log"
+		LISTEN_WITH=(strace -D -f -o /dev/null -e "trace=${slow%%:*}" -e "inject=$slow")
+		listen_start --rate=0 --dwell=0
+		# It looks for what it might have to leave first.
+		wait_for 60 listen_said "connected to" || fail "$slow: $(<"$listen_log")"
+		vmm on 1 20000
+		vmm off 1 20000
+		[[ $REPLY == "refused "* ]] || fail "$slow: $REPLY"
+		wait_listen "refused: the question has waited"
+		sleep 1
+		[ "$(<"$pci/$D3COLD/power/runtime_status")" = active ] || fail "$slow: asleep"
+		vmm on 1 20000
+		[[ $REPLY == "done "* ]] || fail "$slow: $REPLY"
+		listen_stop KILL
+		LISTEN_WITH=()
+	done
+	# A suspend that doesn't come in time; a moment's time is for none.
+	: >"$listen_log"
+	listen_start --rate=0 --dwell=0 --suspend-timeout=1ms
+	connected
+	for ((i = 0; i < 20; i++)); do
+		vmm off 1
+		[[ $REPLY == "done "* ]] || fail "$REPLY"
+		sleep 0.3
+		! listen_said "left low power: it did not suspend in time" || break
+		vmm on 1
+	done
+	listen_said "left low power: it did not suspend in time" || fail "$(<"$listen_log")"
+	[ "$(<"$pci/$D3COLD/power/runtime_status")" = active ]
+	vp status "$D3COLD"
+	[[ $output == *"has it off, but it stays awake"* ]] || fail "$output"
+	vmm on 1
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	listen_stop
+	listen_said "$D3COLD (11.0 in the guest): .* failed 1;" || fail "$(<"$listen_log")"
+	vmm_runs
+}
+
+@test "an entry that fails is refused, never told as done" {
+	local ioctls=$BATS_TEST_TMPDIR/ioctls n
+	bind_vfio "$D3COLD_PORT" "$D3COLD"
+	guest_start D3COLD_PORT D3COLD
+	# Which of the listener's ioctls is the entry? The last before the answer.
+	LISTEN_WITH=(strace -D -f -o "$ioctls" -e trace=ioctl)
+	listen_start --rate=0 --dwell=0
+	connected
+	vmm on 1
+	vmm off 1
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	wait_for "$VM_PATIENCE" grep -q ioctl "$ioctls"
+	n=$(grep -c 'ioctl(' "$ioctls")
+	grep 'ioctl(' "$ioctls" | tail -n 1 | grep -Eq 'VFIO_DEVICE_FEATURE|_IO\(0x3b, 0x75\)|0x3b75' || fail "$(<"$ioctls")"
+	vmm on 1
+	listen_stop
+	: >"$listen_log"
+	LISTEN_WITH=(strace -D -f -o /dev/null -e trace=ioctl -e "inject=ioctl:error=EIO:when=$n")
+	listen_start --rate=0 --dwell=0
+	connected
+	vmm on 1
+	vmm off 1
+	[[ $REPLY == "refused "* ]] || fail "$REPLY: $(<"$listen_log")"
+	listen_said "refused: Input/output error"
+	stays_state "$D3COLD" active D3hot 1
+	vmm on 1
+	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	until_off 1
+	wait_state "$D3COLD" suspended D3cold
+	vmm on 1
 	vmm_runs
 }
 
@@ -184,7 +268,7 @@ until_off() { # DEVICE
 
 @test "listeners that end, die, come back and come twice; a VM that closes, and one that dies" {
 	bind_vfio "$D3COLD_PORT" "$D3COLD"
-	local squatters=() name
+	local name
 	guest_start D3COLD_PORT D3COLD
 	vmm off 0 300
 	[[ $REPLY == "none "* ]] || fail "$REPLY"
@@ -214,16 +298,19 @@ time.sleep(1000)' "$name" 3>&- 9>&- &
 	done
 	wait_for "$VM_PATIENCE" eval '[ "$(grep -c "@vfio-pm/guest" /proc/net/unix)" = 2 ]'
 	listen_start --rate=0 --dwell=0
-	wait_for "$VM_PATIENCE" eval '[ "$(grep -c "connected to" "$listen_log")" = 2 ]'
+	connected 2
 	listen_said "process ${squatters[0]} of user 65534 has taken the name by which the listener of '$D3COLD' is found: it is served"
 	listen_said "process ${squatters[1]} of user 65534 has taken the name by which the listener of '$socket' is found: it is served"
+	vmm on 1
 	vmm sleeps 1 2
 	[[ $REPLY == "bad 0 rounds 2 "* ]] || fail "$REPLY"
 	listen_stop
 	kill "${squatters[@]}"
 	wait "${squatters[@]}" || true
+	squatters=()
 	listen_start --rate=0 --dwell=0
-	wait_for "$VM_PATIENCE" eval '[ "$(grep -c "connected to" "$listen_log")" = 3 ]'
+	connected 3
+	vmm on 0
 	# Killed while two devices sleep: the guest waits, goes on, and lives.
 	vmm off 0
 	vmm off 1
@@ -250,7 +337,7 @@ time.sleep(1000)' "$name" 3>&- 9>&- &
 	vmm on 1 100
 	# The VM closes its end.
 	listen_start --rate=0 --dwell=0
-	wait_for "$VM_PATIENCE" eval '[ "$(grep -c "connected to" "$listen_log")" = 5 ]'
+	connected 5
 	vmm off 1
 	[[ $REPLY == "done "* ]] || fail "$REPLY"
 	wait_state "$D3COLD" suspended D3cold
@@ -300,7 +387,7 @@ time.sleep(1000)' "$name" 3>&- 9>&- &
 	[[ $REPLY == "done "* ]] || fail "$REPLY"
 	wait_state "$D3COLD" suspended D3cold
 	vmm fork
-	child=$(pgrep -P "$vmm")
+	child=$(pgrep -n -P "$vmm")
 	vmm close 0
 	setpci -s "$D3COLD" 0.l >/dev/null
 	wait_listen "woken by something else"
@@ -309,6 +396,7 @@ time.sleep(1000)' "$name" 3>&- 9>&- &
 	kill -KILL "$child"
 	vmm_answer
 	[[ $REPLY == "done "* ]] || fail "$REPLY"
+	wait_for "$VM_PATIENCE" eval '[ "$(<"$pci/$D3COLD_PORT/enable")" = 0 ]'
 	vmm open 0
 	vmm touch 1
 	vmm sleeps 1 2
@@ -373,7 +461,7 @@ time.sleep(1000)' "$name" 3>&- 9>&- &
 	listen_stop
 	# Not without limit.
 	listen_start --rate=2 --dwell=0
-	wait_for "$VM_PATIENCE" eval '[ "$(grep -c connected "$listen_log")" = 2 ]'
+	connected 2
 	vmm off 1
 	[[ $REPLY == "done "* ]] || fail "$REPLY"
 	wait_state "$D3COLD" suspended D3cold
@@ -428,6 +516,7 @@ time.sleep(1000)' "$name" 3>&- 9>&- &
 	[[ $output == *"can't use it: the VM doesn't have it open"* ]] || fail "$output"
 	[ "$(grep -c "left low power: the VM has closed it" "$listen_log")" = 2 ] || fail "$(<"$listen_log")"
 	vmm open 1
+	vmm on 1
 	vmm sleeps 1 2
 	[[ $REPLY == "bad 0 rounds 2 "* ]] || fail "$REPLY"
 	vmm_runs
@@ -438,8 +527,6 @@ monitor_start() {
 	python3 "$BATS_TEST_DIRNAME/qmp-between.py" "$monitor" 3>&- 9>&- &
 	monitor_pid=$!
 }
-
-said_times() { [ "$(grep -c -- "$1" "$listen_log")" -ge "$2" ]; } # REGEX N
 
 # The device sleeps when the monitor tells of a reset: nobody else does.
 resets_are_heard() { # NTH
@@ -461,6 +548,25 @@ resets_are_heard() { # NTH
 	listen_start --rate=0 --dwell=0 --qmp="$monitor"
 	connected
 	resets_are_heard 1
+	# What else ends a guest's sleep, and what doesn't.
+	local event
+	for event in "WAKEUP the VM was woken from S3" "SHUTDOWN the VM shuts down"; do
+		vmm off 1
+		[[ $REPLY == "done "* ]] || fail "$REPLY"
+		wait_state "$D3COLD" suspended D3cold
+		for passing in SUSPEND STOP RESUME; do
+			echo $passing >"$monitor.event"
+			kill -USR1 "$monitor_pid"
+			wait_listen "the VM says: ${passing,,}"
+		done
+		is_state "$D3COLD" suspended D3cold
+		echo "${event%% *}" >"$monitor.event"
+		kill -USR1 "$monitor_pid"
+		wait_listen "left low power: ${event#* }"
+		wait_state "$D3COLD" active D0
+		vmm touch 1
+	done
+	rm "$monitor.event"
 	kill "$monitor_pid"
 	wait_listen "cannot use the monitor '$monitor': Connection refused; resets are noticed without it"
 	# The VM itself is served as before.
@@ -479,24 +585,29 @@ resets_are_heard() { # NTH
 @test "killed and started at random while a guest sleeps and wakes: no SIGBUS, no OFF told that isn't" {
 	bind_vfio "$D3COLD_PORT" "$D3COLD"
 	guest_start D3COLD_PORT D3COLD
-	local n
+	local n told=0 devices=("$D3COLD_PORT" "$D3COLD")
 	n=$(count 50)
 	seed=$((RANDOM * 32768 + RANDOM))
 	echo "# seed $seed"
 	RANDOM=$seed
 	for ((i = 0; i < n; i++)); do
 		listen_start --rate=0 --dwell=0
-		wait_for "$VM_PATIENCE" eval '[ "$(grep -c connected "$listen_log")" = '$((i + 1))' ]'
+		connected $((i + 1))
 		echo "off $((i % 2)) 500" >&"$vmm_in"
 		sleep "0.0$((RANDOM % 10))"
 		kill -KILL "$listener"
 		vmm_answer
 		[[ $REPLY != SIGBUS && $REPLY != refused* ]] || fail "round $i: $REPLY"
 		wait "$listener" || true
+		if [[ $REPLY == "done "* ]]; then
+			told=$((told + 1))
+			wait_state "${devices[i % 2]}" suspended D3cold || fail "round $i: told, but it isn't so"
+		fi
 		vmm on $((i % 2)) 100
 		vmm touch $((i % 2))
 		is_state "${D3COLD_PORT}" active D0
 		is_state "${D3COLD}" active D0
 	done
+	echo "# told done: $told of $n"
 	vmm_runs
 }
