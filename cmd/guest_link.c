@@ -25,12 +25,14 @@
 /*
  * An OFF is acted on only while the guest surely waits for the answer: it must
  * not find out by itself that its device is in low power. It waits for two
- * seconds, but for 50 ms only when its last question found nobody.
+ * seconds, but for 50 ms only when its last question found nobody; for an ON of a
+ * device that it knows to sleep for a second at least, else for half a second, or
+ * 50 ms (vfio-pm-guest(7)). An answer within that was one that it waited for.
  */
 #define OFF_MS 1500
-#define OFF_ABSENT_MS 40
-/* An answer that was sent so soon was one that it waited for. */
-#define PROMPT_MS 40
+#define ON_MS 900
+#define ON_UNSURE_MS 450
+#define ABSENT_MS 40
 
 /* A guest can reset its machine, or put it into S3, as fast as it likes: so many are told. */
 #define EVENTS_MAX 10
@@ -143,7 +145,7 @@ void guest_link_try(struct guest *g)
 	g->link_fd = fd;
 	g->vm_pid = g->owner_pid = peer.pid;
 	g->drained_ms = monotonic_ms();
-	g->off_ms = OFF_ABSENT_MS;
+	g->off_ms = ABSENT_MS;
 	if (vfiopm_process_get_comm(g->app->ctx, peer.pid, g->vm_comm, sizeof(g->vm_comm)) < 0)
 		strcpy(g->vm_comm, "?");
 	g->frames.len = 0;
@@ -235,21 +237,36 @@ static void note_question(struct guest *g, struct questions *q, const struct vfi
 	q->number[d - g->device] = q->count;
 }
 
+static int64_t waits_ms(const struct guest *g, const struct guest_device *d,
+			const struct vfiopm_frame *frame)
+{
+	if (frame->kind == VFIOPM_FRAME_OFF)
+		return g->off_ms;
+	return d->slot.off ? ON_MS : g->off_ms == OFF_MS ? ON_UNSURE_MS : ABSENT_MS;
+}
+
 /*
  * An ON that was given up may be what saves the guest from waking a device that
  * hasn't suspended yet; an OFF that was is left alone.
  */
 static void answer_all(struct guest *g, const struct questions *q, int64_t since_ms)
 {
+	int64_t last_ms = 0;	/* to answer the last question in, if it was answered */
+
 	for (size_t i = 0; i < g->count; i++) {
+		struct guest_device *d = &g->device[i];
 		bool given_up = q->number[i] != q->count;
+		int64_t ms;
 
 		if (!q->number[i] || (given_up && q->frame[i].kind == VFIOPM_FRAME_OFF))
 			continue;
-		guest_device_ask(g, &g->device[i], &q->frame[i], since_ms + g->off_ms + 1);
+		ms = waits_ms(g, d, &q->frame[i]);
+		guest_device_ask(g, d, &q->frame[i], since_ms + ms);
+		if (!given_up && !d->on_due_us)
+			last_ms = ms;
 	}
 	if (q->count)
-		g->off_ms = monotonic_ms() - since_ms < PROMPT_MS ? OFF_MS : OFF_ABSENT_MS;
+		g->off_ms = monotonic_ms() - since_ms < last_ms ? OFF_MS : ABSENT_MS;
 }
 
 static void tell_noise(struct guest *g)

@@ -125,6 +125,19 @@ load guest_listen
 		listen_stop KILL
 		LISTEN_WITH=()
 	done
+	# One that is slow, but not too slow for a guest that waits: nor is what follows it refused.
+	: >"$listen_log"
+	LISTEN_WITH=(strace -D -f -o /dev/null -e trace=pidfd_getfd -e inject=pidfd_getfd:delay_enter=50000)
+	listen_start --rate=0 --dwell=0
+	connected
+	for ((i = 0; i < 3; i++)); do
+		vmm off 1
+		[[ $REPLY == "done "* && ${REPLY#done } -gt 40000 ]] || fail "$REPLY"
+		vmm on 1
+		[[ $REPLY == "done "* ]] || fail "$REPLY"
+	done
+	listen_stop KILL
+	LISTEN_WITH=()
 	# A suspend that doesn't come in time; a moment's time is for none.
 	: >"$listen_log"
 	listen_start --rate=0 --dwell=0 --suspend-timeout=1ms
