@@ -445,8 +445,10 @@ time.sleep(1000)' "$name" 3>&- 9>&- &
 	setpci -s "$D3COLD" 0.l >/dev/null
 	wait_for "$VM_PATIENCE" eval '[ "$(grep -c "woken by something else" "$listen_log")" = 2 ]'
 	vmm close 1
-	wait_listen "left low power: the VM has closed it"
-	! listen_said "has started anew" || fail "$(<"$listen_log")"
+	# Looked at just then, nothing is clear.
+	wait_listen "left low power: \(the VM has closed it\|it can't be told\)"
+	! listen_said "low power: the guest has started anew" || fail "$(<"$listen_log")"
+	: >"$listen_log"
 	vmm open 1
 	vmm on 1
 	[[ $REPLY == "done "* ]] || fail "$REPLY"
@@ -457,7 +459,7 @@ time.sleep(1000)' "$name" 3>&- 9>&- &
 	vmm close 1
 	vp status "$D3COLD"
 	[[ $output == *"can't use it: the VM doesn't have it open"* ]] || fail "$output"
-	[ "$(grep -c "left low power: the VM has closed it" "$listen_log")" = 2 ] || fail "$(<"$listen_log")"
+	listen_said "left low power: the VM has closed it" || fail "$(<"$listen_log")"
 	vmm open 1
 	vmm on 1
 	vmm sleeps 1 2
