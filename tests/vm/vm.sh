@@ -125,8 +125,10 @@ mapfile -t topology <"$work/qemu.args"
 # pcie_port_pm=force because SeaBIOS dates itself 2014. mitigations=off and no5lvl save a tenth of the
 # time. The rest is for a host that is short of time itself: the boot panics when a timer tick is late
 # ("timer doesn't work through Interrupt-remapped IO-APIC"), and a starved processor looks stalled.
-cmdline="console=ttyS0 quiet panic=-1 intel_iommu=on pcie_port_pm=force log_buf_len=4M mitigations=off no5lvl"
+cmdline="console=ttyS0 quiet panic=-1 intel_iommu=on log_buf_len=4M mitigations=off no5lvl"
 cmdline+=" no_timer_check rcupdate.rcu_cpu_stall_timeout=180 watchdog_thresh=60"
+# A test that appends that parameter has it alone: without a value it is as if it weren't there.
+[[ " ${append[*]-}" == *" pcie_port_pm="* ]] || cmdline+=" pcie_port_pm=force"
 [ "${#append[@]}" = 0 ] || cmdline+=" ${append[*]}"
 
 console=(-chardev "file,id=console,path=$keep/console.log")
