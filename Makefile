@@ -109,12 +109,15 @@ $(BUILD)/units/%: units/% Makefile $(BUILD)/paths
 MANS := $(wildcard man/*.[1-9])
 UNITS := $(wildcard units/*)
 HOOKS := $(wildcard examples/hooks/*)
+HEADERS := $(wildcard lib/vfiopm/*.h)
 install: all $(BUILD)/libvfiopm.pc $(UNITS:%=$(BUILD)/%)
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(INCDIR) $(DESTDIR)$(LIBDIR)/pkgconfig \
 		$(DESTDIR)$(UNITDIR) $(DESTDIR)$(BASHCOMPDIR) $(DESTDIR)$(DOCDIR)/hooks
 	install -m 755 $(HOOKS) $(DESTDIR)$(DOCDIR)/hooks
 	install -m 755 $(BUILD)/vfio-pm $(DESTDIR)$(BINDIR)/vfio-pm
 	install -m 644 lib/vfiopm.h $(DESTDIR)$(INCDIR)/vfiopm.h
+	install -d $(DESTDIR)$(INCDIR)/vfiopm
+	install -m 644 $(HEADERS) $(DESTDIR)$(INCDIR)/vfiopm
 	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libvfiopm.so
 	install -m 644 $(BUILD)/libvfiopm.a $(DESTDIR)$(LIBDIR)/libvfiopm.a
@@ -136,6 +139,8 @@ uninstall:
 		$(DESTDIR)$(LIBDIR)/libvfiopm.a $(DESTDIR)$(LIBDIR)/pkgconfig/libvfiopm.pc \
 		$(DESTDIR)$(BASHCOMPDIR)/vfio-pm $(DESTDIR)$(ZSHCOMPDIR)/_vfio-pm \
 		$(DESTDIR)$(FISHCOMPDIR)/vfio-pm.fish
+	for h in $(notdir $(HEADERS)); do rm -f $(DESTDIR)$(INCDIR)/vfiopm/$$h; done
+	-rmdir $(DESTDIR)$(INCDIR)/vfiopm
 	for u in $(notdir $(UNITS)); do rm -f $(DESTDIR)$(UNITDIR)/$$u; done
 	for h in $(notdir $(HOOKS)); do rm -f $(DESTDIR)$(DOCDIR)/hooks/$$h; done
 	for d in $(DOCDIR)/hooks $(DOCDIR); do rmdir $(DESTDIR)$$d 2>/dev/null || :; done

@@ -55,7 +55,12 @@ pages() {
 	done | sed '$s/ ,$//'
 }
 
-functions() { perl kerneldoc.pl ../lib/vfiopm.h; }
+# In the order in which the header has them.
+functions() {
+	local headers
+	mapfile -t headers < <(sed -n 's|^#include "\(vfiopm/.*\)"|../lib/\1|p' ../lib/vfiopm.h)
+	perl kerneldoc.pl "${headers[@]}"
+}
 
 readme_verbs() {
 	echo '| verb | what it does |'

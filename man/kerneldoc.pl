@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kerneldoc.pl HEADER: the kernel-doc of the public header as mdoc, in its order.
+# kerneldoc.pl HEADER...: the kernel-doc of the public headers as mdoc, in their order.
 use strict;
 use warnings;
 

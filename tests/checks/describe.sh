@@ -86,8 +86,8 @@ grep -oE '\bvfiopm_[a-z0-9_]+' man/libvfiopm.3 | grep -vxE 'vfiopm_(ctx|device|l
 comm -23 "$tmp/have" "$tmp/told" | sed "s/^/libvfiopm.3 doesn't name /" >"$tmp/bad"
 # Types and macros of the header may be named, too.
 {
-	grep -E '(struct|enum|typedef|define) ' lib/vfiopm.h | grep -oE '\bvfiopm_[a-z0-9_]+'
-	sed -nE 's/.*\b(vfiopm_[a-z0-9_]+)\).*/\1/p' lib/vfiopm.h
+	grep -hE '(struct|enum|typedef|define) ' lib/vfiopm/*.h | grep -oE '\bvfiopm_[a-z0-9_]+'
+	sed -nE 's/.*\b(vfiopm_[a-z0-9_]+)\).*/\1/p' lib/vfiopm/*.h
 } | sort -u >"$tmp/others"
 comm -13 "$tmp/have" "$tmp/told" | comm -23 - "$tmp/others" |
 	sed "s/.*/libvfiopm.3 names &, which isn't there/" >>"$tmp/bad"
