@@ -125,10 +125,15 @@ works() { nested "works $here && works $there"; }
 	# Without one: bounded, and it works.
 	nested "for i in 1 2 3 4 5; do for how in suspend resume; do kick \$how $here; cat /sys/module/kick/parameters/took; done; done" 60
 	echo "# $VM_KERNEL: five transitions without a listener, us: ${REPLY//$'\n'/ }" >&3
-	# A twentieth of a second for each question, not the half of one for the first at boot; and the emulated driver's own time.
+	# A twentieth of a second for each question, not the half of one as for the first at boot, and the emulated driver's own
+	# time: of five times, since this host may be busy, the shortest. None is without an end.
+	local took fastest=(9999999 9999999) i=0
 	for took in $REPLY; do
-		[ "$took" -ge 50000 ] && [ "$took" -le 400000 ] || fail "$took us"
+		[ "$took" -ge 50000 ] && [ "$took" -le 5000000 ] || fail "$took us"
+		[ "$took" -ge "${fastest[i % 2]}" ] || fastest[i % 2]=$took
+		i=$((i + 1))
 	done
+	[ $i = 10 ] && [ "${fastest[0]}" -le 400000 ] && [ "${fastest[1]}" -le 400000 ] || fail "suspend, resume: ${fastest[*]} us"
 	works
 	is_state "$device0" active D0
 	listen_start
