@@ -380,7 +380,9 @@ static void judge_resources(struct scene *s, struct look *look, unsigned int rou
 		unmeasured(s, route, look,
 			   look_text(look, ATTR_NODE_REAL) ? ATTR_NODE_STATE : ATTR_NODE_REAL,
 			   "whether its power is off");
-	else if (!walk.users && look_is(look, ATTR_NODE_STATE, "D3cold"))
+	/* One that wakes and sleeps all the time may be off by now. */
+	else if (!walk.users && look_is(look, ATTR_NODE_STATE, "D3cold") &&
+		 !look_is(look, ATTR_NODE_REAL, "D3cold"))
 		judge_kept(&walk);
 	else if (!walk.users) {
 		f = passes(s, route, look, "no other device that is awake uses its power resource");
