@@ -238,24 +238,19 @@ static int roll_back(const struct rebind *t, const struct outcome *was, int caus
 	return cause;
 }
 
-/*
- * Somebody has it open: vfio-pci-core enables a device for as long as it is open.
- * So does a former driver that didn't disable it when it was unbound.
- */
+/* Now, not when the caller looked. One that can't be looked at but is there may be. */
 static bool is_open(const struct rebind *t)
 {
 	struct vfiopm_device *now;
-	int64_t enable;
-	bool taken;
+	bool open;
+	int r;
 
-	if (!sysfs_exists_at(t->dir, "vfio-dev") ||
-	    sysfs_read_int_at(t->ctx, t->dir, "enable", &enable) < 0 || enable <= 0)
-		return false;
-	if (vfiopm_device_refresh(t->dev, &now) < 0)
-		return true;
-	taken = group_node_is_taken(now->ctx, vfiopm_device_get_group_node(now));
+	r = vfiopm_device_refresh(t->dev, &now);
+	if (r < 0)
+		return r != -ENODEV;
+	open = device_is_open(now);
 	vfiopm_device_unref(now);
-	return taken;
+	return open;
 }
 
 static bool is_there(const struct rebind *t, const struct outcome *was)

@@ -62,6 +62,12 @@ bool group_node_is_taken(const struct vfiopm_ctx *ctx, const char *node)
 	return false;
 }
 
+bool device_is_open(const struct vfiopm_device *dev)
+{
+	return dev->vfio && vfiopm_device_is_enabled(dev) &&
+	       group_node_is_taken(dev->ctx, vfiopm_device_get_group_node(dev));
+}
+
 bool vfiopm_group_is_open(const struct vfiopm_device *dev)
 {
 	struct vfiopm_list *members;

@@ -194,8 +194,7 @@ static int visit_vf(const char *name, void *data)
 		return r == -ENOMEM ? r : 0;
 	r = 0;
 	if (vf->vfio) {
-		if (vfiopm_device_is_enabled(vf) &&
-		    group_node_is_taken(vf->ctx, vfiopm_device_get_group_node(vf)))
+		if (device_is_open(vf))
 			r = uses_add(w->uses, VFIOPM_USE_VF_OPEN, name, vf->name);
 	} else if (vf->driver && strcmp(vf->driver, "pci-stub")) {
 		snprintf(text, sizeof(text), "%s (%s)", vf->name, vf->driver);
@@ -232,8 +231,7 @@ static int visit_mdev(const char *name, void *data)
 	bool open = false;
 	int dir;
 
-	snprintf(path, sizeof(path), "%s/%s", w->dev->syspath + 1, name);
-	dir = sysfs_dir(ctx, path);
+	dir = sysfs_dir(ctx, device_attr(w->dev, name, path, sizeof(path)));
 	if (dir < 0)
 		return 0;
 	if (sysfs_link_at(dir, "mdev_type", link, sizeof(link)) < 0) {
@@ -253,7 +251,7 @@ static int in_use_mdevs(struct walk *w)
 	char path[SYSFS_PATH_MAX];
 
 	/* The folder of types is there while the driver offers some. */
-	snprintf(path, sizeof(path), "%s/mdev_supported_types", w->dev->syspath + 1);
+	device_attr(w->dev, "mdev_supported_types", path, sizeof(path));
 	if (!sysfs_exists_at(w->dev->ctx->root_fd, path))
 		return 0;
 	return sysfs_foreach(w->dev->ctx, w->dev->syspath + 1, visit_mdev, w);

@@ -353,6 +353,6 @@ bool vfiopm_device_is_enabled(const struct vfiopm_device *dev)
 	int64_t enable;
 
 	/* For each device of a list: without a descriptor of its folder. */
-	snprintf(path, sizeof(path), "%s/enable", dev->syspath + 1);
+	device_attr(dev, "enable", path, sizeof(path));
 	return sysfs_read_int_at(dev->ctx, dev->ctx->root_fd, path, &enable) == 0 && enable > 0;
 }

@@ -233,6 +233,11 @@ struct vfiopm_handle {
 void backing_unref(struct backing *b);
 /* Does a group's node, "dev/vfio/7" or NULL, refuse to be opened, or couldn't that be tried? */
 bool group_node_is_taken(const struct vfiopm_ctx *ctx, const char *node);
+/*
+ * Has somebody the device open through VFIO? vfio-pci-core enables a device for as long as it is
+ * open; a former driver may have left it so, which the group's node tells.
+ */
+bool device_is_open(const struct vfiopm_device *dev);
 /* May this member's driver stay while the group is opened? */
 bool group_driver_is_harmless(const struct vfiopm_device *dev);
 /* Open container and group; the group is attached. */

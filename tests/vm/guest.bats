@@ -301,10 +301,7 @@ time.sleep(1000)' "$name" 3>&- 9>&- &
 }
 
 @test "low power that can't be left isn't told as left, and is left later" {
-	bind_vfio "$D3COLD_PORT" "$D3COLD"
-	guest_start D3COLD_PORT D3COLD
-	listen_start --rate=0 --dwell=0
-	connected
+	serve_guest
 	vmm off 1
 	[[ $REPLY == "done "* ]] || fail "$REPLY"
 	wait_state "$D3COLD" suspended D3cold
@@ -348,10 +345,7 @@ time.sleep(1000)' "$name" 3>&- 9>&- &
 }
 
 @test "bytes that aren't ours are ignored, counted and told once" {
-	bind_vfio "$D3COLD_PORT" "$D3COLD"
-	guest_start D3COLD_PORT D3COLD
-	listen_start --rate=0 --dwell=0
-	connected
+	serve_guest
 	for ((i = 0; i < 20; i++)); do
 		vmm bytes 0d0a6c6f67696e3a20f5fa1114
 		vmm off 0
@@ -371,10 +365,7 @@ time.sleep(1000)' "$name" 3>&- 9>&- &
 }
 
 @test "woken by something else it sleeps again, unless the machine was reset" {
-	bind_vfio "$D3COLD_PORT" "$D3COLD"
-	guest_start D3COLD_PORT D3COLD
-	listen_start --rate=0 --dwell=0
-	connected
+	serve_guest
 	vmm off 1
 	wait_state "$D3COLD" suspended D3cold
 	setpci -s "$D3COLD" 0.l >/dev/null
@@ -422,10 +413,7 @@ time.sleep(1000)' "$name" 3>&- 9>&- &
 }
 
 @test "woken by something else and not to be put to sleep again: an end of trying, and no false reasons" {
-	bind_vfio "$D3COLD_PORT" "$D3COLD"
-	guest_start D3COLD_PORT D3COLD
-	listen_start --rate=0 --dwell=0
-	connected
+	serve_guest
 	vmm off 1
 	wait_state "$D3COLD" suspended D3cold
 	echo on >"$pci/$D3COLD/power/control"

@@ -40,6 +40,14 @@ listen_stop() { # [SIGNAL]
 	listener=
 }
 
+# A guest with two devices, and a listener without limits.
+serve_guest() {
+	bind_vfio "$D3COLD_PORT" "$D3COLD"
+	guest_start D3COLD_PORT D3COLD
+	listen_start --rate=0 --dwell=0
+	connected
+}
+
 listen_said() { grep -q -- "$1" "$listen_log"; } # REGEX
 
 wait_listen() { # REGEX
