@@ -50,7 +50,7 @@ expect_golden() { # NAME
 never_wakes() { # ARGUMENT...
 	local seen=$BATS_TEST_TMPDIR/strace
 
-	strace -f -e trace=%file,%desc -o "$seen" "$vfio_pm" "$@" >/dev/null 2>&1 || true
+	traced -f -e trace=%file,%desc -o "$seen" "$vfio_pm" "$@" >/dev/null 2>&1 || true
 	grep -q 'open[a-z0-9]*(.*pci' "$seen" || fail "strace saw nothing"
 	if grep -E '"([^"]*/)?(config|vpd|resource[0-9]+|(current|max)_link_(speed|width))"' "$seen" ||
 		grep -E 'open.*"/?dev/vfio' "$seen" || grep 'ioctl(.*VFIO' "$seen"; then

@@ -320,7 +320,7 @@ echo auto > $pf/power/control" ]
 	for address in 0000:04:00.0 0000:02:02.0; do
 		path=sys/bus/pci/devices/$address
 		code=0
-		output=$(strace -qq -o /dev/null -P "$path" -e trace=openat2 -e inject=openat2:error=EACCES \
+		output=$(traced -qq -o /dev/null -P "$path" -e trace=openat2 -e inject=openat2:error=EACCES \
 			"$vfio_pm" --sysroot="$FX" explain 03:00.0) || code=$?
 		[ "$code" = 1 ] || { echo "exit $code: $output"; false; }
 		says "what else is below it could not be measured: permission denied"

@@ -328,6 +328,12 @@ fx_process() {
 	fi
 }
 
+# strace, also of a command built with sanitizers: LeakSanitizer can't run under
+# ptrace, and ends the command with an error of its own.
+traced() { # STRACE-ARGUMENT... COMMAND...
+	ASAN_OPTIONS=${ASAN_OPTIONS-}:detect_leaks=0 strace "$@"
+}
+
 # fx_module NAME [PARAMETER=VALUE...]: a loaded module.
 fx_module() {
 	local word
