@@ -302,8 +302,10 @@ static void block_open(struct scene *s, const char *what)
 		f = blocks(s, ROUTES_ALL, s->look, "%s (pid %d) %s", vfiopm_owner_get_comm(owner),
 			   (int)vfiopm_owner_get_pid(owner), what);
 	else
-		f = blocks(s, ROUTES_ALL, s->look, "a process that isn't visible from here %s",
-			   what);
+		/* pci_disable_device() that a driver owes leaves the count above 0 for ever. */
+		f = blocks(s, ROUTES_ALL, s->look,
+			   "a process that isn't visible from here %s (or none has it open, "
+			   "and a former driver left it enabled)", what);
 	quote_hold(s, f);
 	quote(s, f, s->look, ATTR_STATE);
 	mend_open(s, f, s->look);

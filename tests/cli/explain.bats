@@ -132,7 +132,8 @@ load explain
 	rm -r "$FX/proc/4711"
 	fx_set $dev power/runtime_usage 1
 	explain $dev
-	says "a process that isn't visible from here has it open"
+	says "a process that isn't visible from here has it open and has not entered low power"
+	says "or none has it open, and a former driver left it enabled"
 }
 
 @test "disable_idle_d3 is told by what governs the device, never by the parameter" {
