@@ -79,6 +79,18 @@ for f in man/vfio-pm*.8 README.md; do
 	[ ! -s "$tmp/bad" ] || { cat "$tmp/bad"; code=1; }
 done
 
+# Each page of a verb says how it ends, by codes that there are, or sends the reader to vfio-pm(8).
+jq -r '.exit_codes[].code' "$tmp/json" | sort -u >"$tmp/have"
+for f in man/vfio-pm*.8; do
+	awk '/^\.S[sh] /{ on = $0 == ".Sh EXIT STATUS" } on' "$f" >"$tmp/man"
+	[ -s "$tmp/man" ] || bad "$f has no EXIT STATUS"
+	# The status of another program, which vfio-pm-run hands on, has three digits.
+	grep -v '^\.Xr' "$tmp/man" | grep -oE '\b[0-9]{1,2}\b' | sort -u >"$tmp/told" || true
+	[ -s "$tmp/told" ] || grep -qE '^\.Xr vfio-pm 8|^128|12[567]:' "$tmp/man" || bad "$f: EXIT STATUS names no code"
+	comm -13 "$tmp/have" "$tmp/told" | sed "s,^,$f names an exit code that isn't there: ," >"$tmp/bad"
+	[ ! -s "$tmp/bad" ] || { cat "$tmp/bad"; code=1; }
+done
+
 # Each function of the library has its place in libvfiopm(3), and no other has.
 grep -oE '\bvfiopm_[a-z0-9_]+;' lib/libvfiopm.sym | tr -d ';' | sort -u >"$tmp/have"
 grep -oE '\bvfiopm_[a-z0-9_]+' man/libvfiopm.3 | grep -vxE 'vfiopm_(ctx|device|list|power|owners?|handle|log_fn|state|status|via|backend|addr|list_foreach)' |
