@@ -62,7 +62,7 @@ add() { # NAME KIND FILE [DRIVER]
 	cost_of[$1]=$cost
 	driver_of[$1]=${4:-}
 	# Files with the same words here can share a VM.
-	machine_of[$1]="append=$append mem=$mem qemu=$qemu driver=${4:-}"
+	machine_of[$1]="append=$append mem=$mem qemu=$qemu topology=$topology driver=${4:-}"
 }
 
 collect() {
@@ -245,6 +245,7 @@ run_in_vm() { # KERNEL SEED NAME...
 		header vm "${file_of[$1]}"
 		[ -z "$append" ] || options+=(--append="$append")
 		[ -z "$mem" ] || options+=(--mem="$mem")
+		[ -z "$topology" ] || options+=(--topology="$tests/vm/topology-$topology")
 		for word in $qemu; do options+=(--qemu-arg="$word"); done
 		[ -z "${driver_of[$1]}" ] || options+=(--env=VFIO_PM_DRIVER="${driver_of[$1]}")
 		for name; do

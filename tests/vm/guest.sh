@@ -32,10 +32,12 @@ done
 {
 	mapfile -t lines </run/vm/topology.env
 	printf '%s\n' "${lines[@]}"
-	for role in $ROLES CONV_BRIDGE; do
+	for line in "${lines[@]}"; do
+		name=${line%%=*}
+		[[ ${!name} == 0000:* ]] || continue
 		# shellcheck disable=SC2231 # a pattern
-		for path in /sys/bus/pci/devices/${!role}; do
-			printf '%s=%s\n' "$role" "${path##*/}"
+		for path in /sys/bus/pci/devices/${!name}; do
+			printf '%s=%s\n' "$name" "${path##*/}"
 		done
 	done
 } >/run/vm/topology

@@ -104,7 +104,7 @@ acpi_power() { # NAME NODE...: a power resource that these nodes need
 
 declare -A slot path bus_of
 shared=()
-bridge_slot= conventional=0 chassis=0 resource=0
+bridge_slot= conventional=0 switch_port= branches=0 chassis=0 resource=0
 roles=()
 
 for row in "${rows[@]}"; do
@@ -168,6 +168,27 @@ for row in "${rows[@]}"; do
 		bus=conv
 		addr=$(printf '0x%x' $conventional)
 		path[$role]=$(printf '0000:00:%s.0/0000:*:%02x.0' "$bridge_slot" $conventional)
+		;;
+	switch)
+		if [ -z "$switch_port" ]; then
+			switch_slot=${slots[0]}
+			slots=("${slots[@]:1}")
+			chassis=$((chassis + 1))
+			function=$(printf '%02x' "$switch_slot")
+			switch_port=0000:00:$function.0
+			device "pcie-root-port,id=rp$chassis,bus=pcie.0,addr=0x$function,chassis=$chassis,hotplug=off,x-speed=5"
+			device "x3130-upstream,id=switch,bus=rp$chassis"
+			guest SWITCH_UP "$switch_port"
+			guest SWITCH "$switch_port/0000:*:00.0"
+		fi
+		branches=$((branches + 1)) chassis=$((chassis + 1))
+		function=$(printf '%02x' $branches)
+		device "xio3130-downstream,id=branch$branches,bus=switch,addr=0x$function,chassis=$chassis,hotplug=off"
+		port="$switch_port/0000:*:00.0/0000:*:$function.0"
+		guest "${role}_UP" "$port"
+		bus=branch$branches addr=0x0
+		path[$role]="$port/0000:*:00.0"
+		node=$(printf 'S%02X' $((switch_slot << 3)))
 		;;
 	*) echo "topology: $role: unknown place '$place'" >&2; exit 1 ;;
 	esac

@@ -7,6 +7,7 @@
 #
 # --kernel=6.1|6.12|debug	(6.12)
 # --seed=N		of the topology (random, printed on stderr)
+# --topology=FILE	its devices (tests/vm/topology)
 # --accel=tcg|kvm	(tcg, or $VFIO_PM_ACCEL)
 # --timeout=S		for the whole run (900), the boots included
 # --mem=MIB		(2048)
@@ -38,6 +39,7 @@ while [ $# -gt 0 ]; do
 	case $1 in
 	--kernel=*) kernel=${1#*=} ;;
 	--seed=*) seed=${1#*=} ;;
+	--topology=*) export VFIO_PM_TOPOLOGY=${1#*=} ;;
 	--accel=*) accel=${1#*=} ;;
 	--timeout=*) timeout=${1#*=} ;;
 	--mem=*) mem=${1#*=} ;;
