@@ -11,6 +11,7 @@
 #include "deepen_tell.h"
 #include "holder.h"
 #include "service.h"
+#include "stall.h"
 #include "stop.h"
 
 /* After that an owner runs again, whatever has happened to us. */
@@ -337,9 +338,12 @@ static int run(struct deepen *s)
 	if (r == 0)
 		r = vfiopm_events_new(s->app->ctx, &events);
 	if (r == 0)
+		r = stall_new(&s->stall);
+	if (r == 0)
 		r = stop_open(&stop);
 	if (r < 0) {
 		msg_error("cannot start: %s", strerror(-r));
+		stall_free(s->stall);
 		vfiopm_events_free(events);
 		vfiopm_keeper_free(s->keeper);
 		vfiopm_freezer_free(s->freezer);
@@ -354,6 +358,7 @@ static int run(struct deepen *s)
 	if (s->tell_fd >= 0)
 		close(s->tell_fd);
 	stop_close(&stop);
+	stall_free(s->stall);
 	vfiopm_events_free(events);
 	vfiopm_keeper_free(s->keeper);
 	vfiopm_freezer_free(s->freezer);

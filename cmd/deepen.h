@@ -128,6 +128,7 @@ struct deepen {
 	struct deepen_options options;
 	struct vfiopm_freezer *freezer;
 	struct vfiopm_keeper *keeper;
+	struct stall *stall;
 	struct targets targets;		/* named; all that come when none is */
 	struct targets loss_ok;
 	bool all;

@@ -9,6 +9,7 @@
 
 #include "deepen.h"
 #include "holder.h"
+#include "stall.h"
 
 /* An owner that doesn't stop within this time isn't waited for. */
 #define FREEZE_MS 200
@@ -96,9 +97,11 @@ static int enter(struct deepen *s, struct deepen_device *d)
 	d->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->owner_fd < 0 || d->wake_fd < 0)
 		return -errno;
+	stall_begin(s->stall, "deepen", vfiopm_device_get_name(d->dev));
 	r = vfiopm_borrow_enter(d->borrow, s->freezer, d->wake_fd, FREEZE_MS,
 				s->options.suspend_ms,
 				d->state_loss_ok ? VFIOPM_ENTER_STATE_LOSS : 0, &d->refusal);
+	stall_end(s->stall);
 	/* Before anything is written: a reader that is slow must not keep the device open. */
 	vfiopm_borrow_drop(d->borrow);
 	return r;
@@ -162,19 +165,21 @@ static bool is_engaged(const struct deepen_device *d)
  * says. That must not end an entry of somebody else's, which the device's being
  * awake speaks against, and with vfio-pm-pci its account.
  */
-static void tidy(struct deepen_device *d)
+static void tidy(struct deepen *s, struct deepen_device *d)
 {
 	if (!vfiopm_borrow_needs_exit(d->borrow) ||
 	    vfiopm_glance_status(d->glance) != VFIOPM_STATUS_ACTIVE || is_engaged(d))
 		return;
+	stall_begin(s->stall, "leave low power on", vfiopm_device_get_name(d->dev));
 	if (vfiopm_borrow_again(d->borrow, NULL) == 0)
 		vfiopm_low_power_exit(vfiopm_borrow_get_handle(d->borrow));
+	stall_end(s->stall);
 	vfiopm_borrow_drop(d->borrow);
 }
 
 void deepen_device_woken(struct deepen *s, struct deepen_device *d)
 {
-	tidy(d);
+	tidy(s, d);
 	ended(s, d, DEEPEN_WOKEN);
 }
 
@@ -188,9 +193,11 @@ static void give_back(struct deepen *s, struct deepen_device *d)
 {
 	int r;
 
+	stall_begin(s->stall, "leave low power on", vfiopm_device_get_name(d->dev));
 	r = vfiopm_borrow_leave(d->borrow, s->freezer, d->wake_fd, FREEZE_MS, &d->refusal);
+	stall_end(s->stall);
 	if (r == 0)
-		tidy(d);
+		tidy(s, d);
 	if (r >= 0) {
 		ended(s, d, DEEPEN_WOKEN);
 		return;

@@ -119,6 +119,7 @@ struct guest {
 	bool told_noise, told_unknown, told_stranger;
 	unsigned int strangers;		/* frames for devices that aren't ours */
 	int socket_claim;
+	struct stall *stall;
 	struct guest_device device[GUEST_DEVICES_MAX];
 	size_t count;
 };

@@ -12,6 +12,7 @@
 #include "guest.h"
 #include "holder.h"
 #include "service.h"
+#include "stall.h"
 #include "stop.h"
 
 enum {
@@ -332,9 +333,12 @@ static int run(struct guest *g)
 	struct stop stop;
 	int code, r;
 
-	r = stop_open(&stop);
+	r = stall_new(&g->stall);
+	if (r == 0)
+		r = stop_open(&stop);
 	if (r < 0) {
 		msg_error("cannot start: %s", strerror(-r));
+		stall_free(g->stall);
 		return EXIT_FAILED;
 	}
 	code = serve(g, &stop);
@@ -344,6 +348,7 @@ static int run(struct guest *g)
 		guest_report(g, &(struct guest_event){ .kind = GUEST_TOTAL, .d = &g->device[i] });
 	guest_report(g, &(struct guest_event){ .kind = GUEST_TOTAL });
 	stop_close(&stop);
+	stall_free(g->stall);
 	return code;
 }
 

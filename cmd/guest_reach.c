@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "guest.h"
+#include "stall.h"
 
 int64_t guest_now_us(void)
 {
@@ -91,7 +92,7 @@ void guest_let_go(struct guest_device *d)
 
 /* ---- in and out ---- */
 
-int guest_enter(struct guest *g, struct guest_device *d, unsigned int flags, int64_t *ioctl_us)
+static int enter(struct guest *g, struct guest_device *d, unsigned int flags, int64_t *ioctl_us)
 {
 	int r;
 
@@ -109,6 +110,16 @@ int guest_enter(struct guest *g, struct guest_device *d, unsigned int flags, int
 	return r;
 }
 
+int guest_enter(struct guest *g, struct guest_device *d, unsigned int flags, int64_t *ioctl_us)
+{
+	int r;
+
+	stall_begin(g->stall, "enter low power on", vfiopm_device_get_name(d->dev));
+	r = enter(g, d, flags, ioctl_us);
+	stall_end(g->stall);
+	return r;
+}
+
 bool guest_has_gone(const struct guest_device *d, int r)
 {
 	if (r == -ECANCELED)
@@ -122,6 +133,7 @@ int guest_leave(struct guest *g, struct guest_device *d, int64_t *ioctl_us)
 	int64_t start;
 	int r;
 
+	stall_begin(g->stall, "leave low power on", vfiopm_device_get_name(d->dev));
 	r = guest_take(g, d);
 	start = guest_now_us();
 	if (r == 0)
@@ -129,6 +141,7 @@ int guest_leave(struct guest *g, struct guest_device *d, int64_t *ioctl_us)
 	else if (guest_has_gone(d, r))
 		r = 0;
 	*ioctl_us = guest_now_us() - start;
+	stall_end(g->stall);
 	d->error = -r;
 	if (r < 0)
 		return r;

@@ -96,6 +96,57 @@ refused() { # REASON ARGUMENT...: the owner of $role is in D3hot and stays there
 	[ "$(grep -c '"event":"refused"' "$deepen_log")" = 1 ] || fail "$(<"$deepen_log")"
 }
 
+# Sets entry: which of the service's ioctls the entry is, the last before the device sleeps.
+find_entry() {
+	local ioctls=$BATS_TEST_TMPDIR/ioctls
+	DEEPEN_WITH=(strace -D -f -o "$ioctls" -e trace=ioctl)
+	deepen_start --dwell=0 "${allow[@]}" "$address"
+	wait_state "$address" suspended D3cold
+	wait_for "$VM_PATIENCE" grep -q "^$deepen .*ioctl(" "$ioctls"
+	grep "^$deepen .*ioctl(" "$ioctls" | tail -n 1 | grep -Eq 'VFIO_DEVICE_FEATURE|_IO\(0x3b, 0x75\)|0x3b75' ||
+		fail "$(<"$ioctls")"
+	entry=$(grep -c "^$deepen .*ioctl(" "$ioctls")
+	vmm d0 0
+	deepen_stop
+	vmm d3 0
+}
+
+@test "its owner can't be seen, can't be reached, has entered by itself" {
+	subject
+	vmm_start "$role"
+	vmm d3 0
+	DEEPEN_WITH=(setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace)
+	refused owner-hidden "${allow[@]}"
+	DEEPEN_WITH=(strace -D -f -o /dev/null -e trace=pidfd_getfd -e inject=pidfd_getfd:error=EPERM)
+	refused denied "${allow[@]}"
+	find_entry
+	# What ENTRY answers to who is in low power already.
+	DEEPEN_WITH=(strace -D -f -o /dev/null -e trace=ioctl -e "inject=ioctl:error=EINVAL:when=$entry")
+	refused engaged "${allow[@]}"
+	vmm d0 0
+}
+
+@test "the kernel doesn't answer: that is said, and the owner runs again before" {
+	subject
+	vmm_start "$role"
+	vmm d3 0
+	find_entry
+	: >"$BATS_TEST_TMPDIR/deepen.log"
+	DEEPEN_WITH=(strace -D -f -o /dev/null -e trace=ioctl -e "inject=ioctl:delay_enter=33000000:when=$entry")
+	deepen_start --dwell=0 --json-lines "${allow[@]}" "$address"
+	stands() { ! vmm_runs; }
+	wait_for "$VM_PATIENCE" stands
+	wait_for 5 vmm_runs
+	wait_said "cannot deepen '$address': the kernel has not answered for 30 s" 60
+	wait_said "warning: '$address': the kernel has answered after 3[0-9] s" 30
+	# By now the look before the entry is worth nothing.
+	wait_said '"event":"refused","reason":"thawed"'
+	is_state "$address" active D0 || fail "$REPLY"
+	vmm d0 0
+	vmm_runs
+	deepen_stop
+}
+
 @test "an owner that doesn't stop in time is let run, and tried again" {
 	subject
 	vmm_start "$role"

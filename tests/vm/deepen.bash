@@ -7,7 +7,7 @@
 setup() {
 	mark "test $BATS_TEST_DESCRIPTION"
 	[ -d /sys/module/vfio_pci ] || load_vfio disable_idle_d3=1
-	vmm='' deepen=''
+	vmm='' deepen='' DEEPEN_WITH=()
 }
 
 teardown() {

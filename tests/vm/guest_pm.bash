@@ -50,9 +50,9 @@ vmm_runs() { # not stopped, not dead
 	[[ $state == [SRD]* ]]
 }
 
-deepen_start() { # ARGUMENT...: its process is $deepen, its words are in $deepen_log
+deepen_start() { # ARGUMENT...: its process is $deepen, its words are in $deepen_log; run by DEEPEN_WITH
 	deepen_log=$BATS_TEST_TMPDIR/deepen.log
-	"$vfio_pm" deepen "$@" >>"$deepen_log" 2>&1 3>&- &
+	"${DEEPEN_WITH[@]}" "$vfio_pm" deepen "$@" >>"$deepen_log" 2>&1 3>&- &
 	deepen=$!
 }
 
