@@ -233,6 +233,14 @@ static bool is_qemu(struct app *app, pid_t pid)
 
 /* ---- down ---- */
 
+/* Woken already, or its owner can't be stopped: what matters is that it isn't engaged. */
+static void leave_anyhow(struct vfiopm_borrow *b)
+{
+	if (vfiopm_borrow_again(b, NULL) == 0)
+		vfiopm_low_power_exit(vfiopm_borrow_get_handle(b));
+	vfiopm_borrow_drop(b);
+}
+
 /*
  * A guest that runs has its CPUs stopped by its monitor. One that sleeps or is
  * paused stands still by itself, but may be woken, and its monitor can't be asked
@@ -245,6 +253,7 @@ static int enter_borrowed(struct loan *loan, struct vfiopm_borrow *b,
 	static const char changed[] = "its guest has gone on or to sleep meanwhile";
 	bool runs = loan->qmp && loan->guest == VFIOPM_GUEST_RUNNING;
 	enum vfiopm_refusal why = VFIOPM_REFUSED_NOT;
+	bool same;
 	int fd, r;
 
 	/* Nobody will read it: the mode is wanted, not the message. */
@@ -258,16 +267,16 @@ static int enter_borrowed(struct loan *loan, struct vfiopm_borrow *b,
 		return loan_refuse(loan, EXIT_BUSY, changed, "try again");
 	}
 	r = vfiopm_borrow_enter(b, freezer, fd, FREEZE_MS, SUSPEND_MS, flags, &why);
-	close(fd);
 	loan->frozen_us = vfiopm_freezer_get_pause(freezer);
+	same = r < 0 || runs || guest_is_same(loan);
+	if (!same && vfiopm_borrow_leave(b, freezer, fd, FREEZE_MS, NULL) <= 0)
+		leave_anyhow(b);
+	close(fd);
 	if (r == -ECANCELED)
 		return refused(loan, why);
 	if (r < 0)
 		return loan_refuse(loan, EXIT_FAILED, strerror(-r), NULL);
-	if (runs || guest_is_same(loan))
-		return EXIT_OK;
-	vfiopm_low_power_exit(vfiopm_borrow_get_handle(b));
-	return loan_refuse(loan, EXIT_BUSY, changed, "try again");
+	return same ? EXIT_OK : loan_refuse(loan, EXIT_BUSY, changed, "try again");
 }
 
 static int put_to_sleep(struct loan *loan, unsigned int flags)
@@ -456,14 +465,15 @@ static int bounded(struct loan *loan, int (*fn)(struct loan *loan))
 		vfiopm_qmp_close(loan->qmp);
 		_exit(fflush(stdout) == 0 && !ferror(stdout) ? code : EXIT_FAILED);
 	}
-	while (pid > 0 && now_us() < end) {
+	if (pid < 0)
+		return loan_refuse(loan, EXIT_FAILED, strerror(errno), NULL);
+	while (now_us() < end) {
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILED;
 		nanosleep(&step, NULL);
 	}
 	/* Its end thaws the owner, if it can end; else the guard does after a while. */
-	if (pid > 0)
-		kill(pid, SIGKILL);
+	kill(pid, SIGKILL);
 	app_cannot(loan->app, loan->what, loan->name, "the kernel has not answered for %d s",
 		   KERNEL_MS / 1000);
 	msg_hint("the request goes on in the background; dmesg | grep %s", loan->name);

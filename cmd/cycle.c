@@ -189,13 +189,6 @@ static bool is_over(const struct cycle *c)
 	return cycle_now_ns() - c->start_ns >= o->duration_ms * 1000000;
 }
 
-/* After these there is nothing to go on with. */
-static bool is_final(enum outcome outcome)
-{
-	return outcome == OUTCOME_ASKED || outcome == OUTCOME_GONE ||
-	       outcome == OUTCOME_KILLED || outcome == OUTCOME_HUNG;
-}
-
 static int run(struct cycle *c)
 {
 	int code = EXIT_OK;
@@ -208,14 +201,14 @@ static int run(struct cycle *c)
 		for (size_t i = 0; i < c->count; i++) {
 			struct cycled *d = &c->dev[i];
 
-			if (c->interrupted && d->outcome == OUTCOME_OK)
+			if (!cycle_counts(c, d))
 				continue;
 			report_line(c, d);
 			if (d->outcome == OUTCOME_OK)
 				continue;
 			report_failure(c, d);
 			code_merge(&code, cycle_exit_code(d->outcome));
-			end = end || !c->options->keep_going || is_final(d->outcome);
+			end = end || !c->options->keep_going || cycle_is_final(d->outcome);
 		}
 		report_progress(c, false);
 		/* Nobody reads any more; SIGPIPE is ignored until all is cleaned up. */

@@ -61,6 +61,7 @@ struct cycled {
 	/* Of this cycle. */
 	enum outcome outcome;
 	bool entered;
+	int64_t entered_ns;		/* when, by cycle_now_ns() */
 	bool has_error;			/* it reported one */
 	enum vfiopm_state reached;
 	int64_t entry_ns, asleep_ns, wake_ns, exit_ns;	/* -1: not measured */
@@ -98,9 +99,13 @@ void cycle_count_errors(const struct cycled *d, struct error_counts *ret);
 
 /* One cycle of all devices; each has its outcome then. */
 void cycle_step(struct cycle *c);
+/* An interrupted cycle is none, nor is one that ended before this device slept. */
+bool cycle_counts(const struct cycle *c, const struct cycled *d);
 /* Wait, but not beyond a signal or the host's request. */
 void cycle_pause(struct cycle *c, int64_t ms);
 int cycle_exit_code(enum outcome outcome);
+/* After that nothing can be cycled any more. */
+bool cycle_is_final(enum outcome outcome);
 
 /* ---- cycle_verify.c ---- */
 

@@ -38,6 +38,12 @@ int64_t cycle_now_ns(void)
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
+bool cycle_is_final(enum outcome outcome)
+{
+	return outcome == OUTCOME_ASKED || outcome == OUTCOME_GONE ||
+	       outcome == OUTCOME_KILLED || outcome == OUTCOME_HUNG;
+}
+
 int cycle_exit_code(enum outcome outcome)
 {
 	switch (outcome) {
@@ -169,6 +175,21 @@ void cycle_pause(struct cycle *c, int64_t ms)
 	wait_readable(c, -1, ms);
 }
 
+/* What ends it all has happened: the others aren't asked for anything any more. */
+static bool has_ended(const struct cycle *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (cycle_is_final(c->dev[i].outcome))
+			return true;
+	return c->interrupted;
+}
+
+/* Whether one of several fails is nothing to the others, unless that ends the cycling. */
+static bool may_go_on(const struct cycle *c, const struct cycled *d)
+{
+	return d->outcome == OUTCOME_OK && !has_ended(c);
+}
+
 static bool all_fine(const struct cycle *c)
 {
 	for (size_t i = 0; i < c->count; i++)
@@ -189,6 +210,7 @@ static void enter(struct cycle *c, size_t i)
 	if (!answered(d, c, "entering low power", r, OUTCOME_REFUSED))
 		return;
 	d->entered = true;
+	d->entered_ns = cycle_now_ns();
 	d->entry_ns = reply.took_ns;
 }
 
@@ -211,7 +233,7 @@ static void explain(struct cycled *d, const struct vfiopm_power *power, enum vfi
 static void fall_asleep(struct cycle *c, struct cycled *d)
 {
 	const struct cycle_options *o = c->options;
-	int64_t start = cycle_now_ns(), left;
+	int64_t start = d->entered_ns, left;
 
 	do {
 		struct vfiopm_power *power = NULL;
@@ -278,7 +300,7 @@ static void write_register(struct cycle *c, size_t i)
 	struct cycled *d = &c->dev[i];
 	int r;
 
-	if (!d->has_reg || !all_fine(c))
+	if (!d->has_reg || !may_go_on(c, d))
 		return;
 	r = worker_call(c->worker, WORKER_REG_WRITE, i, &d->reg, d->reg_value, NULL);
 	answered(d, c, "writing the register", r, OUTCOME_NOT_BACK);
@@ -493,6 +515,11 @@ static void begin(struct cycle *c)
 	take_log(c, NULL);
 }
 
+bool cycle_counts(const struct cycle *c, const struct cycled *d)
+{
+	return d->outcome != OUTCOME_OK || (!c->interrupted && d->asleep_ns >= 0);
+}
+
 static void finish(struct cycle *c)
 {
 	bool logged = false;
@@ -500,8 +527,7 @@ static void finish(struct cycle *c)
 	for (size_t i = 0; i < c->count; i++) {
 		struct cycled *d = &c->dev[i];
 
-		/* An interrupted cycle is none. */
-		if (c->interrupted && d->outcome == OUTCOME_OK)
+		if (!cycle_counts(c, d))
 			continue;
 		d->cycles++;
 		if (d->entry_ns >= 0)
@@ -532,16 +558,17 @@ void cycle_step(struct cycle *c)
 	begin(c);
 	for (size_t i = 0; i < c->count; i++)
 		write_register(c, i);
-	for (size_t i = 0; i < c->count && all_fine(c); i++)
-		enter(c, i);
-	for (size_t i = 0; i < c->count && all_fine(c) && !c->interrupted; i++)
-		fall_asleep(c, &c->dev[i]);
-	if (all_fine(c) && !c->interrupted) {
-		for (size_t i = 0; i < c->count; i++)
+	for (size_t i = 0; i < c->count; i++)
+		if (may_go_on(c, &c->dev[i]))
+			enter(c, i);
+	for (size_t i = 0; i < c->count; i++)
+		if (may_go_on(c, &c->dev[i]))
+			fall_asleep(c, &c->dev[i]);
+	for (size_t i = 0; i < c->count; i++)
+		if (may_go_on(c, &c->dev[i]))
 			run_command(c, &c->dev[i], "asleep");
-		if (o->asleep_ms)
-			cycle_pause(c, o->asleep_ms);
-	}
+	if (o->asleep_ms && !has_ended(c) && (all_fine(c) || o->keep_going))
+		cycle_pause(c, o->asleep_ms);
 	for (size_t i = 0; i < c->count; i++)
 		if (c->dev[i].entered)
 			leave(c, i);

@@ -141,6 +141,14 @@ static void judge(const struct input *in, struct waiting *dev, int64_t ns)
 		dev->reached = true;
 }
 
+/* What was kept until now may have been interrupted meanwhile. */
+static void begin_anew(struct waiting *devs, size_t n, int64_t ns)
+{
+	for (size_t i = 0; i < n; i++)
+		if (devs[i].since_ns)
+			devs[i].since_ns = ns;
+}
+
 static void take(const struct input *in, struct waiting *devs, size_t n,
 		 const struct watch_event *event)
 {
@@ -216,7 +224,7 @@ static int wait_all(const struct input *in, struct watch *watch, struct waiting 
 		    const struct targets *targets)
 {
 	int64_t deadline = now_ns() + in->timeout_ms * 1000000;
-	bool told = watch_is_driven(watch);
+	bool told = watch_is_driven(watch), lost = false;
 	size_t n = targets->count;
 	int code = EXIT_OK;
 
@@ -249,7 +257,14 @@ static int wait_all(const struct input *in, struct watch *watch, struct waiting 
 			msg_error("cannot wait: %s", strerror(-r));
 			return EXIT_FAILED;
 		}
-		if (r > 0) {
+		if (r > 0 && event.kind == WATCH_LOST) {
+			begin_anew(devs, n, event.ns);
+			if (!lost)
+				msg_warn("the kernel's trace events came too fast: a state that "
+					 "was there for a moment may have been missed");
+			lost = true;
+			watch_event_clear(&event);
+		} else if (r > 0) {
 			take(in, devs, n, &event);
 			watch_event_clear(&event);
 		} else if (!open || now_ns() >= deadline) {

@@ -12,7 +12,9 @@
  *	toggle ADDRESS OFFSET VALUE SECONDS
  *				d3hot and d0 at random times, a touch right after each d0, which
  *				must read VALUE; answers with the number of rounds
- *	reopen ADDRESS SECONDS	close and open, at random times; the same
+ *	reopen ADDRESS SECONDS [OTHER]
+ *				close and open at random times, and d3hot; OTHER is woken and put
+ *				into d3hot again; answers with the number of rounds
  *
  * A touched mapping that is gone kills it (SIGBUS), as it kills any VMM.
  */
@@ -222,7 +224,7 @@ static void toggle(struct device *d, unsigned int offset, uint32_t expected, dou
 	printf("%d\n", rounds);
 }
 
-static void reopen(struct vmm *v, const char *address, double seconds)
+static void reopen(struct vmm *v, const char *address, double seconds, struct device *other)
 {
 	double end = now() + seconds;
 	int rounds = 0;
@@ -231,6 +233,14 @@ static void reopen(struct vmm *v, const char *address, double seconds)
 		close_device(find(v, address));
 		pause_up_to(20);
 		open_device(v, address);
+		write_state(find(v, address), 3);
+		if (other) {
+			write_state(other, 0);
+			write_state(other, 3);
+		}
+		/* Now and then long enough for somebody to come in between. */
+		if (rounds % 4 == 3)
+			sleep(2);
 		pause_up_to(20);
 		rounds++;
 	}
@@ -266,7 +276,7 @@ static void obey(struct vmm *v, char *line)
 		       atof(c));
 		return;
 	} else if (!strcmp(verb, "reopen")) {
-		reopen(v, address, atof(a));
+		reopen(v, address, atof(a), find(v, b));
 		return;
 	}
 	printf("ok\n");
