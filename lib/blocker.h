@@ -345,17 +345,26 @@ void mend_vfs(struct scene *s, struct vfiopm_finding *f, struct look *pf);
 bool look_is_awake(struct look *look);
 /* A port that the kernel doesn't take into D3? */
 bool look_is_refused(struct look *look);
-/* Would it sleep by itself, nobody using it just now? What is below it is another matter. */
+/*
+ * Active devices below it that are none of PCI, a keyboard at a USB controller:
+ * they hold no usage count. 0 for a bridge, whose own are looked at one by one,
+ * and where it can't be read.
+ */
+int64_t look_active_kids(struct look *look);
+/* Would it sleep by itself, nobody using it just now? What is below a bridge is another matter. */
 bool look_may_sleep(struct look *look);
 /*
  * Who keeps @look awake, for longer than a moment: itself or a device below it.
  * NULL: nobody, as far as can be seen.
  */
 struct look *look_culprit(struct scene *s, struct look *look);
+#define AWAKE_TEXT_MAX 192
 void describe_awake(struct look *look, char *buf, size_t size);
 void quote_awake(struct scene *s, struct vfiopm_finding *f, struct look *look);
 /* What lets a device on whatever driver, or a bridge and what is below it, sleep. */
 void mend_awake(struct scene *s, struct vfiopm_finding *f, struct look *look);
+/* What lets the active devices below @look sleep. */
+void mend_kids(struct scene *s, struct vfiopm_finding *f, struct look *look);
 #define HOTPLUG_MEND \
 	"turn hotplug of this slot off in the firmware, or else boot with pcie_ports=native"
 

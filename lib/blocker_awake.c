@@ -49,12 +49,21 @@ static bool has_vfs(struct look *look)
 	return look_is_vfio(look) && look_text(look, ATTR_NUMVFS);
 }
 
+int64_t look_active_kids(struct look *look)
+{
+	int64_t kids;
+
+	return !vfiopm_device_is_bridge(look->dev) &&
+			       look_number(look, ATTR_KIDS, &kids) == 0 && kids > 0 ?
+		       kids : 0;
+}
+
 bool look_may_sleep(struct look *look)
 {
 	int64_t pins;
 
 	return look_is(look, ATTR_CONTROL, "auto") && look_pins(look, &pins) == 0 && pins <= 0 &&
-	       !has_negative_delay(look) && !look_is_refused(look) &&
+	       !look_active_kids(look) && !has_negative_delay(look) && !look_is_refused(look) &&
 	       !driver_may_refuse(look) && !has_vfs(look);
 }
 
@@ -85,9 +94,14 @@ void describe_awake(struct look *look, char *buf, size_t size)
 	const char *usage = look_text(look, ATTR_USAGE);
 	bool known = look_is(look, ATTR_CONTROL, "on") ||
 		     (look_is(look, ATTR_CONTROL, "auto") && usage);
+	int64_t kids = look_active_kids(look);
+	char below[48] = "";
 
-	snprintf(buf, size, "driver %s, control %s, usage %s%s%s%s%s", driver ? driver : "none",
-		 control ? control : "unknown", usage ? usage : "unknown",
+	if (kids)
+		snprintf(below, sizeof(below), ", %" PRId64 " active device%s below it", kids,
+			 kids > 1 ? "s" : "");
+	snprintf(buf, size, "driver %s, control %s, usage %s%s%s%s%s%s", driver ? driver : "none",
+		 control ? control : "unknown", usage ? usage : "unknown", below,
 		 has_negative_delay(look) ? ", autosuspend delay negative" : "",
 		 driver_may_refuse(look) ? ", has never slept" : "",
 		 has_vfs(look) ? ", has virtual functions" : "",
@@ -100,6 +114,8 @@ void quote_awake(struct scene *s, struct vfiopm_finding *f, struct look *look)
 	quote(s, f, look, ATTR_DRIVER);
 	quote(s, f, look, ATTR_CONTROL);
 	quote(s, f, look, ATTR_USAGE);
+	if (look_active_kids(look))
+		quote(s, f, look, ATTR_KIDS);
 	if (has_negative_delay(look))
 		quote(s, f, look, ATTR_DELAY);
 	if (has_vfs(look))
@@ -136,6 +152,14 @@ static void mend_awake_bridge(struct scene *s, struct vfiopm_finding *f, struct 
 		mend_command(s, f, ORDER_LOOK, "vfio-pm monitor %s", look->dev->name);
 }
 
+void mend_kids(struct scene *s, struct vfiopm_finding *f, struct look *look)
+{
+	mend_advice(s, f, ORDER_LOOK,
+		    "let what is below %s sleep; which that is: "
+		    "grep . /sys/bus/pci/devices/%s/*/power/runtime_status",
+		    look->dev->name, look->dev->name);
+}
+
 /* On a driver of the host, or on none. */
 static void mend_awake_host(struct scene *s, struct vfiopm_finding *f, struct look *look)
 {
@@ -144,8 +168,9 @@ static void mend_awake_host(struct scene *s, struct vfiopm_finding *f, struct lo
 	int64_t pins = 0;
 
 	look_pins(look, &pins);
-	if (look_text(look, ATTR_DRIVER) && (pins > 0 || (!on && !negative))) {
-		/* Its driver takes no part in runtime PM, or is at work. */
+	if (look_text(look, ATTR_DRIVER) &&
+	    (pins > 0 || look_active_kids(look) || (!on && !negative))) {
+		/* Its driver takes no part in runtime PM, or is at work, or what it drives is. */
 		mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", name);
 		return;
 	}
@@ -170,6 +195,8 @@ static void mend_awake_vfio(struct scene *s, struct vfiopm_finding *f, struct lo
 		mend_knob(s, f, look, ATTR_CONTROL, "auto");
 	if (has_vfs(look))
 		mend_vfs(s, f, look);
+	if (look_active_kids(look))
+		mend_kids(s, f, look);
 	if (pins <= 0 && (pins_known || on))
 		return;
 	if (look_is_open(look))
@@ -208,7 +235,7 @@ void rule_consumer(struct scene *s)
 	for (size_t i = 0; i < s->look->n_consumers; i++) {
 		struct look *consumer = s->look->consumers[i];
 		struct vfiopm_finding *f;
-		char text[160];
+		char text[AWAKE_TEXT_MAX];
 
 		describe_awake(consumer, text, sizeof(text));
 		if (!look_is_awake(consumer)) {

@@ -384,19 +384,15 @@ void rule_idle(struct scene *s)
 void rule_usage(struct scene *s)
 {
 	struct vfiopm_finding *f;
-	int64_t kids;
+	int64_t kids = look_active_kids(s->look);
 
 	if (s->suspended)
 		return;
-	if (look_number(s->look, ATTR_KIDS, &kids) == 0 && kids > 0 &&
-	    !vfiopm_device_is_bridge(s->look->dev)) {
+	if (kids) {
 		f = blocks(s, ROUTES_ALL, s->look, "%" PRId64 " active device%s below it keep%s it "
 			   "awake", kids, kids > 1 ? "s" : "", kids > 1 ? "" : "s");
 		quote(s, f, s->look, ATTR_KIDS);
-		mend_advice(s, f, ORDER_LOOK,
-			    "let them sleep; which they are: "
-			    "grep . /sys/bus/pci/devices/%s/*/power/runtime_status",
-			    s->look->dev->name);
+		mend_kids(s, f, s->look);
 	}
 	if (s->vfio || !s->usage_known)
 		return;

@@ -112,7 +112,7 @@ static void judge_awake(struct scene *s, struct look *child, size_t k, const cha
 	unsigned int routes = ROUTES_PORTS(k);
 	const char *name = s->ports[k]->dev->name;
 	struct vfiopm_finding *f;
-	char text[160];
+	char text[AWAKE_TEXT_MAX];
 
 	describe_awake(culprit ? culprit : child, text, sizeof(text));
 	if (!culprit) {

@@ -409,3 +409,70 @@ echo 0 > $pci/0000:00:06.0/sriov_numvfs" ]
 	explain --state=D3hot 00:06.0
 	[ "$(mends)" = "echo 0 > $pci/0000:00:06.0/sriov_numvfs" ]
 }
+
+@test "a sibling or a consumer with an active device below it isn't awake for a moment" {
+	local usb=0000:01:00.2
+	cold_port kids=2
+	cold_device status=active state=D0 usage=1
+	# A keyboard at the GPU's USB controller holds it without a usage count.
+	fx_device $usb parent=$port driver=xhci_hcd class=0c0330 status=active state=D0 kids=1
+	fx_consumer $dev $usb
+	explain $dev
+	expect 6 "consumer sibling"
+	says "$usb: depends on $dev and is awake (driver xhci_hcd, control auto, usage 0, 1 active device below it: may not sleep), which keeps both awake"
+	says "/sys/bus/pci/devices/$usb/power/runtime_active_kids: 1"
+	[ "$(mends)" = "vfio-pm bind $usb" ]
+	explain --all
+	says "not D3cold: $usb: depends on $dev and is awake"
+	# Its setting alone wouldn't do.
+	fx_set $usb power/control on
+	fx_set $usb power/runtime_usage 1
+	explain $dev
+	[ "$(mends)" = "vfio-pm bind $usb" ]
+	fx_set $usb power/control auto
+	fx_set $usb power/runtime_usage 0
+	# The device sleeps, and the sibling keeps the port.
+	fx_set $dev power/runtime_status suspended
+	fx_set $dev power_state D3hot
+	fx_set $dev power/runtime_usage 0
+	explain $dev
+	expect 6 sibling
+	says "$usb: this function of the same slot is awake (driver xhci_hcd, control auto, usage 0, 1 active device below it: may not sleep), which keeps $port awake"
+	# The keyboard sleeps, and the controller is about to.
+	fx_set $usb power/runtime_active_kids 0
+	explain $dev
+	expect 1 "" measured
+	# On a VFIO driver there is nothing to bind.
+	fx_set $usb power/runtime_active_kids 2
+	fx_device $usb parent=$port driver=vfio-pci status=active state=D0 kids=2
+	explain $dev
+	expect 6 sibling
+	says "2 active devices below it: may not sleep"
+	[ "$(mends)" = "# let what is below $usb sleep; which that is: grep . /sys/bus/pci/devices/$usb/*/power/runtime_status" ]
+}
+
+@test "active devices below one in another branch, and below one that shares the power" {
+	cold_port kids=1
+	fx_bridge 0000:01:00.0 parent=$port kids=1
+	fx_bridge 0000:02:01.0 parent=0000:01:00.0 status=suspended state=D3hot
+	fx_bridge 0000:02:02.0 parent=0000:01:00.0 kids=1
+	fx_device 0000:03:00.0 parent=0000:02:01.0 driver=vfio-pci group=7
+	fx_device 0000:04:00.0 parent=0000:02:02.0 driver=xhci_hcd status=active state=D0 kids=3
+	explain 03:00.0
+	expect 6 bridge-child
+	says "is kept awake by 0000:04:00.0 (driver xhci_hcd, control auto, usage 0, 3 active devices below it: may not sleep) below it"
+	says "/sys/bus/pci/devices/0000:04:00.0/power/runtime_active_kids: 3"
+	[ "$(mends)" = "vfio-pm bind 0000:04:00.0" ]
+	fx_set 0000:04:00.0 power/runtime_active_kids 0
+	explain 03:00.0
+	expect 1 "" measured
+	fx_device 0000:00:05.0 driver=vfio-pci group=8 state=D3cold acpi='\_SB_.PCI0.S28_' acpi_state=D3cold \
+		acpi_real=D0 resources=LNXPOWER:05
+	fx_device 0000:00:06.0 driver=xhci_hcd status=active state=D0 kids=1 acpi='\_SB_.PCI0.S30_' \
+		resources=LNXPOWER:05
+	fx_acpi_bus 0000:00:05.0 0000:00:06.0
+	explain 00:05.0
+	expect 6 shared-resource
+	says "is shared with 0000:00:06.0, which keeps it on"
+	[ "$(mends)" = "vfio-pm bind 0000:00:06.0" ]
+}
