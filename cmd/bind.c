@@ -53,8 +53,8 @@ const struct argp bind_argp = {
 	       "Refused, and named, is what would hurt: a disk with a mounted filesystem, swap, "
 	       "LVM, RAID, dm-crypt or ZFS on it; a network interface with the default route or "
 	       "your SSH session, or below a bond, bridge or VLAN that is up; the boot display or "
-	       "the console's; a PF whose VFs are in use; a bridge. --force is for those who know. "
-	       "What is open through VFIO is never taken.\n"
+	       "the console's; a PF whose VFs are in use. --force is for those who know. A bridge "
+	       "is never taken, nor is what is open through VFIO.\n"
 	       "When the driver doesn't take a device, its former driver and override are "
 	       "restored. DEVICE is [DDDD:]BB:DD.F, VENDOR:DEVICE, group:N or a sysfs path.",
 };

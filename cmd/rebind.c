@@ -232,7 +232,8 @@ bool rebind_use_blocks(const struct vfiopm_uses *uses, size_t i)
 {
 	enum vfiopm_use kind = vfiopm_uses_get_kind(uses, i);
 
-	return kind == VFIOPM_USE_VF_OPEN || kind == VFIOPM_USE_MDEV_OPEN;
+	return kind == VFIOPM_USE_BRIDGE || kind == VFIOPM_USE_VF_OPEN ||
+	       kind == VFIOPM_USE_MDEV_OPEN;
 }
 
 void rebind_describe_use(const struct vfiopm_uses *uses, size_t i, char *buf, size_t size)

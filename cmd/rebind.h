@@ -34,7 +34,12 @@ int rebind_report(struct app *app, const char *what, const struct vfiopm_device 
 void rebind_print(const struct vfiopm_device *dev, const char *former);
 /* One use in words: "'/mnt' is mounted from nvme0n1 > nvme0n1p1". */
 void rebind_describe_use(const struct vfiopm_uses *uses, size_t i, char *buf, size_t size);
-/* Is it one that makes an unbind block in the kernel? No --force helps. */
+/*
+ * Is it one that no --force helps against? What is open makes an unbind block in the
+ * kernel. A bridge is refused by VFIO's drivers, but its own driver has to let go of it
+ * before, which turns off bus mastering for all behind it (pcie_portdrv_remove(),
+ * pci_disable_device()), and nobody has asked who uses those.
+ */
 bool rebind_use_blocks(const struct vfiopm_uses *uses, size_t i);
 
 /* module.c: modprobe, quietly. 0, or an exit status or negative errno. */

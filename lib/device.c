@@ -186,6 +186,7 @@ enum {
 	HAVE_CDEV_NODE = 1 << 3,
 	HAVE_NUMVFS = 1 << 4,
 	HAVE_PHYSFN = 1 << 5,
+	HAVE_BRIDGE = 1 << 6,
 };
 
 /* The cache in a device that the caller sees as constant; NULL: @what is in it already. */
@@ -275,10 +276,51 @@ unsigned int vfiopm_device_get_class(const struct vfiopm_device *dev)
 	return ids(dev)->class;
 }
 
+/*
+ * VFIO takes what has a normal header (drivers/vfio/pci/vfio_pci_core.c,
+ * vfio_pci_core_register_device()), whatever the class: an NVSwitch is an "other
+ * bridge" and no bridge. The header is in `config`, which isn't read here, but a
+ * bridge's, and no other, gives the device this attribute (drivers/pci/pci-sysfs.c,
+ * pci_bridge_attrs_are_visible()), and the kernel lets no device with a normal one
+ * have the class of a PCI or CardBus bridge (probe.c, pci_setup_device()).
+ */
+static bool has_bridge_header(const struct vfiopm_device *dev)
+{
+	bool found;
+	int dir;
+
+	dir = device_open_dir(dev);
+	if (dir < 0)
+		return false;
+	found = sysfs_exists_at(dir, "secondary_bus_number");
+	close(dir);
+	return found;
+}
+
 bool vfiopm_device_is_bridge(const struct vfiopm_device *dev)
 {
-	/* drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_register_device(): endpoints only. */
-	return !dev->vfio && vfiopm_device_get_class(dev) >> 16 == 0x06;
+	struct device_more *more;
+
+	if (dev->vfio)
+		return false;
+	more = need(dev, HAVE_BRIDGE);
+	if (!more)
+		return dev->more.bridge;
+	switch (vfiopm_device_get_class(dev) >> 8) {
+	/* The platform's own: the kernel needs what is behind them. */
+	case 0x0600:	/* host */
+	case 0x0601:	/* ISA */
+	case 0x0602:	/* EISA */
+	case 0x0603:	/* MCA */
+	case 0x0604:	/* PCI to PCI */
+	case 0x0607:	/* CardBus */
+	case 0x0609:	/* PCI to PCI, semi-transparent */
+		more->bridge = true;
+		break;
+	default:
+		more->bridge = has_bridge_header(dev);
+	}
+	return more->bridge;
 }
 
 bool vfiopm_device_is_noiommu(const struct vfiopm_device *dev)

@@ -113,7 +113,7 @@ struct vfiopm_device {
 	char *driver;
 	struct device_more {	/* by the getters only */
 		unsigned int have;
-		bool noiommu;
+		bool noiommu, bridge;
 		uint16_t vendor, device, subvendor, subdevice;
 		uint32_t class;
 		int numvfs;

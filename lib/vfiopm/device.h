@@ -130,7 +130,15 @@ unsigned int vfiopm_device_get_subvendor(const struct vfiopm_device *dev);
 unsigned int vfiopm_device_get_subdevice(const struct vfiopm_device *dev);
 /** vfiopm_device_get_class - 24-bit class code, or 0xffffff. Since: 0.1 */
 unsigned int vfiopm_device_get_class(const struct vfiopm_device *dev);
-/** vfiopm_device_is_bridge - class 06xx, and not on a VFIO driver. Since: 0.1 */
+/**
+ * vfiopm_device_is_bridge - no VFIO driver takes it: other devices are behind it
+ * @dev: device
+ *
+ * By its header, as far as sysfs shows that without a look at `config`: an "other
+ * bridge" (class 0680) may be a device like any. Host and ISA bridges count.
+ * Return: true also when such a one has no driver; false on a VFIO driver.
+ * Since: 0.1
+ */
 bool vfiopm_device_is_bridge(const struct vfiopm_device *dev);
 /** vfiopm_device_get_driver - name of the driver it is bound to, NULL: none. Since: 0.1 */
 const char *vfiopm_device_get_driver(const struct vfiopm_device *dev);

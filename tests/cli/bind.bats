@@ -264,13 +264,30 @@ vfio-pm: hint: the kernel would wait for it to be closed, for ever"
 	refused 0000:06:00.0 "its mediated device c0ffee00-1111-2222-3333-444455556666 would go with its driver"
 }
 
-@test "a bridge, and --force" {
+@test "a bridge, also with --force" {
 	dry 0000:00:1c.0
 	is 4 "" "vfio-pm: cannot bind '0000:00:1c.0': it is a bridge
 vfio-pm: hint: VFIO takes the devices below it: vfio-pm list -a"
 	dry --force 0000:00:1c.0
-	is 0 "0000:00:1c.0: would go from pcieport to vfio-pci" \
-		"vfio-pm: warning: '0000:00:1c.0': it is a bridge"
+	is 4 "" "vfio-pm: cannot bind '0000:00:1c.0': it is a bridge
+vfio-pm: hint: VFIO takes the devices below it: vfio-pm list -a"
+}
+
+@test "a bridge is what has a bridge's header, or the platform behind it; an NVSwitch is none" {
+	fx_device 0000:0b:00.0 driver=nvidia-nvswitch group=11 vendor=10de device=22a3 class=068000
+	allowed 0000:0b:00.0 nvidia-nvswitch
+	dry --group 0000:0b:00.0
+	is 0 "0000:0b:00.0: would go from nvidia-nvswitch to vfio-pci" ""
+	fx_set 0000:0b:00.0 secondary_bus_number 12
+	dry 0000:0b:00.0
+	is 4 "" "vfio-pm: cannot bind '0000:0b:00.0': it is a bridge
+vfio-pm: hint: VFIO takes the devices below it: vfio-pm list -a"
+	for class in 060000 060100 060401 060700 060940; do
+		fx_device 0000:0c:00.0 class=$class
+		dry --force 0000:0c:00.0
+		[ "$status" = 4 ]
+		[[ $stderr == *"it is a bridge"* ]]
+	done
 }
 
 @test "a bridge names no group: refused whether it is alone in it or not" {

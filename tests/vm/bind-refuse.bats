@@ -270,6 +270,9 @@ allowed() { # ADDRESS
 		vp bind "$bridge"
 		expect 4 "cannot bind '$bridge': it is a bridge" "hint: "
 		unchanged "$before"
+		vp bind --force "$bridge"
+		expect 4 "cannot bind '$bridge': it is a bridge" "hint: "
+		unchanged "$before"
 	done
 }
 
