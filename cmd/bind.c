@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "holder.h"
 #include "rebind.h"
@@ -82,10 +83,23 @@ static void hint_bridge(void)
 	msg_hint("VFIO takes the devices below it: " PROGRAM " list -a");
 }
 
+static void hint_look(const char *name)
+{
+	msg_hint("look as root, with the host's /dev, /proc and /sys: " PROGRAM
+		 " bind --dry-run %s", name);
+}
+
+/* It tells what root would meet, and needn't be root, nor on that machine, itself. */
+static bool looks_for_another(const struct app *app, const struct bind_input *in)
+{
+	return in->dry_run && (geteuid() != 0 || vfiopm_ctx_is_foreign(app->ctx));
+}
+
 static int check_uses(struct app *app, const struct bind_input *in, const char *session,
 		      const struct vfiopm_device *dev)
 {
 	const char *name = vfiopm_device_get_name(dev);
+	bool free_first = false, untold = false;
 	struct vfiopm_uses *uses;
 	int r, code = EXIT_OK;
 
@@ -94,15 +108,18 @@ static int check_uses(struct app *app, const struct bind_input *in, const char *
 		return app_gone(app, "bind", name);
 	if (r < 0) {
 		msg_cannot("bind", name, "what it is used for can't be told: %s", strerror(-r));
-		msg_hint("look as root, with /proc and /sys mounted: " PROGRAM
-			 " bind --dry-run %s", name);
+		hint_look(name);
 		return EXIT_FAILED;
 	}
 	for (size_t i = 0; i < vfiopm_uses_count(uses); i++) {
+		bool told = vfiopm_uses_get_kind(uses, i) != VFIOPM_USE_UNTOLD;
 		char text[1024];
 
-		if (!in->force || rebind_use_blocks(uses, i)) {
+		if (!told && looks_for_another(app, in)) {
+			untold = true;
+		} else if (!in->force || rebind_use_blocks(uses, i)) {
 			code_merge(&code, refuse_use(name, uses, i));
+			free_first |= told;
 			continue;
 		}
 		rebind_describe_use(uses, i, text, sizeof(text));
@@ -112,6 +129,11 @@ static int check_uses(struct app *app, const struct bind_input *in, const char *
 		hint_bridge();
 	else if (code != EXIT_OK && in->force)
 		msg_hint("the kernel would wait for it to be closed, for ever");
+	else if (code != EXIT_OK && !free_first)
+		msg_hint("look as root, with the host's /dev, /proc and /sys, or, if you know: "
+			 PROGRAM " bind --force %s", name);
+	else if (code == EXIT_OK && untold)
+		hint_look(name);
 	else if (code != EXIT_OK)
 		msg_hint("free it first, or, if you know: " PROGRAM " bind --force %s", name);
 	vfiopm_uses_free(uses);

@@ -286,6 +286,9 @@ void rebind_describe_use(const struct vfiopm_uses *uses, size_t i, char *buf, si
 	case VFIOPM_USE_MDEV_OPEN:
 		snprintf(buf, size, "its mediated device %s is open through VFIO", what);
 		return;
+	case VFIOPM_USE_UNTOLD:
+		snprintf(buf, size, "what it is used for can't be told: %s", what);
+		return;
 	}
 	snprintf(buf, size, "it is in use");
 }

@@ -6,7 +6,8 @@
  * The end of the walk is a question to the kernel itself: an exclusive open of
  * a disk in which nothing was found. It fails for whatever has a claim on the
  * disk or a part of it (block/bdev.c, bd_may_claim()), so it also finds what
- * leaves no trace in sysfs: ZFS, mounts in other namespaces.
+ * leaves no trace in sysfs: ZFS, mounts in other namespaces. Where it can't be
+ * asked nothing is known of the disk.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,8 @@ struct block_walk {
 	struct vfiopm_uses *uses;
 	char *mounts[2];	/* of the caller and of init: namespaces may differ */
 	char *swaps;
+	const char *unread;	/* the table that couldn't be read, and why */
+	int unread_err;
 	/* Where the walk stands. */
 	const char *path;
 	const char *name;
@@ -39,7 +42,69 @@ struct block_walk {
 
 static int visit(struct block_walk *w, const char *name, bool holder);
 
+/* A path of a multipath NVMe disk is hidden and has no number. */
+static bool block_number(const struct block_walk *w, const char *name, unsigned int *major,
+			 unsigned int *minor)
+{
+	char path[SYSFS_PATH_MAX], number[32];
+
+	snprintf(path, sizeof(path), CLASS_BLOCK "/%s/dev", name);
+	return sysfs_read(w->ctx, path, number, sizeof(number)) > 0 &&
+	       sscanf(number, "%u:%u", major, minor) == 2;
+}
+
+/* "cciss!c0d0" is dev/cciss/c0d0 */
+static void block_node(const char *name, char *node, size_t size)
+{
+	snprintf(node, size, "dev/%s", name);
+	for (char *c = node; *c; c++)
+		if (*c == '!')
+			*c = '/';
+}
+
+/*
+ * 1: something has a claim, 0: nothing has, negative: the kernel couldn't be asked. A
+ * node that is missing or can't be opened, as in a container, answers nothing; one of
+ * another number answers for another disk.
+ */
+static int ask_claim(const struct block_walk *w, const char *name)
+{
+	char node[SYSFS_PATH_MAX];
+	unsigned int major, minor;
+	dev_t number;
+	int fd, r;
+
+	if (!block_number(w, name, &major, &minor))
+		return 0;
+	block_node(name, node, sizeof(node));
+	r = sysfs_block_number(w->ctx, node, &number);
+	if (r < 0)
+		return r;
+	if (number != makedev(major, minor))
+		return -ENODEV;
+	fd = sysfs_open_node(w->ctx, node, O_RDONLY | O_EXCL | O_NONBLOCK);
+	if (fd >= 0)
+		close(fd);
+	if (fd == -EBUSY)
+		return 1;
+	/* Claims come first (bdev_open()): whoever gets as far as this has it. */
+	return fd >= 0 || fd == -ENOMEDIUM ? 0 : fd;
+}
+
 /* ---- tables ---- */
+
+static char *read_table(struct block_walk *w, const char *path)
+{
+	char *text = NULL;
+	int r;
+
+	r = sysfs_read_all(w->ctx, path, TABLE_MAX, &text);
+	if (r < 0 && r != -ENOENT) {
+		w->unread = path;
+		w->unread_err = r;
+	}
+	return r < 0 ? NULL : text;
+}
 
 /* Undo, in place, the octal escapes of mountinfo and swaps (fs/seq_file.c, mangle_path()). */
 static void unescape(char *text)
@@ -156,6 +221,25 @@ static int match_btrfs(const char *uuid, void *data)
 	return uses_add(w->uses, VFIOPM_USE_HOLDER, w->path, path);
 }
 
+/*
+ * A loop device makes no claim on the disk that it is made of, and is no holder of it
+ * (drivers/block/loop.c): all that tells is the name that the disk had for it.
+ */
+static int visit_loop(const char *name, void *data)
+{
+	struct block_walk *w = data;
+	char path[SYSFS_PATH_MAX], file[SYSFS_PATH_MAX];
+	unsigned int major, minor;
+
+	if (strncmp(name, "loop", 4) || !block_number(w, w->name, &major, &minor))
+		return 0;
+	snprintf(path, sizeof(path), CLASS_BLOCK "/%s/loop/backing_file", name);
+	if (sysfs_read(w->ctx, path, file, sizeof(file)) <= 0 ||
+	    !is_node_of(w, file, w->name, major, minor))
+		return 0;
+	return visit(w, name, true);
+}
+
 /* ---- steps up ---- */
 
 static int visit_holder(const char *name, void *data)
@@ -235,33 +319,22 @@ static int match_zfs(struct block_walk *w, unsigned int major, unsigned int mino
 
 	if (!is_zfs_member(w, major, minor))
 		return 0;
-	if (w->ctx->foreign) {
+	if (w->ctx->foreign)
 		sysfs_foreach(w->ctx, "proc/spl/kstat/zfs", count_entry, &pools);
-	} else {
-		char node[SYSFS_PATH_MAX];
-		int fd;
-
-		snprintf(node, sizeof(node), "dev/%s", w->name);
-		fd = sysfs_open_node(w->ctx, node, O_RDONLY | O_EXCL | O_NONBLOCK);
-		if (fd >= 0)
-			close(fd);
-		pools = fd == -EBUSY;
-	}
+	else
+		pools = ask_claim(w, w->name) == 1;
 	if (!pools)
 		return 0;
 	w->found++;
 	return uses_add(w->uses, VFIOPM_USE_HOLDER, w->path, "a ZFS pool");
 }
 
-static int match_all(struct block_walk *w, int dir, const char *name)
+static int match_all(struct block_walk *w, const char *name)
 {
 	unsigned int major, minor;
-	char number[32];
 	int r = 0;
 
-	/* A path of a multipath NVMe disk is hidden and has no number. */
-	if (sysfs_read_at(w->ctx, dir, "dev", number, sizeof(number)) < 0 ||
-	    sscanf(number, "%u:%u", &major, &minor) != 2)
+	if (!block_number(w, name, &major, &minor))
 		return 0;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(w->mounts); i++)
 		r = match_mounts(w, w->mounts[i], name, major, minor);
@@ -270,6 +343,8 @@ static int match_all(struct block_walk *w, int dir, const char *name)
 	if (r == 0)
 		r = sysfs_foreach(w->ctx, "sys/fs/btrfs", match_btrfs, w);
 	if (r == 0 || r == -ENOENT)
+		r = sysfs_foreach(w->ctx, CLASS_BLOCK, visit_loop, w);
+	if (r == 0)
 		r = match_zfs(w, major, minor);
 	return r;
 }
@@ -319,7 +394,7 @@ static int visit(struct block_walk *w, const char *name, bool holder)
 	w->name = name;
 	w->depth++;
 
-	r = match_all(w, dir, name);
+	r = match_all(w, name);
 	if (r == 0 && nvme_head(name, head))
 		r = visit(w, head, false);
 	if (r == 0)
@@ -342,20 +417,29 @@ static int visit(struct block_walk *w, const char *name, bool holder)
 
 /* ---- disks of the device ---- */
 
-static bool is_claimed(const struct block_walk *w, const char *name)
+/*
+ * A disk in which the walk has found nothing. Of another machine there are the tables
+ * alone; here they name what the kernel's answer wouldn't, and needn't be complete.
+ */
+static int judge_free(struct block_walk *w, const char *name)
 {
-	char node[SYSFS_PATH_MAX];
-	int fd;
+	char node[SYSFS_PATH_MAX], text[SYSFS_PATH_MAX + 64];
+	const char *asked = node;
+	int r;
 
-	/* "cciss!c0d0" is /dev/cciss/c0d0 */
-	snprintf(node, sizeof(node), "dev/%s", name);
-	for (char *c = node; *c; c++)
-		if (*c == '!')
-			*c = '/';
-	fd = sysfs_open_node(w->ctx, node, O_RDONLY | O_EXCL | O_NONBLOCK);
-	if (fd >= 0)
-		close(fd);
-	return fd == -EBUSY;
+	block_node(name, node, sizeof(node));
+	if (w->ctx->foreign) {
+		asked = w->unread;
+		r = w->unread_err;
+	} else {
+		r = ask_claim(w, name);
+	}
+	if (r == 1)
+		return uses_add(w->uses, VFIOPM_USE_CLAIMED, name, name);
+	if (r == 0)
+		return 0;
+	snprintf(text, sizeof(text), "/%s: %s", asked, strerror(-r));
+	return uses_add(w->uses, VFIOPM_USE_UNTOLD, name, text);
 }
 
 static int visit_disk(const char *name, void *data)
@@ -374,9 +458,7 @@ static int visit_disk(const char *name, void *data)
 	r = visit(w, name, false);
 	if (nvme_head(name, head))
 		name = head;
-	if (r == 0 && !w->found && is_claimed(w, name))
-		r = uses_add(w->uses, VFIOPM_USE_CLAIMED, name, name);
-	return r;
+	return r == 0 && !w->found ? judge_free(w, name) : r;
 }
 
 int in_use_block(const struct vfiopm_device *dev, struct vfiopm_uses *uses)
@@ -384,12 +466,14 @@ int in_use_block(const struct vfiopm_device *dev, struct vfiopm_uses *uses)
 	struct block_walk w = { .dev = dev, .ctx = dev->ctx, .uses = uses, .path = "", .name = "" };
 	int r;
 
-	if (sysfs_read_all(w.ctx, "proc/self/mountinfo", TABLE_MAX, &w.mounts[0]) < 0)
-		w.mounts[0] = NULL;
-	if (sysfs_read_all(w.ctx, "proc/1/mountinfo", TABLE_MAX, &w.mounts[1]) < 0)
-		w.mounts[1] = NULL;
-	if (sysfs_read_all(w.ctx, "proc/swaps", TABLE_MAX, &w.swaps) < 0)
-		w.swaps = NULL;
+	w.mounts[0] = read_table(&w, "proc/self/mountinfo");
+	w.mounts[1] = read_table(&w, "proc/1/mountinfo");
+	w.swaps = read_table(&w, "proc/swaps");
+	/* A kernel may have no swap; one without mounts doesn't run. */
+	if (!w.mounts[0] && !w.mounts[1] && !w.unread) {
+		w.unread = "proc/self/mountinfo";
+		w.unread_err = -ENOENT;
+	}
 	r = sysfs_foreach(w.ctx, CLASS_BLOCK, visit_disk, &w);
 	names_free(&w.seen);
 	free(w.mounts[0]);

@@ -109,6 +109,7 @@ enum vfiopm_use {
 	VFIOPM_USE_VF_OPEN,		/* a PF whose VF is open through VFIO; @what: the VF */
 	VFIOPM_USE_MDEV,		/* parent of a mediated device; @what: its UUID */
 	VFIOPM_USE_MDEV_OPEN,		/* the same, and that is open through VFIO */
+	VFIOPM_USE_UNTOLD,		/* a disk whose uses can't be told; @what: why */
 };
 
 struct vfiopm_uses;
@@ -124,7 +125,9 @@ struct vfiopm_uses;
  * the routes; its displays; its VFs and mediated devices. Disks in which nothing
  * is found are opened exclusively for a moment, which the kernel refuses when
  * anything holds them, and so are the VFIO nodes of VFs and mediated devices;
- * that needs permission on the nodes and isn't done below a foreign root.
+ * that needs the nodes in /dev, and permission on them: a disk of which nothing could
+ * be told is a use of its own kind. Below a foreign root the tables of mounts and swap
+ * are all there is, and nothing is opened.
  * Interfaces in other network namespaces aren't seen.
  * Return: 0, also when there is none; -ENODEV; -ENOMEM; an error of open(2).
  * Since: 0.1

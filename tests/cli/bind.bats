@@ -17,6 +17,7 @@ setup() {
 	fx_device 0000:03:00.0 driver=i915 group=9 class=030000
 	fx_device 0000:04:00.0 driver=vfio-pci group=10 enable=1
 	mkdir -p "$FX/sys/bus/pci/drivers/vfio-pci"
+	fx_file proc/self/mountinfo '28 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw'
 }
 
 dry() { # ARGUMENT...: a dry run; sets `status`, `output`, `stderr`
@@ -177,6 +178,67 @@ vfio-pm: hint: turn the IOMMU on in the firmware and on the kernel's command lin
 	allowed 0000:01:00.0 nvme
 	fx_file proc/spl/kstat/zfs/tank/state ONLINE
 	refused 0000:01:00.0 "a ZFS pool is on nvme0n1 > nvme0n1p1"
+}
+
+# here [--user] ARGUMENT...: the command takes the fixture's sys for that of this machine, whose
+# dev knows none of its disks; as root, or as an ordinary user
+here() {
+	local as=() map=()
+	[ "$1" != --user ] || { shift; as=(unshare --user --map-user=65534); }
+	[ "$EUID" = 0 ] || map=(--user --map-root-user)
+	# shellcheck disable=SC2016 # the inner shell's
+	run --separate-stderr unshare "${map[@]}" --mount sh -c 'mount --rbind "$1/sys" /sys && shift && exec "$@"' \
+		- "$FX" "${as[@]}" "$vfio_pm" "$@"
+}
+
+@test "a disk that the kernel can't be asked about: refused, --force takes it; a user is warned" {
+	fx_block 0000:01:00.0 nvme/nvme97/nvme97n1 259:977
+	local cause="what it is used for can't be told: /dev/nvme97n1: No such file or directory"
+	for dry in "" --dry-run; do
+		here bind $dry 0000:01:00.0
+		is 5 "" "vfio-pm: cannot bind '0000:01:00.0': $cause
+vfio-pm: hint: look as root, with the host's /dev, /proc and /sys, or, if you know: vfio-pm bind --force 0000:01:00.0"
+	done
+	here bind --dry-run --force 0000:01:00.0
+	is 0 "0000:01:00.0: would go from nvme to vfio-pci" "vfio-pm: warning: '0000:01:00.0': $cause"
+	here --user bind --dry-run 0000:01:00.0
+	is 0 "0000:01:00.0: would go from nvme to vfio-pci" "vfio-pm: warning: '0000:01:00.0': $cause
+vfio-pm: hint: look as root, with the host's /dev, /proc and /sys: vfio-pm bind --dry-run 0000:01:00.0"
+	# What has no disk, and a disk without a number, which can't be opened: nothing to ask.
+	here bind --dry-run 0000:02:00.0
+	is 0 "0000:02:00.0: would go from e1000e to vfio-pci" ""
+	rm "$FX/sys/class/block/nvme97n1/dev"
+	here bind --dry-run 0000:01:00.0
+	is 0 "0000:01:00.0: would go from nvme to vfio-pci" ""
+}
+
+@test "another machine's tables that can't be read: told" {
+	fx_disk
+	rm "$FX/proc/self/mountinfo"
+	untold() {
+		dry 0000:01:00.0
+		is 0 "0000:01:00.0: would go from nvme to vfio-pci" \
+			"vfio-pm: warning: '0000:01:00.0': what it is used for can't be told: $1
+vfio-pm: hint: look as root, with the host's /dev, /proc and /sys: vfio-pm bind --dry-run 0000:01:00.0"
+	}
+	untold "/proc/self/mountinfo: No such file or directory"
+	fx_file proc/self/mountinfo '28 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw'
+	truncate -s 17M "$FX/proc/swaps"
+	untold "/proc/swaps: File too large"
+	# What is known already needs no more.
+	fx_file proc/self/mountinfo '28 1 259:1 / /srv rw,relatime - ext4 /dev/nvme0n1p1 rw'
+	refused 0000:01:00.0 "'/srv' is mounted from nvme0n1 > nvme0n1p1"
+}
+
+@test "a loop device on a partition, which has no holder for it" {
+	fx_disk
+	fx_block virtual loop0 7:0
+	fx_file sys/class/block/loop0/loop/backing_file /var/lib/disk.img
+	allowed 0000:01:00.0 nvme
+	fx_file sys/class/block/loop0/loop/backing_file /dev/nvme0n1p1
+	refused 0000:01:00.0 "loop0 is on nvme0n1 > nvme0n1p1"
+	fx_file proc/self/mountinfo '40 28 7:0 / /srv rw - ext4 /dev/loop0 rw'
+	refused 0000:01:00.0 "'/srv' is mounted from nvme0n1 > nvme0n1p1 > loop0"
 }
 
 @test "the default route: of the interface, of a bridge over a bond over it, IPv6" {

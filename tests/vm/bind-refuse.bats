@@ -30,6 +30,7 @@ teardown() {
 	close_device
 	[ -z "${claimer:-}" ] || kill -KILL "$claimer" 2>/dev/null || true
 	umount /mnt 2>/dev/null || true
+	losetup -d /dev/loop0 2>/dev/null || true
 	swapoff "/dev/${DISK}p2" 2>/dev/null || true
 	vgchange --quiet -an 2>/dev/null || true
 	cryptsetup close secret 2>/dev/null || true
@@ -102,6 +103,27 @@ allowed() { # ADDRESS
 	kill "$claimer"
 	wait "$claimer" || true
 	wait_for "$VM_PATIENCE" allowed "$NVME"
+}
+
+@test "a loop device on a partition: it claims nothing, what is mounted from it is seen" {
+	mkfs.ext4 -q -F "/dev/${DISK}p1"
+	losetup /dev/loop0 "/dev/${DISK}p1"
+	refused "$NVME" "loop0 is on $DISK > ${DISK}p1"
+	mount /dev/loop0 /mnt
+	refused "$NVME" "'/mnt' is mounted from $DISK > ${DISK}p1 > loop0"
+	umount /mnt
+	losetup -d /dev/loop0
+	allowed "$NVME"
+}
+
+@test "a disk without its node, as in a container: refused; with it, free" {
+	vp_with unshare --mount sh -c "mount -t tmpfs none /dev && exec \"\$@\"" - -- bind "$NVME"
+	expect 5 "cannot bind '$NVME': what it is used for can't be told: /dev/$DISK: " "hint: "
+	unchanged "$before"
+	vp_with setpriv --reuid=65534 --regid=65534 --clear-groups -- bind --dry-run "$NVME"
+	expect 0 "warning: '$NVME': what it is used for can't be told: /dev/$DISK: Permission denied" \
+		"$NVME: would go from"
+	allowed "$NVME"
 }
 
 @test "swap" {
