@@ -80,6 +80,7 @@ int __wrap_vfiopm_ctx_new(const char *root, struct vfiopm_ctx **ret)
 static const char *const words[] = {
 	"0000:01:00.0", "01:00.1", "8086:10d3", "group:7", "00:01.0", "-a", "-J", "-P", "-r",
 	"-n", "-o", "--timeout=0", "--sort", "--json-lines", "--list-columns", "--help",
+	"--dry-run", "--fix",
 };
 
 #define N_WORDS (sizeof(words) / sizeof(words[0]))
