@@ -18,7 +18,7 @@ function __vfio_pm_devices --description 'addresses that fit the verb, group:N, 
         if contains -- bind $before
             test -d $device/vfio-dev; and continue
             read -l class <$device/class
-            string match -q '0x06*' -- $class; and continue
+            string match -qr '^0x060[0-479]' -- $class; and continue
         else if string match -qr '^(enter|exit|hold|unbind|run|cycle|deepen|owner)$' -- $before
             test -d $device/vfio-dev; or continue
         end

@@ -51,6 +51,7 @@ cases=(
 	"$R exit 1:02" ""
 	"$R bind " "0000:02:00.0"
 	"$R bind 02" "02:00.0"
+	"$R deepen --state-loss-ok=" "--state-loss-ok=0000:01:00.0 --state-loss-ok=0000:01:00.1 --state-loss-ok=0001:02:00.0"
 	"$R list 0000:00" "0000:00:1c.0"
 	"$R list gr" "group:7 group:8 group:9"
 	"$R enter group:9" "group:9"

@@ -37,6 +37,8 @@ cases=(
 	"vfio-pm $R exit 1:02\e*" "vfio-pm $R exit 1:02"
 	"vfio-pm $R bind \e*" "vfio-pm $R bind 0000:02:00.0 "
 	"vfio-pm $R bind 02\t" "vfio-pm $R bind 02:00.0 "
+	"vfio-pm $R deepen --state-loss-ok=\e*" "vfio-pm $R deepen --state-loss-ok=0000:01:00.0 0000:01:00.1 0001:02:00.0 "
+	"vfio-pm $R deepen --state-loss-ok 000\e*" "vfio-pm $R deepen --state-loss-ok 0000:01:00.0 0000:01:00.1 0001:02:00.0 "
 	"vfio-pm $R list 0000:00\t" "vfio-pm $R list 0000:00:1c.0 "
 	"vfio-pm $R list gr\e*" "vfio-pm $R list group:7 group:8 group:9 "
 	"vfio-pm $R enter group:9\t" "vfio-pm $R enter group:9 "
