@@ -10,7 +10,8 @@ end
 
 function __vfio_pm_devices --description 'addresses that fit the verb, group:N, VENDOR:DEVICE'
     set -l before (commandline -opc)
-    set -l word (commandline -ct)
+    # Of --option=VALUE the value.
+    set -l word (commandline -ct | string replace -r -- '^--[a-z-]+=' '')
     set -l root (__vfio_pm_root); or set root ''
     for device in $root/sys/bus/pci/devices/*
         set -l name (string replace -r '.*/' '' -- $device)
