@@ -107,6 +107,7 @@ allowed() { # ADDRESS
 
 @test "a loop device on a partition: it claims nothing, what is mounted from it is seen" {
 	mkfs.ext4 -q -F "/dev/${DISK}p1"
+	modprobe loop
 	losetup /dev/loop0 "/dev/${DISK}p1"
 	refused "$NVME" "loop0 is on $DISK > ${DISK}p1"
 	mount /dev/loop0 /mnt
