@@ -273,6 +273,10 @@ vanish_during_bind() { # ROLE
 	all_given_back
 }
 
+moved() { # COUNTERS BEFORE
+	[ "$(<"$1")" != "$2" ]
+}
+
 @test "busy drivers let go: a disk that is read, an interface that sends" {
 	disk=("$pci/$NVME"/nvme/nvme*/nvme*n*)
 	(while dd if="/dev/${disk[0]##*/}" of=/dev/null bs=64k iflag=direct 2>/dev/null; do :; done) 3>&- 4>&- &
@@ -291,7 +295,16 @@ vanish_during_bind() { # ROLE
 	            break
 	PY
 	sender=$!
-	sleep 1
+	# Both are at it, and still are right before.
+	local what old
+	for what in "/sys/class/block/${disk[0]##*/}/stat" "${interface[0]}/statistics/tx_packets"; do
+		old=$(<"$what")
+		wait_for "$VM_PATIENCE" moved "$what" "$old" || fail "$what stays $old"
+		old=$(<"$what")
+		sleep 0.5
+		moved "$what" "$old" || fail "$what stays $old"
+	done
+	kill -0 "$reader" "$sender"
 	vp bind "$NVME" "$PAIR0" "$PAIR1"
 	expect 0 "$NVME: nvme -> vfio-pci" "$PAIR0: e1000e -> vfio-pci"
 	kill "$reader" "$sender" 2>/dev/null || true
