@@ -76,6 +76,9 @@ struct look {
 	/* While it is waited for, blocker_scene.c: in which turn, what came of it, how often. */
 	unsigned int turn, turns;
 	bool waits;
+	int64_t moved;		/* when it was last seen in a transition */
+	bool stuck;		/* in a transition for as long as is waited for one */
+	bool silent;		/* seemed lost for as long as is waited for that */
 	enum vfiopm_status settled;	/* when the devices of the survey had been waited for */
 	/* See look_culprit(). */
 	bool have_culprit;
@@ -343,6 +346,7 @@ void mend_vfs(struct scene *s, struct vfiopm_finding *f, struct look *pf);
 /* ---- blocker_awake.c: other devices ---- */
 
 bool look_is_awake(struct look *look);
+bool look_in_transition(struct look *look);
 /* A port that the kernel doesn't take into D3? */
 bool look_is_refused(struct look *look);
 /*
@@ -391,6 +395,10 @@ unsigned int scene_cold_routes(const struct scene *s);
 /* The device, its ports, and the ways to the wanted state. */
 int scene_set(struct scene *s, struct vfiopm_device *dev, enum vfiopm_state want);
 void scene_settle(struct scene *s);
+/* Forget what changes of the device and the ports above it. */
+void scene_look_again(struct scene *s);
+/* Recorded as D3cold, and neither its own power resources nor a port above has cut its power? */
+bool scene_seems_lost(struct scene *s);
 void scene_judge(struct scene *s);
 
 /* ---- the rules; the table in blocker.c has them in the order of the answer ---- */

@@ -10,10 +10,14 @@
 
 #include "blocker.h"
 
+bool look_in_transition(struct look *look)
+{
+	return look_is(look, ATTR_STATUS, "resuming") || look_is(look, ATTR_STATUS, "suspending");
+}
+
 bool look_is_awake(struct look *look)
 {
-	return look_is(look, ATTR_STATUS, "active") || look_is(look, ATTR_STATUS, "resuming") ||
-	       look_is(look, ATTR_STATUS, "suspending");
+	return look_is(look, ATTR_STATUS, "active") || look_in_transition(look);
 }
 
 /* pcie_portdrv_probe() sets the delay of those ports that the kernel takes into D3. */

@@ -8,10 +8,6 @@
 
 #include "blocker.h"
 
-/* Odd, so as not to keep step with whoever wakes the device all the time. */
-#define LOST_LOOKS 4
-#define LOST_MS 17
-
 static const char *driver_name(struct look *look)
 {
 	const char *name = look_text(look, ATTR_DRIVER);
@@ -133,8 +129,12 @@ void rule_status(struct scene *s)
 			   "a transition has failed before, and the kernel tries no other");
 	} else if (look_is(s->look, ATTR_STATUS, "unsupported")) {
 		f = blocks(s, ROUTES_ALL, s->look, "runtime PM of the device is disabled");
-	} else if (look_is(s->look, ATTR_STATUS, "resuming") ||
-		   look_is(s->look, ATTR_STATUS, "suspending")) {
+	} else if (look_in_transition(s->look) && !s->look->stuck) {
+		f = untold(s, ROUTES_ALL, s->look, "it was looked at in a transition",
+			   "is just %s: whether it gets to sleep could not be measured", status);
+		quote(s, f, s->look, ATTR_STATUS);
+		return;
+	} else if (look_in_transition(s->look)) {
 		f = blocks(s, ROUTES_ALL, s->look, "is stuck in a transition, %s", status);
 		quote(s, f, s->look, ATTR_STATUS);
 		mend_advice(s, f, ORDER_BOOT,
@@ -404,39 +404,17 @@ void rule_usage(struct scene *s)
 	}
 }
 
-/* Recorded as D3cold, and neither its own power resources nor a port above has cut its power. */
-static bool looks_lost(struct scene *s)
+/* What doesn't show that all above the device is up, and has been long enough for it to answer. */
+static const char *why_silent(struct scene *s)
 {
-	if (!look_is(s->look, ATTR_STATE, "D3cold") ||
-	    !(look_text(s->look, ATTR_NODE) ||
-	      (s->n_ports && look_text(s->ports[0], ATTR_NODE))) ||
-	    (look_has_resources(s->look) && !look_is(s->look, ATTR_NODE_STATE, "D0")))
-		return false;
-	for (size_t k = 0; k < s->n_ports; k++)
-		if (look_is(s->ports[k], ATTR_STATE, "D3cold") ||
-		    !look_text(s->ports[k], ATTR_STATE))
-			return false;
-	return true;
-}
-
-/* One that is on its way up looks the same for milliseconds: it has power, and no state yet. */
-static bool stays_lost(struct scene *s)
-{
-	char status[32] = "";
-
-	if (look_text(s->look, ATTR_STATUS))
-		snprintf(status, sizeof(status), "%s", look_text(s->look, ATTR_STATUS));
-	for (int i = 0; looks_lost(s); i++) {
-		if (i == LOST_LOOKS || s->foreign)
-			return true;
-		look_pause(LOST_MS);
-		look_again(s->look);
-		for (size_t k = 0; k < s->n_ports; k++)
-			look_again(s->ports[k]);
-		if (!look_is(s->look, ATTR_STATUS, status))
-			return false;
+	for (size_t k = 0; k < s->n_ports; k++) {
+		if (look_in_transition(s->ports[k]))
+			return "a port above it is just being resumed or suspended";
+		if (!look_is(s->ports[k], ATTR_STATUS, "active"))
+			return "a port above it isn't known to be awake";
 	}
-	return false;
+	/* A report of another machine is one look. */
+	return s->foreign || s->look->silent ? NULL : "it may be on its way up";
 }
 
 /*
@@ -447,11 +425,29 @@ static bool stays_lost(struct scene *s)
 void rule_lost(struct scene *s)
 {
 	struct vfiopm_finding *f;
+	const char *why;
 
 	/* What was seen to come and go answers. */
-	if (!s->vfio || s->state != VFIOPM_STATE_D3COLD || watch_saw_sleep(s) || !stays_lost(s))
+	if (!s->vfio || s->state != VFIOPM_STATE_D3COLD || watch_saw_sleep(s) ||
+	    !scene_seems_lost(s))
 		return;
+	/* The devices of a survey have been waited for a while ago. */
+	if (!s->foreign) {
+		scene_look_again(s);
+		if (!scene_seems_lost(s))
+			return;
+	}
 	s->lost = true;
+	why = why_silent(s);
+	if (why) {
+		f = untold(s, ROUTES_ALL, s->look, why,
+			   "is recorded as D3cold, and nothing has cut its power: whether it "
+			   "answers could not be measured");
+		quote(s, f, s->look, ATTR_STATE);
+		for (size_t k = 0; k < s->n_ports; k++)
+			quote(s, f, s->ports[k], ATTR_STATUS);
+		return;
+	}
 	f = blocks(s, ROUTES_ALL, s->look,
 		   "is recorded as D3cold, and nothing has cut its power: it no longer answers, or "
 		   "its link has not come back");

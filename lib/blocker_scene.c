@@ -108,11 +108,6 @@ enum vfiopm_status look_status(struct look *look)
 	return VFIOPM_STATUS_UNKNOWN;
 }
 
-static bool in_transition(struct look *look)
-{
-	return look_is(look, ATTR_STATUS, "resuming") || look_is(look, ATTR_STATUS, "suspending");
-}
-
 /* Without a count of the awake children they are looked at themselves. */
 static bool has_awake_child(struct scene *s, struct look *port)
 {
@@ -136,6 +131,15 @@ static bool port_is_due(struct scene *s, struct look *port)
 	return look_is(port, ATTR_STATUS, "active") && look_is(port, ATTR_CONTROL, "auto") &&
 	       (look_pins(port, &pins) < 0 || pins <= 0) && !has_awake_child(s, port);
 }
+
+/*
+ * A resume from D3cold waits for the link and for the device to answer: a second
+ * or so on real platforms (drivers/pci/pci.c, pci_bridge_wait_for_secondary_bus()).
+ * Looked at often enough to see one transition end, where the next one follows at
+ * once.
+ */
+#define TRANSITION_STEP_MS 1
+#define TRANSITION_MS 5000
 
 /* A transition, the kernel's asynchronous idle check, or an access that was just at work. */
 #define PASSING_MS 150
@@ -162,13 +166,15 @@ static int64_t patience_for(struct scene *s, struct look *look, int64_t waited)
 	return PASSING_MS + delay;
 }
 
-/* Often enough to see one transition end, where the next one follows at once. */
-#define TRANSITION_STEP_MS 1
-#define TRANSITION_MS 1000
-
 static bool waits_for_transition(struct scene *s, int64_t waited)
 {
-	return in_transition(s->look);
+	bool moves = look_in_transition(s->look);
+
+	/* Once: who has been waited for isn't waited for again. */
+	if (moves && s->look->stuck)
+		return false;
+	s->look->stuck = moves && waited + TRANSITION_STEP_MS >= TRANSITION_MS;
+	return moves;
 }
 
 #define COUNT_STEP_MS 3
@@ -188,7 +194,14 @@ static bool waits_for_other(struct scene *s, struct look *look, int64_t waited)
 	if (look->turn == s->survey->turn)
 		return look->waits;
 	look->turn = s->survey->turn;
-	look->waits = patience_for(s, look, waited) > waited;
+	/* Who is in a transition holds a usage count until it is over. */
+	if (!look->waited_for && look_in_transition(look) && waited < TRANSITION_MS) {
+		look->moved = waited;
+		look->waits = true;
+	} else {
+		waited -= look->moved;
+		look->waits = patience_for(s, look, waited) > waited;
+	}
 	if (look->waits)
 		look_again(look);
 	else
@@ -226,6 +239,7 @@ static bool waits_for_others(struct scene *s, int64_t waited)
 #define PORT_STEP_MS 10
 /* One that doesn't go to sleep is waited for once, not for each device. */
 #define PORT_TURNS 100
+#define PORT_TRANSITION_TURNS (TRANSITION_MS / PORT_STEP_MS)
 
 static bool waits_for_ports(struct scene *s, int64_t waited)
 {
@@ -234,16 +248,56 @@ static bool waits_for_ports(struct scene *s, int64_t waited)
 	for (size_t k = 0; k < s->n_ports; k++) {
 		struct look *port = s->ports[k];
 
-		if (port->waited_for || (!port_is_due(s, port) && !in_transition(port)))
+		if (port->waited_for || (!port_is_due(s, port) && !look_in_transition(port)))
 			continue;
 		if (port->turn != s->survey->turn) {
 			port->turn = s->survey->turn;
-			port->waited_for = ++port->turns > PORT_TURNS;
+			port->waited_for = ++port->turns > (look_in_transition(port) ?
+								    PORT_TRANSITION_TURNS :
+								    PORT_TURNS);
+			port->stuck = port->waited_for && look_in_transition(port);
 		}
 		if (!port->waited_for)
 			return true;
 	}
 	return false;
+}
+
+bool scene_seems_lost(struct scene *s)
+{
+	if (!look_is(s->look, ATTR_STATE, "D3cold") ||
+	    !(look_text(s->look, ATTR_NODE) ||
+	      (s->n_ports && look_text(s->ports[0], ATTR_NODE))) ||
+	    (look_has_resources(s->look) && !look_is(s->look, ATTR_NODE_STATE, "D0")))
+		return false;
+	for (size_t k = 0; k < s->n_ports; k++)
+		if (look_is(s->ports[k], ATTR_STATE, "D3cold") ||
+		    !look_text(s->ports[k], ATTR_STATE))
+			return false;
+	return true;
+}
+
+/* Odd, so as not to keep step with whoever wakes the device all the time. */
+#define LOST_STEP_MS 17
+#define LOST_MS 1020
+
+/* One that is on its way up looks lost, too: it has power, and no state yet. */
+static bool waits_for_power(struct scene *s, int64_t waited)
+{
+	bool lost = look_is_vfio(s->look) && look_is(s->look, ATTR_STATUS, "suspended") &&
+		    scene_seems_lost(s);
+
+	if (lost && s->look->silent)
+		return false;
+	s->look->silent = lost && waited + LOST_STEP_MS >= LOST_MS;
+	return lost;
+}
+
+void scene_look_again(struct scene *s)
+{
+	look_again(s->look);
+	for (size_t k = 0; k < s->n_ports; k++)
+		look_again(s->ports[k]);
 }
 
 /* While @waits says so of one of the scenes: all wait together, and look again. */
@@ -263,14 +317,13 @@ static void wait_while(struct scene *scenes, size_t n,
 			return;
 		look_pause(step);
 		for (size_t i = 0; i < n; i++) {
-			if (!scenes[i].waits)
-				continue;
-			look_again(scenes[i].look);
-			for (size_t k = 0; k < scenes[i].n_ports; k++)
-				look_again(scenes[i].ports[k]);
+			if (scenes[i].waits)
+				scene_look_again(&scenes[i]);
 		}
 	}
 }
+
+#define SETTLE_ROUNDS 3
 
 /*
  * What changes by itself within moments is waited for, so that nothing is
@@ -281,10 +334,19 @@ static void wait_while(struct scene *scenes, size_t n,
  */
 static void settle(struct scene *scenes, size_t n)
 {
-	wait_while(scenes, n, waits_for_transition, TRANSITION_STEP_MS, TRANSITION_MS);
-	wait_while(scenes, n, waits_for_count, COUNT_STEP_MS, COUNT_MS);
-	wait_while(scenes, n, waits_for_others, PASSING_STEP_MS, INT64_MAX);
-	wait_while(scenes, n, waits_for_ports, PORT_STEP_MS, INT64_MAX);
+	bool moves = true;
+
+	/* While a port is waited for, what is below it begins to move. */
+	for (int round = 0; moves && round < SETTLE_ROUNDS; round++) {
+		wait_while(scenes, n, waits_for_transition, TRANSITION_STEP_MS, TRANSITION_MS);
+		wait_while(scenes, n, waits_for_count, COUNT_STEP_MS, COUNT_MS);
+		wait_while(scenes, n, waits_for_others, PASSING_STEP_MS, INT64_MAX);
+		wait_while(scenes, n, waits_for_ports, PORT_STEP_MS, INT64_MAX);
+		wait_while(scenes, n, waits_for_power, LOST_STEP_MS, LOST_MS);
+		moves = false;
+		for (size_t i = 0; i < n; i++)
+			moves |= look_in_transition(scenes[i].look) && !scenes[i].look->stuck;
+	}
 }
 
 void scene_settle(struct scene *s)
