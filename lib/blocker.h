@@ -72,6 +72,8 @@ struct look {
 	struct look **vfs;
 	size_t n_vfs;
 	bool have_vfs;
+	/* See look_in_use(). */
+	bool have_in_use, in_use;
 	struct vfiopm_survey *survey;
 	/* While it is waited for, blocker_scene.c: in which turn, what came of it, how often. */
 	unsigned int turn, turns;
@@ -340,6 +342,11 @@ void mend_advice(struct scene *s, struct vfiopm_finding *f, enum mend_order orde
 bool look_is_open(struct look *look);
 /* Take @look out of the kernel's hands and have it found anew, and the device bound again. */
 void mend_remove(struct scene *s, struct vfiopm_finding *f, struct look *look);
+/*
+ * Bind @look to a VFIO driver, after what `vfio-pm bind` refuses it for, where that can be seen
+ * without opening anything.
+ */
+void mend_bind(struct scene *s, struct vfiopm_finding *f, struct look *look);
 /* Disable the VFs of @pf. */
 void mend_vfs(struct scene *s, struct vfiopm_finding *f, struct look *pf);
 

@@ -175,7 +175,7 @@ static void mend_awake_host(struct scene *s, struct vfiopm_finding *f, struct lo
 	if (look_text(look, ATTR_DRIVER) &&
 	    (pins > 0 || look_active_kids(look) || (!on && !negative))) {
 		/* Its driver takes no part in runtime PM, or is at work, or what it drives is. */
-		mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", name);
+		mend_bind(s, f, look);
 		return;
 	}
 	if (negative)

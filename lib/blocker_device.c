@@ -63,7 +63,7 @@ void rule_driver(struct scene *s)
 		blocks(s, ROUTES_ALL, s->look,
 		       "is on no driver: the kernel leaves such a device in D0");
 	quote(s, f, s->look, ATTR_DRIVER);
-	mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", s->look->dev->name);
+	mend_bind(s, f, s->look);
 }
 
 /* Drivers whose device_feature is, or ends in, vfio_pci_core_ioctl_feature(). */
@@ -400,7 +400,7 @@ void rule_usage(struct scene *s)
 		f = blocks(s, ROUTES_ALL, s->look, "its driver %s keeps it in use",
 			   driver_name(s->look));
 		quote(s, f, s->look, ATTR_USAGE);
-		mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", s->look->dev->name);
+		mend_bind(s, f, s->look);
 	}
 }
 

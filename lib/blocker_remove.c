@@ -6,6 +6,7 @@
  * file waits for its user, so that is told first.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "blocker.h"
 
@@ -59,6 +60,41 @@ void mend_vfs(struct scene *s, struct vfiopm_finding *f, struct look *pf)
 	}
 	mend_let_go_all(s, f, pf->vfs, pf->n_vfs);
 	mend_command(s, f, ORDER_DEVICE, "echo 0 > /sys/bus/pci/devices/%s/sriov_numvfs", name);
+}
+
+/* Does the host use it in a way that a bind is refused for? Asked once a look. */
+static bool look_in_use(struct scene *s, struct look *look)
+{
+	struct vfiopm_uses *uses;
+	char *session = NULL;
+	int r;
+
+	if (look->have_in_use)
+		return look->in_use;
+	look->have_in_use = true;
+	vfiopm_session_address(look->dev->ctx, &session);
+	r = uses_new(look->dev, session, true, &uses);
+	free(session);
+	if (r == -ENOMEM)
+		s->err = r;
+	if (r < 0)
+		return false;
+	look->in_use = vfiopm_uses_count(uses) > 0;
+	vfiopm_uses_free(uses);
+	return look->in_use;
+}
+
+void mend_bind(struct scene *s, struct vfiopm_finding *f, struct look *look)
+{
+	const char *name = look->dev->name;
+
+	if (look_in_use(s, look))
+		mend_advice(s, f, ORDER_BIND,
+			    "end the use of %s (%s) by the host, then vfio-pm bind %s; what uses "
+			    "it: vfio-pm bind --dry-run %s", name,
+			    look->dev->driver ? look->dev->driver : "no driver", name, name);
+	else
+		mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", name);
 }
 
 void mend_remove(struct scene *s, struct vfiopm_finding *f, struct look *look)

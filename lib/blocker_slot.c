@@ -36,6 +36,7 @@ static void block_group(struct scene *s, unsigned int routes, const struct vfiop
 {
 	struct vfiopm_device *member;
 	struct vfiopm_finding *f;
+	struct look *look;
 	size_t i;
 
 	f = blocks(s, routes, s->look,
@@ -53,8 +54,10 @@ static void block_group(struct scene *s, unsigned int routes, const struct vfiop
 			mend_command(s, f, ORDER_BIND,
 				     "echo %s > /sys/bus/pci/devices/%s/driver/unbind",
 				     member->name, member->name);
+		else if (survey_look_device(s->survey, member, &look) < 0)
+			s->err = -ENOMEM;
 		else
-			mend_command(s, f, ORDER_BIND, "vfio-pm bind %s", member->name);
+			mend_bind(s, f, look);
 	}
 }
 

@@ -97,6 +97,7 @@ bool device_has_below(const struct vfiopm_device *dev, const char *class_dir, co
 struct walk {
 	const struct vfiopm_device *dev;
 	struct vfiopm_uses *uses;
+	bool peek;
 	bool fbcon;
 };
 
@@ -194,7 +195,8 @@ static int visit_vf(const char *name, void *data)
 		return r == -ENOMEM ? r : 0;
 	r = 0;
 	if (vf->vfio) {
-		if (device_is_open(vf))
+		/* One that is enabled is open, most likely: VFIO does that for who opens it. */
+		if (w->peek ? vfiopm_device_is_enabled(vf) : device_is_open(vf))
 			r = uses_add(w->uses, VFIOPM_USE_VF_OPEN, name, vf->name);
 	} else if (vf->driver && strcmp(vf->driver, "pci-stub")) {
 		snprintf(text, sizeof(text), "%s (%s)", vf->name, vf->driver);
@@ -238,7 +240,8 @@ static int visit_mdev(const char *name, void *data)
 		close(dir);
 		return 0;
 	}
-	if (!ctx->foreign && sysfs_link_at(dir, "iommu_group", link, sizeof(link)) > 0) {
+	if (!ctx->foreign && !w->peek &&
+	    sysfs_link_at(dir, "iommu_group", link, sizeof(link)) > 0) {
 		snprintf(node, sizeof(node), "dev/vfio/%s", link);
 		open = group_node_is_taken(ctx, node);
 	}
@@ -271,10 +274,10 @@ static int by_kind(const void *a, const void *b)
 	return r ? r : strcmp(x->what, y->what);
 }
 
-int vfiopm_uses_new(const struct vfiopm_device *dev, const char *session,
-		    struct vfiopm_uses **ret)
+int uses_new(const struct vfiopm_device *dev, const char *session, bool peek,
+	     struct vfiopm_uses **ret)
 {
-	struct walk w = { .dev = dev };
+	struct walk w = { .dev = dev, .peek = peek };
 	int r = 0;
 
 	w.uses = calloc(1, sizeof(*w.uses));
@@ -287,7 +290,7 @@ int vfiopm_uses_new(const struct vfiopm_device *dev, const char *session,
 	if (r == 0)
 		r = in_use_mdevs(&w);
 	if (r == 0)
-		r = in_use_block(dev, w.uses);
+		r = in_use_block(dev, peek, w.uses);
 	if (r == 0)
 		r = in_use_net(dev, session, w.uses);
 	if (r == 0)
@@ -300,6 +303,12 @@ int vfiopm_uses_new(const struct vfiopm_device *dev, const char *session,
 		qsort(w.uses->use, w.uses->count, sizeof(w.uses->use[0]), by_kind);
 	*ret = w.uses;
 	return 0;
+}
+
+int vfiopm_uses_new(const struct vfiopm_device *dev, const char *session,
+		    struct vfiopm_uses **ret)
+{
+	return uses_new(dev, session, false, ret);
 }
 
 void vfiopm_uses_free(struct vfiopm_uses *uses)

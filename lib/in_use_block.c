@@ -28,6 +28,7 @@ struct block_walk {
 	const struct vfiopm_device *dev;
 	const struct vfiopm_ctx *ctx;
 	struct vfiopm_uses *uses;
+	bool peek;
 	char *mounts[2];	/* of the caller and of init: namespaces may differ */
 	char *swaps;
 	const char *unread;	/* the table that couldn't be read, and why */
@@ -311,7 +312,7 @@ static int count_entry(const char *name, void *data)
 
 /*
  * ZFS tells sysfs nothing. On the running system the exclusive open decides
- * whether its pool is imported; elsewhere it is, as soon as any is.
+ * whether its pool is imported; without that it is, as soon as any is.
  */
 static int match_zfs(struct block_walk *w, unsigned int major, unsigned int minor)
 {
@@ -319,7 +320,7 @@ static int match_zfs(struct block_walk *w, unsigned int major, unsigned int mino
 
 	if (!is_zfs_member(w, major, minor))
 		return 0;
-	if (w->ctx->foreign)
+	if (w->ctx->foreign || w->peek)
 		sysfs_foreach(w->ctx, "proc/spl/kstat/zfs", count_entry, &pools);
 	else
 		pools = ask_claim(w, w->name) == 1;
@@ -458,12 +459,19 @@ static int visit_disk(const char *name, void *data)
 	r = visit(w, name, false);
 	if (nvme_head(name, head))
 		name = head;
-	return r == 0 && !w->found ? judge_free(w, name) : r;
+	return r == 0 && !w->found && !w->peek ? judge_free(w, name) : r;
 }
 
-int in_use_block(const struct vfiopm_device *dev, struct vfiopm_uses *uses)
+int in_use_block(const struct vfiopm_device *dev, bool peek, struct vfiopm_uses *uses)
 {
-	struct block_walk w = { .dev = dev, .ctx = dev->ctx, .uses = uses, .path = "", .name = "" };
+	struct block_walk w = {
+		.dev = dev,
+		.ctx = dev->ctx,
+		.uses = uses,
+		.peek = peek,
+		.path = "",
+		.name = "",
+	};
 	int r;
 
 	w.mounts[0] = read_table(&w, "proc/self/mountinfo");

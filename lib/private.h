@@ -162,7 +162,10 @@ void names_free(void **set);
 void uses_join(char *buf, size_t size, const char *path, const char *name);
 /* Does the link "CLASS_DIR/NAME" lead to something below @dev? */
 bool device_has_below(const struct vfiopm_device *dev, const char *class_dir, const char *name);
-int in_use_block(const struct vfiopm_device *dev, struct vfiopm_uses *uses);
+/* vfiopm_uses_new(); with @peek nothing in /dev is opened, and what only that shows isn't seen. */
+int uses_new(const struct vfiopm_device *dev, const char *session, bool peek,
+	     struct vfiopm_uses **ret);
+int in_use_block(const struct vfiopm_device *dev, bool peek, struct vfiopm_uses *uses);
 int in_use_net(const struct vfiopm_device *dev, const char *session, struct vfiopm_uses *uses);
 /* Add the interfaces that default routes of the running system go through, of each table. */
 int routes_default(void **names);

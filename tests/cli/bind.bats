@@ -43,15 +43,6 @@ refused() { # ADDRESS CAUSE...
 	is 5 "" "${text}vfio-pm: hint: free it first, or, if you know: vfio-pm bind --force $address"
 }
 
-# fx_block ADDR PATH MAJOR:MINOR: a block device at PATH below the device, or below "virtual".
-fx_block() {
-	local dir=sys/devices/virtual/block
-	[ "$1" = virtual ] || { fx_path "$1"; dir=$FX_RET; }
-	mkdir -p "$FX/$dir/$2/holders"
-	fx_file "$dir/$2/dev" "$3"
-	fx_link "sys/class/block/${2##*/}" "$dir/$2"
-}
-
 fx_holder() { # BLOCK HOLDER
 	fx_link "sys/class/block/$1/holders/$2" "sys/class/block/$2"
 }
@@ -66,14 +57,6 @@ fx_dm() { # NAME LABEL UUID MAJOR:MINOR
 	fx_block virtual "$1" "$4"
 	fx_file "sys/class/block/$1/dm/name" "$2"
 	fx_file "sys/class/block/$1/dm/uuid" "$3"
-}
-
-# fx_net ADDR NAME [FLAGS]: an interface of a device, or of "virtual".
-fx_net() {
-	local dir=sys/devices/virtual/net
-	[ "$1" = virtual ] || { fx_path "$1"; dir=$FX_RET/net; }
-	fx_file "$dir/$2/flags" "${3:-0x1003}"
-	fx_link "sys/class/net/$2" "$dir/$2"
 }
 
 fx_upper() { # LOWER UPPER

@@ -476,3 +476,78 @@ echo 0 > $pci/0000:00:06.0/sriov_numvfs" ]
 	says "is shared with 0000:00:06.0, which keeps it on"
 	[ "$(mends)" = "vfio-pm bind 0000:00:06.0" ]
 }
+
+# What is told of ADDR instead of a command that would be refused; that it would is asked, too.
+in_use() { # ADDR DRIVER
+	run "$vfio_pm" --sysroot="$FX" bind --dry-run "$1"
+	[ "$status" = 5 ] || { echo "bind: exit $status: $output"; return 1; }
+	REPLY="# end the use of $1 ($2) by the host, then vfio-pm bind $1; what uses it: vfio-pm bind --dry-run $1"
+}
+
+@test "what the host uses is let go before it is bound: a sibling's disk, the default route, the device" {
+	local disk=0000:01:00.1 said
+	cold_port kids=1
+	cold_device
+	fx_device $disk parent=$port driver=nvme class=010802 group=8 status=active state=D0 usage=1
+	fx_block $disk nvme/nvme0/nvme0n1 259:0
+	fx_file proc/self/mountinfo '28 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw'
+	explain $dev
+	expect 6 sibling
+	[ "$(mends)" = "vfio-pm bind $disk" ]
+	fx_file proc/self/mountinfo '28 1 259:0 / / rw,relatime - ext4 /dev/nvme0n1 rw'
+	in_use $disk nvme
+	said=$REPLY
+	explain $dev
+	expect 6 sibling
+	[ "$(mends)" = "$said" ]
+	[ "$(json '.devices[0].mends | map(.kind) | join(" ")')" = advice ]
+	explain $disk
+	[ "$(mends)" = "$said" ]
+	# What else there is to do comes after it, and is still a command.
+	fx_set $port power/control on
+	explain $dev
+	expect 6 "sibling bridge-control"
+	[ "$(mends)" = "$said
+echo auto > /sys/bus/pci/devices/$port/power/control" ]
+	fx_set $port power/control auto
+	fx_device 0000:01:00.2 parent=$port driver=e1000e group=9 status=active state=D0 usage=1
+	fx_net 0000:01:00.2 eth0
+	fx_file proc/net/route $'eth0\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0'
+	in_use 0000:01:00.2 e1000e
+	explain $dev
+	expect 6 "sibling sibling"
+	[ "$(mends)" = "$said
+$REPLY" ]
+}
+
+@test "a member of the group that the host uses; one that it doesn't is bound" {
+	fx_device $dev driver=vfio-pci group=7 status=active state=D0 usage=1
+	fx_device 0000:01:00.1 driver=e1000e group=7 status=active state=D0
+	fx_device 0000:01:00.2 driver=nvme class=010802 group=7 status=active state=D0
+	fx_block 0000:01:00.2 nvme/nvme0/nvme0n1 259:0
+	fx_file proc/self/mountinfo '28 1 259:0 / /srv rw,relatime - ext4 /dev/nvme0n1 rw'
+	in_use 0000:01:00.2 nvme
+	explain $dev
+	expect 6 "group idle"
+	[ "$(mends)" = "vfio-pm bind 0000:01:00.1
+$REPLY
+vfio-pm enter $dev" ]
+}
+
+@test "a way that only a device in use is in, is not the one that is most easily opened" {
+	cold_port kids=1
+	cold_device status=active state=D0 acpi='\_SB_.PCI0.RP05.S00_' resources=LNXPOWER:05
+	fx_device 0000:01:00.1 parent=$port driver=nvme class=010802 group=8 status=active state=D0 usage=1
+	fx_block 0000:01:00.1 nvme/nvme0/nvme0n1 259:0
+	fx_file proc/self/mountinfo '28 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw'
+	for addr in 0000:00:06.0 0000:00:07.0; do
+		fx_device $addr driver=xhci_hcd status=active state=D0 control=on acpi="\_SB_.PCI0.${addr:8:2}" \
+			resources=LNXPOWER:05
+	done
+	fx_acpi_bus $port $dev 0000:00:06.0 0000:00:07.0
+	explain $dev
+	expect 6 sibling
+	fx_file proc/self/mountinfo '28 1 259:0 / / rw,relatime - ext4 /dev/nvme0n1 rw'
+	explain $dev
+	expect 6 "shared-resource shared-resource"
+}

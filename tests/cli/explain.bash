@@ -8,6 +8,7 @@ port=0000:00:1c.0
 
 setup() {
 	vfio_pm=$BATS_TEST_DIRNAME/../../build/vfio-pm
+	unset SSH_CONNECTION
 	fixture_new "$BATS_TEST_TMPDIR/root"
 }
 

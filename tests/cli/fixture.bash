@@ -266,6 +266,23 @@ fx_account() {
 	printf '%s' "${k[wake]:+${k[wake]}$'\n'}" >"$FX/$dir/vfio_pm/last_wake"
 }
 
+# fx_block ADDR PATH MAJOR:MINOR: a block device at PATH below the device, or below "virtual".
+fx_block() {
+	local dir=sys/devices/virtual/block
+	[ "$1" = virtual ] || { fx_path "$1"; dir=$FX_RET; }
+	mkdir -p "$FX/$dir/$2/holders"
+	fx_file "$dir/$2/dev" "$3"
+	fx_link "sys/class/block/${2##*/}" "$dir/$2"
+}
+
+# fx_net ADDR NAME [FLAGS]: an interface of a device, or of "virtual".
+fx_net() {
+	local dir=sys/devices/virtual/net
+	[ "$1" = virtual ] || { fx_path "$1"; dir=$FX_RET/net; }
+	fx_file "$dir/$2/flags" "${3:-0x1003}"
+	fx_link "sys/class/net/$2" "$dir/$2"
+}
+
 # fx_bridge ADDR [KEY=VALUE...]: a PCI Express port, active; the keys of fx_device and bus=NN, its
 # secondary bus.
 fx_bridge() {
