@@ -125,18 +125,16 @@ ssize_t lp_read(struct vfio_device *core_vdev, char __user *buf, size_t count,
 	return ret;
 }
 
-/* The core's write, with PCI_PM_CTRL taken for permission before and after. */
+/* The core's write, with PCI_PM_CTRL taken for permission before and after; pm_ctrl_lock is held. */
 static ssize_t lp_write_pm_ctrl(struct lp_device *lp, const char __user *buf,
 				size_t count, loff_t *ppos)
 {
 	struct device *dev = &lp->core.pdev->dev;
 	ssize_t ret;
 
-	if (mutex_lock_killable(&lp->pm_ctrl_lock))
-		return -EINTR;
 	ret = lp_hold_active(lp, LP_CONFIG_WRITE, *ppos);
 	if (ret)
-		goto out_unlock;
+		return ret;
 
 	lp_deepen_before_write(lp);
 	ret = vfio_pci_core_write(&lp->core.vdev, buf, count, ppos);
@@ -144,23 +142,17 @@ static ssize_t lp_write_pm_ctrl(struct lp_device *lp, const char __user *buf,
 	/* Last, as entry makes the next sleep due at once */
 	lp_deepen_after_write(lp);
 	pm_runtime_put(dev);
-out_unlock:
-	mutex_unlock(&lp->pm_ctrl_lock);
 	return ret;
 }
 
-ssize_t lp_write(struct vfio_device *core_vdev, const char __user *buf,
-		 size_t count, loff_t *ppos)
+static ssize_t lp_write_any(struct lp_device *lp, const char __user *buf,
+			    size_t count, loff_t *ppos)
 {
-	struct lp_device *lp = lp_from_core(core_vdev);
+	struct vfio_device *core_vdev = &lp->core.vdev;
 	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
 	bool config = index == VFIO_PCI_CONFIG_REGION_INDEX;
 	struct lp_access access;
 	ssize_t ret;
-
-	if (config && lp_is_pm_ctrl_write(lp, *ppos & VFIO_PCI_OFFSET_MASK,
-					  count))
-		return lp_write_pm_ctrl(lp, buf, count, ppos);
 
 	if (!lp_engaged(lp) || !count || index >= lp_regions(lp))
 		return vfio_pci_core_write(core_vdev, buf, count, ppos);
@@ -176,6 +168,25 @@ ssize_t lp_write(struct vfio_device *core_vdev, const char __user *buf,
 	/* It may have been a function level reset: as lp_ioctl() */
 	if (config)
 		lp_deepen_flush(lp);
+	return ret;
+}
+
+ssize_t lp_write(struct vfio_device *core_vdev, const char __user *buf,
+		 size_t count, loff_t *ppos)
+{
+	struct lp_device *lp = lp_from_core(core_vdev);
+	unsigned int index = VFIO_PCI_OFFSET_TO_INDEX(*ppos);
+	ssize_t ret;
+
+	if (index != VFIO_PCI_CONFIG_REGION_INDEX ||
+	    !lp_is_pm_ctrl_write(lp, *ppos & VFIO_PCI_OFFSET_MASK, count))
+		return lp_write_any(lp, buf, count, ppos);
+
+	if (mutex_lock_killable(&lp->pm_ctrl_lock))
+		return -EINTR;
+	ret = lp_deepens(lp) ? lp_write_pm_ctrl(lp, buf, count, ppos) :
+			       lp_write_any(lp, buf, count, ppos);
+	mutex_unlock(&lp->pm_ctrl_lock);
 	return ret;
 }
 

@@ -24,18 +24,28 @@
  * @pos: offset in config space
  * @count: length of the write
  *
- * Return: true if deepening must see the write.
+ * Return: true if it may, so that it is done under pm_ctrl_lock.
  */
 bool lp_is_pm_ctrl_write(struct lp_device *lp, loff_t pos, size_t count)
 {
 	u8 cap = lp->core.pdev->pm_cap;
 
-	if (!cap || (!READ_ONCE(lp->deepen) &&
-		     !(READ_ONCE(lp->reasons) & LP_DEEPEN)))
-		return false;
-
-	return pos <= cap + PCI_PM_CTRL &&
+	return cap && pos <= cap + PCI_PM_CTRL &&
 	       pos + count > cap + PCI_PM_CTRL;
+}
+
+/**
+ * lp_deepens() - must deepening see a write of PCI_PM_CTRL?
+ * @lp: the device, with pm_ctrl_lock held: lp_deepen_now() must not take a D3hot
+ *      that is just being ended for one that lasts
+ *
+ * Return: true if so.
+ */
+bool lp_deepens(struct lp_device *lp)
+{
+	lockdep_assert_held(&lp->pm_ctrl_lock);
+
+	return READ_ONCE(lp->deepen) || READ_ONCE(lp->reasons) & LP_DEEPEN;
 }
 
 /**

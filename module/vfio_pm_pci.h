@@ -308,6 +308,7 @@ extern const struct attribute_group *lp_groups[];
 /* deepen.c */
 void lp_deepen_init(struct lp_device *lp, unsigned int rate);
 bool lp_is_pm_ctrl_write(struct lp_device *lp, loff_t pos, size_t count);
+bool lp_deepens(struct lp_device *lp);
 void lp_deepen_before_write(struct lp_device *lp);
 void lp_deepen_after_write(struct lp_device *lp);
 int lp_deepen_now(struct lp_device *lp);

@@ -5,6 +5,7 @@
  * deepen --hot-reset ADDRESS NEIGHBOUR: a neighbour in its group resets both.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "common.h"
 
@@ -296,6 +297,31 @@ static void toggles(unsigned int rounds)
 	vt_is(wrong, 0, "the BAR right after D0, at random times: never refused, never wrong");
 }
 
+static void *turn_on_and_off(void *arg)
+{
+	atomic_bool *over = arg;
+
+	while (!*over) {
+		vt_sysfs_write(dev.address, "vfio_pm/deepen", "0");
+		vt_sysfs_write(dev.address, "vfio_pm/deepen", "1");
+		usleep(500);
+	}
+	return NULL;
+}
+
+/* A D3hot that is just being ended is none that lasts, whenever deepening is turned on. */
+static void toggles_while_switched(unsigned int rounds)
+{
+	atomic_bool over = false;
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, turn_on_and_off, &over))
+		vt_die("pthread_create");
+	toggles(rounds);
+	over = true;
+	pthread_join(thread, NULL);
+}
+
 /* A reset of bus or slot, asked for by the user of a neighbour. */
 static int hot_reset(const char *neighbour)
 {
@@ -371,6 +397,7 @@ int main(int argc, char **argv)
 	overtaken(200);
 	vt_touch(map, &known);
 	toggles(strtoul(argv[2], NULL, 0));
+	toggles_while_switched(strtoul(argv[2], NULL, 0));
 
 	set_state(3);
 	vt_ok(vt_wait_asleep(&dev, 3000), "asleep before the close");
