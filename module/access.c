@@ -125,7 +125,7 @@ ssize_t lp_read(struct vfio_device *core_vdev, char __user *buf, size_t count,
 	return ret;
 }
 
-/* The core's write, with PCI_PM_CTRL taken for permission before and after; pm_ctrl_lock is held. */
+/* With pm_ctrl_lock held: PCI_PM_CTRL is taken for permission before and after. */
 static ssize_t lp_write_pm_ctrl(struct lp_device *lp, const char __user *buf,
 				size_t count, loff_t *ppos)
 {
