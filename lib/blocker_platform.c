@@ -345,6 +345,19 @@ static void judge_kept(struct resource_walk *walk)
 	quote(s, f, look, ATTR_NODE_REAL);
 }
 
+/* What wakes and sleeps all the time: both must have been read in one and the same sleep. */
+static bool is_kept(struct look *look)
+{
+	look_forget(look, ATTR_STATUS);
+	look_forget(look, ATTR_NODE_STATE);
+	look_forget(look, ATTR_NODE_REAL);
+	if (!look_is(look, ATTR_STATUS, "suspended") ||
+	    !look_is(look, ATTR_NODE_STATE, "D3cold") || look_is(look, ATTR_NODE_REAL, "D3cold"))
+		return false;
+	look_forget(look, ATTR_STATUS);
+	return look_is(look, ATTR_STATUS, "suspended");
+}
+
 static void judge_resources(struct scene *s, struct look *look, unsigned int route)
 {
 	struct resource_walk walk = { .s = s, .look = look, .route = route };
@@ -380,9 +393,7 @@ static void judge_resources(struct scene *s, struct look *look, unsigned int rou
 		unmeasured(s, route, look,
 			   look_text(look, ATTR_NODE_REAL) ? ATTR_NODE_STATE : ATTR_NODE_REAL,
 			   "whether its power is off");
-	/* One that wakes and sleeps all the time may be off by now. */
-	else if (!walk.users && look_is(look, ATTR_NODE_STATE, "D3cold") &&
-		 !look_is(look, ATTR_NODE_REAL, "D3cold"))
+	else if (!walk.users && is_kept(look))
 		judge_kept(&walk);
 	else if (!walk.users) {
 		f = passes(s, route, look, "no other device that is awake uses its power resource");
