@@ -68,6 +68,7 @@ deepens() { # ROLE
 	local i start
 	unbind "$D3COLD2"
 	bind_to vfio-pm-pci "$D3COLD2"
+	echo 1 >"$pci/$D3COLD2/vfio_pm/deepen"
 	echo 1 >"$pci/$D3COLD2/vfio_pm/deepen_state_loss_ok"
 	echo 2 >"$pci/$D3COLD2/vfio_pm/deepen_rate"
 	"$programs/hold" "$D3COLD2" d3hot >"$BATS_TEST_TMPDIR/hold" 3>&- &
