@@ -3,28 +3,12 @@
 #include <errno.h>
 
 #include "deepen.h"
+#include "holder.h"
 
 /* The owner was busy opening, was stopped, was let run: it passes. */
 #define PASSING_MS 5000
 
 #define MINUTE_MS 60000
-
-bool deepen_rules_goes_deeper(struct deepen *s, struct deepen_device *d)
-{
-	struct vfiopm_explanation *e;
-	struct vfiopm_survey *survey;
-	bool deeper = false;
-
-	if (vfiopm_survey_new(s->app->ctx, &survey) < 0)
-		return false;
-	if (vfiopm_explain_new(survey, d->dev, VFIOPM_STATE_D3COLD, 0,
-			       VFIOPM_EXPLAIN_ENGAGED | VFIOPM_EXPLAIN_BRIEF, &e) == 0) {
-		deeper = vfiopm_explanation_get_reachable(e) == VFIOPM_STATE_D3COLD;
-		vfiopm_explanation_free(e);
-	}
-	vfiopm_survey_unref(survey);
-	return deeper;
-}
 
 static bool too_often(const struct deepen *s, const struct deepen_device *d, int64_t now_ms)
 {
@@ -35,6 +19,52 @@ static bool too_often(const struct deepen *s, const struct deepen_device *d, int
 	/* The entry before the last RATE ones is to be a minute past. */
 	oldest = (d->entered_at + RATE_MAX - rate) % RATE_MAX;
 	return d->entered_ms[oldest] && now_ms - d->entered_ms[oldest] < MINUTE_MS;
+}
+
+/* It is in D3hot by its owner's hand, too, and nothing that is known of it is in the way. */
+static bool is_next(const struct deepen *s, const struct deepen_device *d)
+{
+	enum vfiopm_refusal why;
+
+	if (d->phase == PHASE_ASLEEP || d->phase == PHASE_IN_KERNEL ||
+	    (d->phase == PHASE_REFUSED && d->reason != REASON_NOTHING_GAINED))
+		return false;
+	return vfiopm_glance_state(d->glance) == VFIOPM_STATE_D3HOT &&
+	       vfiopm_glance_status(d->glance) == VFIOPM_STATUS_ACTIVE &&
+	       !too_often(s, d, monotonic_ms()) &&
+	       vfiopm_device_may_lose_power(
+		       d->dev, d->state_loss_ok ? VFIOPM_ENTER_STATE_LOSS : 0, &why) == 0;
+}
+
+static bool reaches_d3cold(struct deepen *s, struct deepen_device *d, bool with_next)
+{
+	struct vfiopm_explanation *e;
+	struct vfiopm_survey *survey;
+	bool deeper = false, any = false;
+
+	if (vfiopm_survey_new(s->app->ctx, &survey) < 0)
+		return false;
+	for (size_t i = 0; i < s->count && with_next; i++)
+		if (s->device[i] != d && is_next(s, s->device[i]) &&
+		    vfiopm_survey_set_willing(survey, s->device[i]->dev) == 0)
+			any = true;
+	if ((any || !with_next) &&
+	    vfiopm_explain_new(survey, d->dev, VFIOPM_STATE_D3COLD, 0,
+			       VFIOPM_EXPLAIN_ENGAGED | VFIOPM_EXPLAIN_BRIEF, &e) == 0) {
+		deeper = vfiopm_explanation_get_reachable(e) == VFIOPM_STATE_D3COLD;
+		vfiopm_explanation_free(e);
+	}
+	vfiopm_survey_unref(survey);
+	return deeper;
+}
+
+/*
+ * Of the functions of a slot, which a guest puts into D3hot one after the other, each
+ * keeps the port from cutting the power: one of them has to be the first.
+ */
+bool deepen_rules_goes_deeper(struct deepen *s, struct deepen_device *d)
+{
+	return reaches_d3cold(s, d, false) || reaches_d3cold(s, d, true);
 }
 
 enum deepen_reason deepen_rules_check(struct deepen *s, struct deepen_device *d, int64_t now_ms)

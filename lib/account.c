@@ -62,7 +62,7 @@ static void cut_lines(struct vfiopm_account *account)
 			*c = '\0';
 }
 
-int vfiopm_account_new(const struct vfiopm_device *dev, struct vfiopm_account **ret)
+static int account_read(const struct vfiopm_device *dev, bool wake, struct vfiopm_account **ret)
 {
 	struct vfiopm_account *account;
 	int dir, r;
@@ -72,7 +72,7 @@ int vfiopm_account_new(const struct vfiopm_device *dev, struct vfiopm_account **
 		return dir;
 	account = calloc(1, sizeof(*account));
 	r = account ? read_text(dev, dir, "vfio_pm/account", &account->counts) : -ENOMEM;
-	if (r == 0) {
+	if (r == 0 && wake) {
 		account->wake_error =
 			read_text(dev, dir, "vfio_pm/last_wake", &account->last_wake);
 		if (account->last_wake)
@@ -85,6 +85,20 @@ int vfiopm_account_new(const struct vfiopm_device *dev, struct vfiopm_account **
 	}
 	*ret = account;
 	return 0;
+}
+
+int vfiopm_account_new(const struct vfiopm_device *dev, struct vfiopm_account **ret)
+{
+	return account_read(dev, true, ret);
+}
+
+int vfiopm_account_new_counts(const struct vfiopm_device *dev, struct vfiopm_account **ret)
+{
+	int r = account_read(dev, false, ret);
+
+	if (r == 0)
+		(*ret)->wake_error = -ENOENT;
+	return r;
 }
 
 void vfiopm_account_free(struct vfiopm_account *account)

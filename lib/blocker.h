@@ -81,6 +81,7 @@ struct look {
 	int64_t moved;		/* when it was last seen in a transition */
 	bool stuck;		/* in a transition for as long as is waited for one */
 	bool silent;		/* seemed lost for as long as is waited for that */
+	bool willing;		/* see vfiopm_survey_set_willing() */
 	enum vfiopm_status settled;	/* when the devices of the survey had been waited for */
 	/* See look_culprit(). */
 	bool have_culprit;

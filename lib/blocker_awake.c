@@ -249,7 +249,7 @@ void rule_consumer(struct scene *s)
 			else
 				f = unmeasured(s, ROUTES_ALL, consumer, ATTR_STATUS,
 					       "whether it keeps the device awake");
-		} else if (look_may_sleep(consumer)) {
+		} else if (look_may_sleep(consumer) && !consumer->willing) {
 			f = passes(s, ROUTES_ALL, consumer,
 				   "depends on %s, is awake for a moment (%s)",
 				   s->look->dev->name, text);

@@ -263,7 +263,11 @@ static void accuse_user(struct resource_walk *walk, const char *resource,
 	}
 	if (other)
 		culprit = look_culprit(s, other);
-	if (other && !culprit && is_passing(other)) {
+	if (other && !culprit && other->willing && is_passing(other)) {
+		f = passes(s, walk->route, walk->look,
+			   "its power resource %s is shared with %s, which is going to sleep, too",
+			   resource, name);
+	} else if (other && !culprit && is_passing(other)) {
 		s->passing = other;
 		f = passes(s, walk->route, walk->look,
 			   "its power resource %s is shared with %s, which is awake for a moment",

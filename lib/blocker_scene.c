@@ -67,6 +67,9 @@ int look_held(struct look *look, int64_t *ret)
 	/* So does a negative delay (update_autosuspend()). */
 	if (look_number(look, ATTR_DELAY, &delay) == 0 && delay < 0)
 		usage--;
+	/* Its owner's, which an entry gives back (vfio_pci_runtime_pm_entry()). */
+	if (look->willing)
+		usage--;
 	*ret = usage;
 	return 0;
 }
@@ -154,7 +157,8 @@ static int64_t patience_for(struct scene *s, struct look *look, int64_t waited)
 {
 	int64_t delay = 0, pins = 0;
 
-	if (look->waited_for || !look_is_awake(look) || look_is(look, ATTR_CONTROL, "on"))
+	if (look->waited_for || look->willing || !look_is_awake(look) ||
+	    look_is(look, ATTR_CONTROL, "on"))
 		return 0;
 	if (look_pins(look, &pins) < 0)
 		return PASSING_MS;

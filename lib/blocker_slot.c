@@ -118,7 +118,9 @@ static void judge_awake(struct scene *s, struct look *child, size_t k, const cha
 	char text[AWAKE_TEXT_MAX];
 
 	describe_awake(culprit ? culprit : child, text, sizeof(text));
-	if (!culprit) {
+	if (!culprit && child->willing) {
+		f = passes(s, routes, child, "%s is going to sleep, too", what);
+	} else if (!culprit) {
 		s->passing = child;
 		f = passes(s, routes, child, "%s is awake for a moment (%s)", what, text);
 	} else if (culprit == child) {

@@ -154,6 +154,17 @@ int survey_look_device(struct vfiopm_survey *survey, struct vfiopm_device *dev, 
 	return 0;
 }
 
+int vfiopm_survey_set_willing(struct vfiopm_survey *survey, struct vfiopm_device *dev)
+{
+	struct look *look;
+	int r;
+
+	r = survey_look_device(survey, dev, &look);
+	if (r == 0)
+		look->willing = true;
+	return r;
+}
+
 int survey_look(struct vfiopm_survey *survey, const struct vfiopm_addr *addr, struct look **ret)
 {
 	struct vfiopm_device *dev;

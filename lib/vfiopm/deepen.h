@@ -167,6 +167,13 @@ struct vfiopm_account;
  * Return: 0; -ENOENT: the driver keeps none; -ENODEV; -ENOMEM. Since: 0.1
  */
 int vfiopm_account_new(const struct vfiopm_device *dev, struct vfiopm_account **ret);
+/**
+ * vfiopm_account_new_counts - the same with one read of a file, and without the last wake
+ * @dev: device
+ * @ret: to be freed with vfiopm_account_free()
+ * Return: as vfiopm_account_new(). Since: 0.1
+ */
+int vfiopm_account_new_counts(const struct vfiopm_device *dev, struct vfiopm_account **ret);
 /** vfiopm_account_free - free it. NULL is allowed. Since: 0.1 */
 void vfiopm_account_free(struct vfiopm_account *account);
 /**

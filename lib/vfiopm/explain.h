@@ -90,6 +90,19 @@ int vfiopm_survey_settle(struct vfiopm_survey *survey, struct vfiopm_device *con
 			 enum vfiopm_state want, unsigned int flags);
 
 /**
+ * vfiopm_survey_set_willing - tell a survey of a device that is going to sleep, too
+ * @survey: survey; nothing in it has been explained yet
+ * @dev: device, awake; its owner, who has it open, is going to enter low power
+ *
+ * Of two functions of a slot, or two devices below a port, each keeps the
+ * other's power on. Who is going to put both to sleep asks about one with the
+ * other willing: what else keeps that one awake is in the way all the same.
+ * Return: 0; -ENOMEM.
+ * Since: 0.1
+ */
+int vfiopm_survey_set_willing(struct vfiopm_survey *survey, struct vfiopm_device *dev);
+
+/**
  * vfiopm_explain_new - judge what decides whether a device gets to a state
  * @survey: survey; the explanation keeps a reference
  * @dev: device

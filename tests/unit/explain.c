@@ -8,6 +8,7 @@
 
 #define PORT "sys/devices/pci0000:00/0000:00:1c.0/"
 #define DEV PORT "0000:01:00.0/"
+#define OTHER PORT "0000:01:00.1/"
 
 #define NODE "sys/devices/LNXSYSTM:00/device:00/"
 
@@ -74,6 +75,50 @@ static enum vfiopm_outcome explain(struct vfiopm_ctx *ctx, enum vfiopm_status *s
 	return outcome;
 }
 
+static enum vfiopm_state reachable(struct vfiopm_ctx *ctx, bool willing)
+{
+	const struct vfiopm_addr addr = { .bus = 1 }, other = { .bus = 1, .function = 1 };
+	enum vfiopm_state state = VFIOPM_STATE_UNKNOWN;
+	struct vfiopm_device *dev = NULL, *sibling = NULL;
+	struct vfiopm_explanation *e = NULL;
+	struct vfiopm_survey *survey = NULL;
+
+	if (vfiopm_device_new(ctx, &addr, &dev) == 0 &&
+	    vfiopm_device_new(ctx, &other, &sibling) == 0 &&
+	    vfiopm_survey_new(ctx, &survey) == 0 &&
+	    (!willing || vfiopm_survey_set_willing(survey, sibling) == 0) &&
+	    vfiopm_explain_new(survey, dev, VFIOPM_STATE_D3COLD, 0,
+			       VFIOPM_EXPLAIN_ENGAGED | VFIOPM_EXPLAIN_BRIEF, &e) == 0) {
+		state = vfiopm_explanation_get_reachable(e);
+		printf("# %s\n", vfiopm_explanation_get_sentence(e));
+		vfiopm_explanation_free(e);
+	}
+	vfiopm_survey_unref(survey);
+	vfiopm_device_unref(sibling);
+	vfiopm_device_unref(dev);
+	return state;
+}
+
+/* Two functions of a slot below a port with the power, in D3hot by their owner's hand. */
+static void two_functions(struct tap *t, const struct tree *tree, struct vfiopm_ctx *ctx)
+{
+	device(tree, OTHER, "0000:01:00.1", "vfio-pci");
+	tree_file(tree, OTHER "class", "0x040300\n");
+	tree_dir(tree, OTHER "vfio-dev/vfio1");
+	set(tree, "active\n", "D3hot\n", "active\n");
+	tree_file(tree, OTHER "power/runtime_status", "active\n");
+	tree_file(tree, OTHER "power_state", "D3hot\n");
+	replace(tree, DEV "power/runtime_usage", "1\n");
+	replace(tree, OTHER "power/runtime_usage", "1\n");
+	replace(tree, PORT "power/runtime_active_kids", "2\n");
+	tap_int(t, (int)reachable(ctx, false), VFIOPM_STATE_D3HOT,
+		"each of two functions keeps the other's power on");
+	tap_int(t, (int)reachable(ctx, true), VFIOPM_STATE_D3COLD,
+		"but for one that is going to sleep, too");
+	replace(tree, OTHER "power/control", "on\n");
+	tap_int(t, (int)reachable(ctx, true), VFIOPM_STATE_D3HOT, "if it may");
+}
+
 int main(void)
 {
 	enum vfiopm_status status = VFIOPM_STATUS_UNKNOWN;
@@ -119,6 +164,7 @@ int main(void)
 	set(&tree, "suspended\n", "D3hot\n", "resuming\n");
 	tap_int(&t, (int)explain(ctx, &status), VFIOPM_OUTCOME_BLOCKED,
 		"a port stays in a transition");
+	two_functions(&t, &tree, ctx);
 	vfiopm_ctx_unref(ctx);
 	tree_free(&tree);
 	return tap_end(&t);
