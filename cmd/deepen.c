@@ -250,7 +250,7 @@ static bool wait_and_look(struct deepen *s, const struct stop *stop, struct vfio
 	if (p[2].revents) {
 		for (size_t i = 0; i < s->count; i++)
 			if (s->device[i]->phase == PHASE_IN_KERNEL)
-				deepen_device_tick(s, s->device[i], monotonic_ms());
+				deepen_kernel_tick(s, s->device[i], monotonic_ms());
 		deepen_tell(s, s->tell_fd);
 	}
 	if (p[1].revents)

@@ -60,6 +60,8 @@ struct deepen_kernel {
 	struct deepen_account base;	/* what is in the statistics */
 	enum deepen_depth depth;
 	bool asleep;			/* at the last look */
+	bool idle;			/* in D0 then, and nothing to wait for */
+	bool ask_account;		/* while asleep: every other time, not the status */
 	int64_t shallow_since_ms;	/* asleep in D3hot */
 	bool in_session;		/* told as deepened */
 	int64_t session_us;		/* asleep_us at its begin */
@@ -83,6 +85,7 @@ struct deepen_device {
 	struct vfiopm_glance *glance;
 	enum deepen_phase phase;
 	bool was_suspended;		/* at the last look */
+	bool ask_enabled;		/* while asleep: is it open, every other time */
 	bool state_loss_ok;
 	struct deepen_kernel kernel;	/* with PHASE_IN_KERNEL */
 	int64_t since_ms;		/* in D3hot, or asleep */
@@ -144,7 +147,7 @@ struct deepen {
 int deepen_device_new(struct deepen *s, struct vfiopm_device *dev, struct deepen_device **ret);
 /* Take what we did back, low power too. */
 void deepen_device_free(struct deepen *s, struct deepen_device *d);
-/* One look, and what follows from it. */
+/* One look, and what follows from it: one read of a file while nothing happens. */
 void deepen_device_tick(struct deepen *s, struct deepen_device *d, int64_t now_ms);
 /* In D3cold by our doing, or its driver's. */
 bool deepen_device_is_asleep(const struct deepen_device *d);
@@ -157,6 +160,8 @@ void deepen_device_owner_gone(struct deepen *s, struct deepen_device *d);
 /* Turn it on. True: the driver does it, and deepen_kernel_tick() looks on. */
 bool deepen_kernel_start(struct deepen *s, struct deepen_device *d);
 void deepen_kernel_tick(struct deepen *s, struct deepen_device *d, int64_t now_ms);
+/* The same with one read, unless something has happened since. */
+void deepen_kernel_look(struct deepen *s, struct deepen_device *d, int64_t now_ms);
 /* The last look; its attributes are as before. */
 void deepen_kernel_stop(struct deepen *s, struct deepen_device *d);
 

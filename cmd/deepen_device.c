@@ -48,6 +48,21 @@ static void settle_failure(struct deepen *s, struct deepen_device *d, int r, int
 	refused(s, d, now_ms);
 }
 
+/* A function of the same slot that waited for this one: the kernel may have linked them. */
+static void try_siblings(struct deepen *s, const struct deepen_device *d)
+{
+	const struct vfiopm_addr *a = vfiopm_device_get_addr(d->dev), *b;
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct deepen_device *other = s->device[i];
+
+		b = vfiopm_device_get_addr(other->dev);
+		if (other->phase == PHASE_REFUSED && other->reason == REASON_NOTHING_GAINED &&
+		    a->domain == b->domain && a->bus == b->bus && a->device == b->device)
+			other->retry_at_ms = 0;
+	}
+}
+
 static void note_deepened(struct deepen *s, struct deepen_device *d)
 {
 	struct deepen_event event = {
@@ -71,6 +86,7 @@ static void note_deepened(struct deepen *s, struct deepen_device *d)
 	if (event.pause_us > d->stats.pause_max_us)
 		d->stats.pause_max_us = event.pause_us;
 	deepen_report(s, &event);
+	try_siblings(s, d);
 }
 
 static void let_go(struct deepen_device *d)
@@ -153,7 +169,7 @@ static bool is_engaged(const struct deepen_device *d)
 	struct vfiopm_account *account;
 	bool engaged;
 
-	if (vfiopm_account_new(d->dev, &account) < 0)
+	if (vfiopm_account_new_counts(d->dev, &account) < 0)
 		return false;
 	engaged = vfiopm_account_is_engaged(account);
 	vfiopm_account_free(account);
@@ -248,14 +264,19 @@ void deepen_device_tick(struct deepen *s, struct deepen_device *d, int64_t now_m
 	uint64_t wakes;
 
 	if (d->phase == PHASE_IN_KERNEL) {
-		deepen_kernel_tick(s, d, now_ms);
+		deepen_kernel_look(s, d, now_ms);
 		return;
 	}
 	if (d->phase == PHASE_ASLEEP) {
-		/* Its close tells nobody (vfio_pci_core_disable()), and the next open wakes it. */
+		d->ask_enabled = !d->ask_enabled;
+		/*
+		 * Its close tells nobody (vfio_pci_core_disable()), and the next open
+		 * wakes it; with idle runtime PM it sleeps on then.
+		 */
+		if (d->ask_enabled && vfiopm_device_is_enabled(d->dev))
+			return;
 		if (vfiopm_glance_status(d->glance) != VFIOPM_STATUS_ACTIVE) {
-			/* With idle runtime PM it sleeps on then. */
-			if (!vfiopm_device_is_enabled(d->dev))
+			if (d->ask_enabled)
 				ended(s, d, DEEPEN_OWNER_GONE);
 			return;
 		}

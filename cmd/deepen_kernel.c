@@ -20,7 +20,7 @@ static bool read_account(const struct deepen_device *d, struct deepen_account *r
 {
 	struct vfiopm_account *account;
 
-	if (vfiopm_account_new(d->dev, &account) < 0)
+	if (vfiopm_account_new_counts(d->dev, &account) < 0)
 		return false;
 	*ret = (struct deepen_account){ 0 };
 	vfiopm_account_get(account, "entries", &ret->entries);
@@ -174,6 +174,19 @@ static void judge(struct deepen *s, struct deepen_device *d, bool engaged,
 }
 
 /*
+ * In D3hot by its owner's hand, or in D0 by somebody else's while its owner believes
+ * it there, and not let sleep again: the driver does that when the minute is over.
+ */
+static bool is_kept_awake(const struct deepen_kernel *k, const struct deepen_account *a,
+			  enum vfiopm_status status, enum vfiopm_state state)
+{
+	if (status != VFIOPM_STATUS_ACTIVE)
+		return false;
+	return state == VFIOPM_STATE_D3HOT ||
+	       (a->entries > a->exits && a->rate_limited > k->last_limited);
+}
+
+/*
  * D3hot by its owner's hand that stays so. The driver looks at a device when its
  * owner writes, which was before it was turned on, or once too often; it looks again
  * when its attribute is written.
@@ -223,8 +236,31 @@ void deepen_kernel_tick(struct deepen *s, struct deepen_device *d, int64_t now_m
 	d->kernel.asleep = status == VFIOPM_STATUS_SUSPENDED && a.entries > a.exits;
 	learn_depth(s, d, state, now_ms);
 	follow_account(s, d, &a, status, state);
-	follow_d3hot(s, d, &a, status == VFIOPM_STATUS_ACTIVE && state == VFIOPM_STATE_D3HOT,
-		     now_ms);
+	follow_d3hot(s, d, &a, is_kept_awake(&d->kernel, &a, status, state), now_ms);
+	d->kernel.idle = state == VFIOPM_STATE_D0 && a.entries == a.exits && !d->kernel.in_session;
+}
+
+/* Its status tells of somebody else's wake, the account of what was between two looks. */
+static bool sleeps_on(struct deepen_device *d)
+{
+	struct deepen_kernel *k = &d->kernel;
+	struct deepen_account a;
+
+	k->ask_account = !k->ask_account;
+	if (k->ask_account) /* next time */
+		return vfiopm_glance_status(d->glance) == VFIOPM_STATUS_SUSPENDED;
+	return read_account(d, &a) && a.entries == k->base.entries && a.exits == k->base.exits &&
+	       a.rate_limited == k->last_limited;
+}
+
+/* In D0 a sleep between two looks stays in the account, for the next one who reads it. */
+void deepen_kernel_look(struct deepen *s, struct deepen_device *d, int64_t now_ms)
+{
+	if (d->kernel.idle && vfiopm_glance_state(d->glance) == VFIOPM_STATE_D0)
+		return;
+	if (d->kernel.in_session && d->kernel.asleep && sleeps_on(d))
+		return;
+	deepen_kernel_tick(s, d, now_ms);
 }
 
 void deepen_kernel_stop(struct deepen *s, struct deepen_device *d)

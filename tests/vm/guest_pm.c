@@ -27,6 +27,8 @@
  *	bytes HEX...	to the wire
  *	hang		close the connection; the socket stays
  *	reset I		what a reset of the machine does to the device
+ *	hot I		what a VMM does for a device without a reset of its own: a hot reset of its
+ *			slot or bus, which is that of its neighbours
  *	quit
  */
 #include <errno.h>
@@ -365,6 +367,47 @@ static void machine_reset(struct dev *d)
 	printf("0x%08" PRIx32 "\n", touch(d));
 }
 
+/* The descriptor of a group is what the library keeps to itself: found by its name. */
+static int group_fd(const struct dev *d)
+{
+	char want[32], path[32], name[32];
+
+	snprintf(want, sizeof(want), "/dev/vfio/%d", vfiopm_device_get_group(d->device));
+	for (int fd = 3; fd < 64; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n = readlink(path, name, sizeof(name) - 1);
+		if (n < 0)
+			continue;
+		name[n] = '\0';
+		if (!strcmp(name, want))
+			return fd;
+	}
+	return -1;
+}
+
+static void hot_reset(struct dev *d)
+{
+	char buffer[sizeof(struct vfio_pci_hot_reset) + sizeof(int)] = "";
+	struct vfio_pci_hot_reset *reset = (void *)buffer;
+	int group = group_fd(d);
+
+	reset->argsz = sizeof(buffer);
+	reset->count = group >= 0;
+	memcpy(reset->group_fds, &group, sizeof(group));
+	/*
+	 * The link of QEMU's port isn't back as fast as the kernel wants it to be
+	 * (pci_bridge_wait_for_secondary_bus()): a reset it was.
+	 */
+	if (ioctl(vfiopm_handle_get_fd(d->handle), VFIO_DEVICE_PCI_HOT_RESET, reset) < 0 &&
+	    errno != ENOTTY)
+		die("reset the slot", -errno);
+	for (int i = 0; i < vmm.n; i++)
+		config_write(&vmm.dev[i], PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	puts("ok");
+}
+
 static bool obey_wire(const char *order, const char *line, struct dev *d, int number)
 {
 	if (!strcmp(order, "listen")) {
@@ -386,6 +429,8 @@ static bool obey_wire(const char *order, const char *line, struct dev *d, int nu
 		puts("ok");
 	} else if (!strcmp(order, "reset")) {
 		machine_reset(d);
+	} else if (!strcmp(order, "hot")) {
+		hot_reset(d);
 	} else {
 		return false;
 	}
