@@ -24,9 +24,13 @@
 #define AWAKE_MS 2000
 /* How long a command that is told to end may take for that. */
 #define COMMAND_END_MS 1000
-/* How long an unbind may take once we have let go, and a removal once it is unbound. */
+/*
+ * How long an unbind may take once we have let go; and a removal once it is unbound, in looks
+ * of LOOK_MS and what a look takes: on a busy host both are slow.
+ */
 #define UNBIND_MS 3000
-#define REMOVE_MS 1000
+#define REMOVE_LOOKS 150
+#define LOOK_MS 10
 
 #define ASKED_BACK "the host asked for the device back: "
 
@@ -444,16 +448,16 @@ static void run_command(struct cycle *c, struct cycled *d, const char *phase)
 static void tell_where(struct cycled *d)
 {
 	int64_t end = cycle_now_ns() + UNBIND_MS * 1000000LL;
+	unsigned int looks = 0;
 	bool unbound = false;
 
-	while (cycle_now_ns() < end) {
+	while (unbound ? looks++ < REMOVE_LOOKS : cycle_now_ns() < end) {
 		struct vfiopm_device *now = NULL;
 		int r = vfiopm_device_refresh(d->dev, &now);
 
 		/* The driver's link goes before VFIO has let go, vfio-dev/ after that. */
 		if (r == 0 && !unbound && !vfiopm_device_is_vfio(now)) {
 			unbound = true;
-			end = cycle_now_ns() + REMOVE_MS * 1000000LL;
 			snprintf(d->why, sizeof(d->why), "%s", ASKED_BACK "it was unbound");
 		}
 		vfiopm_device_unref(now);
@@ -462,7 +466,7 @@ static void tell_where(struct cycled *d)
 			snprintf(d->why, sizeof(d->why), "%s", ASKED_BACK "it was removed");
 			return;
 		}
-		poll(NULL, 0, 10);
+		poll(NULL, 0, LOOK_MS);
 	}
 }
 
