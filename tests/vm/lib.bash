@@ -92,6 +92,9 @@ bind_to() { # DRIVER ADDRESS...
 		driver_of "$address"
 		[ "$REPLY" = "$driver" ] || fail "$address: bound to '$REPLY', not to $driver" || return
 	done
+	# udevd may still be at what came before: an unbind makes it load the device's own driver, and of
+	# an interface that was there for a moment it reads the device's config space, which wakes it.
+	udevadm settle --timeout=30 || true
 }
 
 bind_vfio() { # ADDRESS...

@@ -52,7 +52,7 @@ teardown() { unbind_all; }
 	"$vfio_pm" run "$D3COLD" -- sh -c 'trap "echo got >/run/got; exit 7" TERM; echo up >/run/up; while :; do sleep 0.1; done' 3>&- &
 	pid=$!
 	wait_for 20 test -e /run/up
-	is_state "$D3COLD" suspended D3cold
+	wait_state "$D3COLD" suspended D3cold
 	kill -TERM "$pid"
 	status=0
 	wait "$pid" || status=$?
