@@ -10,8 +10,8 @@ end
 
 function __vfio_pm_devices --description 'addresses that fit the verb, group:N, VENDOR:DEVICE'
     set -l before (commandline -opc)
-    # Of --option=VALUE the value.
-    set -l word (commandline -ct | string replace -r -- '^--[a-z-]+=' '')
+    # Of --option=VALUE the value, of GUESTDEVICE=DEVICE the device.
+    set -l word (commandline -ct | string replace -r -- '^.*=' '')
     set -l root (__vfio_pm_root); or set root ''
     for device in $root/sys/bus/pci/devices/*
         set -l name (string replace -r '.*/' '' -- $device)
@@ -20,7 +20,7 @@ function __vfio_pm_devices --description 'addresses that fit the verb, group:N, 
             test -d $device/vfio-dev; and continue
             read -l class <$device/class
             string match -qr '^0x060[0-479]' -- $class; and continue
-        else if string match -qr '^(enter|exit|hold|unbind|run|cycle|deepen|owner)$' -- $before
+        else if string match -qr '^(enter|exit|hold|unbind|run|cycle|deepen|owner|guest-listen)$' -- $before
             test -d $device/vfio-dev; or continue
         end
         if string match -q -- "$word*" $name
@@ -58,6 +58,10 @@ function __vfio_pm_value --description 'candidates for what the help calls NAME'
     switch $argv[1]
         case DEVICE
             __vfio_pm_devices
+        case '*=DEVICE'
+            # What comes first is the guest's, which nothing here knows.
+            set -l head (commandline -ct | string replace -r -- '^--[a-z-]+=' '' | string match -r '^.*=')
+            and printf '%s\n' $head(__vfio_pm_devices)
         case DRIVER
             __vfio_pm_drivers
         case STATE

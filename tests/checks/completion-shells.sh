@@ -69,6 +69,7 @@ cases=(
 	"list -o al" "all"
 	"list -o +al" "+all"
 	"list --sort=drive" "--sort=driver"
+	"$R guest-listen --device=02.0=0001:" "--device=02.0=0001:02:00.0"
 	"list --owner=" "--owner=any --owner=none"
 	"help ente" "enter"
 )
