@@ -208,39 +208,6 @@ find_entry() {
 	vmm d0 0
 }
 
-hot_reset() { # DRIVER: of a slot whose two functions sleep, as the owner of both wants one reset
-	if [ "$1" = vfio-pci ]; then load_vfio disable_idle_d3=1; else load_driver "$1" disable_idle_d3=1; fi
-	bind_to "$1" "$PAIRCOLD0" "$PAIRCOLD1"
-	echo 1 >"$pci/$PAIRCOLD0_UP/d3cold_allowed"
-	vmm_start PAIRCOLD0 PAIRCOLD1
-	vmm touch 0
-	before=$REPLY
-	deepen_start --dwell=0 --rate=0 --retry=300ms "$PAIRCOLD0" "$PAIRCOLD1"
-	wait_said "$PAIRCOLD1: watched"
-	for ((i = 0; i < 3; i++)); do
-		vmm d3 0
-		vmm d3 1
-		wait_state "$PAIRCOLD0" suspended D3cold
-		wait_state "$PAIRCOLD1" suspended D3cold
-		vmm hot $((i % 2))
-		is_state "$PAIRCOLD0" active D0 || fail "$REPLY"
-		is_state "$PAIRCOLD1" active D0 || fail "$REPLY"
-		# What its owner has reset is none that sleeps.
-		stays_state "$PAIRCOLD0" active D0 1
-		vmm d0 0
-		[ "$REPLY" = "$before" ] || fail "$REPLY instead of $before"
-		vmm d0 1
-		vmm_runs
-	done
-	deepen_stop
-	said "$PAIRCOLD0: deepened 3, woken 3, refused" || fail "$(<"$deepen_log")"
-	echo 0 >"$pci/$PAIRCOLD0_UP/d3cold_allowed"
-}
-
-@test "a hot reset of the slot in deep sleep, vfio-pci" { hot_reset vfio-pci; }
-
-@test "a hot reset of the slot in deep sleep, vfio-pm-pci" { hot_reset vfio-pm-pci; }
-
 @test "the owner is killed in deep sleep: nothing stays, the next owner is served" {
 	subject
 	vmm_start "$role"
