@@ -122,7 +122,7 @@ find_entry() {
 	find_entry
 	# What ENTRY answers to who is in low power already.
 	DEEPEN_WITH=(strace -D -f -o /dev/null -e trace=ioctl -e "inject=ioctl:error=EINVAL:when=$entry")
-	refused engaged "${allow[@]}"
+	refused engaged --retry=1h "${allow[@]}"
 	vmm d0 0
 }
 

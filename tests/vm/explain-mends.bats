@@ -175,6 +175,25 @@ teardown() {
 	! grep -rFf "$BATS_TEST_TMPDIR/secrets" "$BATS_TEST_TMPDIR/away" || fail "a secret is told"
 }
 
+@test "what the host uses is found out without opening it" {
+	modprobe nvme
+	bind_to nvme "$NVME"
+	disk=
+	has_disk() { disk=$(compgen -G "$pci/$NVME/nvme/nvme*/nvme*n1") && [ -b "/dev/${disk##*/}" ]; }
+	wait_for "$VM_PATIENCE" has_disk
+	explain --state=D3hot "$NVME"
+	expect_code 6
+	[[ $output == *"vfio-pm bind $NVME"* ]]
+	mkswap "/dev/${disk##*/}"
+	swapon "/dev/${disk##*/}"
+	strace -f -o "$BATS_TEST_TMPDIR/calls" -e trace=open,openat,openat2 "$vfio_pm" explain --state=D3hot "$NVME" |
+		tee "$BATS_TEST_TMPDIR/said" || true
+	swapoff "/dev/${disk##*/}"
+	grep -q sysfs "$BATS_TEST_TMPDIR/calls" || grep -q power "$BATS_TEST_TMPDIR/calls"
+	! grep -E '"/?dev/' "$BATS_TEST_TMPDIR/calls" | grep -v '/dev/\(null\|tty\)' || fail "a node was opened"
+	! grep -q "vfio-pm bind $NVME" "$BATS_TEST_TMPDIR/said" || fail "it would be taken from the host"
+}
+
 @test "looking wakes nothing" {
 	bind_vfio "$D3COLD" "$D3COLD_VIA" "$PAIR0" "$PAIR1" "$SHARED0" "$SHARED1"
 	echo 1 >"$pci/$D3COLD_VIA_UP/d3cold_allowed"
