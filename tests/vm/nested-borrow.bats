@@ -55,7 +55,7 @@ between_end() {
 }
 
 guest_sleeps() {
-	nested_send 's3; works 10 && works 11'
+	nested_send 'echo mem >/sys/power/state; works 10 && works 11'
 	wait_for 60 nested_status suspended || fail "the guest doesn't sleep: $REPLY"
 }
 

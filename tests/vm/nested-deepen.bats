@@ -136,7 +136,7 @@ entries() { # sets REPLY
 
 @test "S3 with everything asleep; migration is refused by QEMU itself" {
 	serve
-	nested_send 's3; works 10 && works 11'
+	nested_send 'echo mem >/sys/power/state; works 10 && works 11'
 	wait_for 60 nested_status suspended
 	deep
 	nested_qmp '{"execute":"system_wakeup"}'

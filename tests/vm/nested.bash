@@ -27,7 +27,7 @@
 # time, with interrupts disabled, and hangs in hrtimer_interrupt() or dies in its entry code. With two
 # processors the round-robin scheduler makes such a request ten times a second, with one nobody does.
 #
-# In the guest, tests/vm/nested/init has: node, net, kick, s3, load, irqs, works.
+# In the guest, tests/vm/nested/init has: node, net, kick, load, irqs, works.
 
 nested_dir=${BATS_FILE_TMPDIR:-/run/tmp}/nested
 nested_qmp_socket=$nested_dir/qmp
