@@ -36,35 +36,28 @@ static bool is_next(const struct deepen *s, const struct deepen_device *d)
 		       d->dev, d->state_loss_ok ? VFIOPM_ENTER_STATE_LOSS : 0, &why) == 0;
 }
 
-static bool reaches_d3cold(struct deepen *s, struct deepen_device *d, bool with_next)
-{
-	struct vfiopm_explanation *e;
-	struct vfiopm_survey *survey;
-	bool deeper = false, any = false;
-
-	if (vfiopm_survey_new(s->app->ctx, &survey) < 0)
-		return false;
-	for (size_t i = 0; i < s->count && with_next; i++)
-		if (s->device[i] != d && is_next(s, s->device[i]) &&
-		    vfiopm_survey_set_willing(survey, s->device[i]->dev) == 0)
-			any = true;
-	if ((any || !with_next) &&
-	    vfiopm_explain_new(survey, d->dev, VFIOPM_STATE_D3COLD, 0,
-			       VFIOPM_EXPLAIN_ENGAGED | VFIOPM_EXPLAIN_BRIEF, &e) == 0) {
-		deeper = vfiopm_explanation_get_reachable(e) == VFIOPM_STATE_D3COLD;
-		vfiopm_explanation_free(e);
-	}
-	vfiopm_survey_unref(survey);
-	return deeper;
-}
-
 /*
  * Of the functions of a slot, which a guest puts into D3hot one after the other, each
  * keeps the port from cutting the power: one of them has to be the first.
  */
 bool deepen_rules_goes_deeper(struct deepen *s, struct deepen_device *d)
 {
-	return reaches_d3cold(s, d, false) || reaches_d3cold(s, d, true);
+	struct vfiopm_explanation *e;
+	struct vfiopm_survey *survey;
+	bool deeper = false;
+
+	if (vfiopm_survey_new(s->app->ctx, &survey) < 0)
+		return false;
+	for (size_t i = 0; i < s->count; i++)
+		if (s->device[i] != d && is_next(s, s->device[i]))
+			vfiopm_survey_set_willing(survey, s->device[i]->dev);
+	if (vfiopm_explain_new(survey, d->dev, VFIOPM_STATE_D3COLD, 0,
+			       VFIOPM_EXPLAIN_ENGAGED | VFIOPM_EXPLAIN_BRIEF, &e) == 0) {
+		deeper = vfiopm_explanation_get_reachable(e) == VFIOPM_STATE_D3COLD;
+		vfiopm_explanation_free(e);
+	}
+	vfiopm_survey_unref(survey);
+	return deeper;
 }
 
 enum deepen_reason deepen_rules_check(struct deepen *s, struct deepen_device *d, int64_t now_ms)
