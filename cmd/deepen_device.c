@@ -21,15 +21,16 @@ static void report(struct deepen *s, struct deepen_device *d, enum deepen_event_
 
 /* ---- by borrowing ---- */
 
-static void refused(struct deepen *s, struct deepen_device *d, int64_t now_ms)
+/* Counted from here: the next attempt must not follow at once on one that took long. */
+static void refused(struct deepen *s, struct deepen_device *d)
 {
 	d->phase = PHASE_REFUSED;
-	d->retry_at_ms = now_ms + deepen_rules_backoff(s, d);
+	d->retry_at_ms = monotonic_ms() + deepen_rules_backoff(s, d);
 	d->stats.refused++;
 	report(s, d, DEEPEN_REFUSED);
 }
 
-static void settle_failure(struct deepen *s, struct deepen_device *d, int r, int64_t now_ms)
+static void settle_failure(struct deepen *s, struct deepen_device *d, int r)
 {
 	if (r == -ENODEV)
 		return;
@@ -45,7 +46,7 @@ static void settle_failure(struct deepen *s, struct deepen_device *d, int r, int
 	}
 	if (r != -ECANCELED)
 		d->stats.failed++;
-	refused(s, d, now_ms);
+	refused(s, d);
 }
 
 /* A function of the same slot that waited for this one: the kernel may have linked them. */
@@ -129,7 +130,7 @@ static void deepen(struct deepen *s, struct deepen_device *d, int64_t now_ms)
 
 	d->reason = deepen_rules_check(s, d, now_ms);
 	if (d->reason != REASON_NONE) {
-		refused(s, d, now_ms);
+		refused(s, d);
 		return;
 	}
 	if (s->options.dry_run) {
@@ -143,7 +144,7 @@ static void deepen(struct deepen *s, struct deepen_device *d, int64_t now_ms)
 		return;
 	}
 	let_go(d);
-	settle_failure(s, d, r, now_ms);
+	settle_failure(s, d, r);
 }
 
 static void ended(struct deepen *s, struct deepen_device *d, enum deepen_event_kind kind)

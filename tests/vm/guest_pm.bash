@@ -45,9 +45,9 @@ vmm_stop() {
 }
 
 vmm_runs() { # not stopped, not dead
-	local state
-	state=$(sed -n 's/^State:\t*//p' "/proc/$vmm/status" 2>/dev/null)
-	[[ $state == [SRD]* ]]
+	local stat
+	# Without a fork: it may run for moments only.
+	get stat "/proc/$vmm/stat" && [[ $stat == *") "[SRD]" "* ]]
 }
 
 # What suspends in 15 ms takes ten times as long when the host of this machine is busy.

@@ -29,8 +29,9 @@ each() { # DRIVER
 
 with_vfs() { # DRIVER
 	local hold
-	# With either driver: the VF is disabled by the time its own resume runs.
-	allow_kernel_report "Unable to change power state from D3hot to D0"
+	# With either driver: the VF is disabled by the time its own resume runs, and what its config space
+	# answers then is read as D3cold (pci_update_current_state()).
+	allow_kernel_report "Unable to change power state from D3(hot|cold) to D0"
 	load_driver "$1" enable_sriov=1
 	bind_to "$1" "$PF"
 	echo 1 >"$pci/$PF/sriov_numvfs"
