@@ -10,7 +10,7 @@ load cmd
 load bench
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	load_vfio disable_idle_d3=1
 	bind_vfio "$D3COLD"
 }

@@ -11,7 +11,7 @@ load bench
 load module-lib
 load guest_pm
 
-setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+setup() { start_case; }
 
 teardown() {
 	deepen_stop || true

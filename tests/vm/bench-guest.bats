@@ -16,7 +16,7 @@ listen_log=$nested_dir.log
 socket=$nested_dir.sock
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	subjects
 }
 

@@ -8,7 +8,7 @@ load lib
 load bind-lib
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	local path class
 	for path in "$pci"/*; do
 		get class "$path/class"

@@ -62,15 +62,9 @@ override_of() { # ADDRESS: sets REPLY
 
 # What must not change: driver, override and runtime PM's control of all devices.
 snapshot() {
-	local paths=("$pci"/*) drivers i override control all=
-	mapfile -t drivers < <(readlink -m "${paths[@]/%//driver}")
-	for i in "${!paths[@]}"; do
-		override_of "${paths[i]##*/}"
-		override=$REPLY
-		get control "${paths[i]}/power/control"
-		all+="${paths[i]##*/} ${drivers[i]##*/} override=$override control=$control"$'\n'
-	done
-	REPLY=$all
+	local paths=("$pci"/*)
+	REPLY=$(find "${paths[@]/%//driver}" -maxdepth 0 -printf '%p %l\n' 2>/dev/null
+		grep . "${paths[@]/%//driver_override}" "${paths[@]/%//power/control}")
 }
 
 unchanged() { # SNAPSHOT

@@ -20,7 +20,7 @@ setup_file() {
 }
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	snapshot
 	before=$REPLY
 }

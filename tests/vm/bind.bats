@@ -8,7 +8,7 @@ load lib
 load bind-lib
 
 setup_file() { load_vfio disable_idle_d3=0; load_host_drivers; }
-setup() { mark "test $BATS_TEST_DESCRIPTION"; RANDOM=$VM_SEED; }
+setup() { start_case; RANDOM=$VM_SEED; }
 teardown() { close_device; }
 
 all_given_back() {

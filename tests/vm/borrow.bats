@@ -13,7 +13,7 @@ yama=/proc/sys/kernel/yama/ptrace_scope
 no_ptrace=(setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace --reuid=0 --regid=0 --clear-groups)
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	load_vfio disable_idle_d3=1
 	scope=$(<"$yama")
 	vmm_program=$VM_ROOT/build/tests/vm/vmm loss=

@@ -9,7 +9,7 @@ load cmd
 load guest_pm
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	vmm='' deepen=''
 }
 

@@ -8,7 +8,7 @@ load lib
 load cmd
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	load_vfio disable_idle_d3=1
 	allow_kernel_report "Unable to change power state from D3(hot|cold) to D0"
 	address=

@@ -7,7 +7,7 @@
 load lib
 load cmd
 
-setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+setup() { start_case; }
 
 teardown() {
 	[ -z "${cycle_pid:-}" ] || kill -INT "$cycle_pid" 2>/dev/null || true

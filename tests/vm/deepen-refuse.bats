@@ -26,8 +26,7 @@ refused() { # REASON ARGUMENT...: the owner of $role is in D3hot and stays there
 	reason=state-loss
 	# In a topology where no nvme has power of its own that isn't the question.
 	role_of nvme own || { role_of nvme none; reason=nothing-gained; }
-	role=$REPLY address=${!REPLY} allow=()
-	bind_vfio "$address"
+	take "$REPLY"
 	vmm_start "$role"
 	vmm d3 0
 	refused $reason
@@ -40,8 +39,7 @@ refused() { # REASON ARGUMENT...: the owner of $role is in D3hot and stays there
 
 @test "D3hot is the deepest: nothing to gain" {
 	role_of e1000e none || role_of nvme none
-	role=$REPLY address=${!REPLY} allow=()
-	bind_vfio "$address"
+	take "$REPLY"
 	vmm_start "$role"
 	vmm d3 0
 	refused nothing-gained "--state-loss-ok=$address"
@@ -286,6 +284,7 @@ find_entry() {
 	put_back
 	# Consent that somebody else gave isn't the service's, while it is the one that turned it on.
 	echo 1 >"$pci/$address/vfio_pm/deepen_state_loss_ok"
+	: >"$deepen_log"
 	deepen_start --rate=30 "$address"
 	wait_said "$address: watched; the driver deepens by itself"
 	[ "$(<"$pci/$address/vfio_pm/deepen_state_loss_ok")" = 0 ]
@@ -333,6 +332,49 @@ find_entry() {
 	wait_said '"event":"deepened"'
 	kill -KILL "$vmm"
 	wait_said '"event":"owner-gone"'
+}
+
+@test "vfio-pm-pci: armed to wake by PME" {
+	subject vfio-pm-pci
+	vmm_start "$role"
+	# VFIO keeps it from the guest, and clears it at the open; here the host's own hand sets it.
+	cfg_write "$address" CAP_PM+4.W 0100:0100
+	vmm d3 0
+	refused pme "${allow[@]}"
+	cfg_write "$address" CAP_PM+4.W 0000:0100
+	deepen_start --dwell=0 "${allow[@]}" "$address"
+	wait_state "$address" suspended D3cold
+	vmm d0 0
+}
+
+@test "vfio-pm-pci: No_Soft_Reset is set; D3hot is the deepest; not suspended" {
+	# In some topologies no nvme has power of its own: the consent is asked for all the same.
+	role_of nvme own || role_of nvme none
+	take "$REPLY" vfio-pm-pci
+	vmm_start "$role"
+	vmm d3 0
+	refused state-loss
+	vmm_stop
+	unbind_all
+	role_of e1000e none || role_of nvme none
+	take "$REPLY" vfio-pm-pci
+	vmm_start "$role"
+	deepen_start --dwell=0 --json-lines "--state-loss-ok=$address" "$address"
+	wait_said '"event":"watched"'
+	vmm d3 0
+	wait_said '"event":"refused","reason":"nothing-gained"'
+	is_state "$address" suspended D3hot || fail "$REPLY"
+	vmm d0 0
+	# What keeps it awake is told, and D3hot is D3hot.
+	echo on >"$pci/$address/power/control"
+	vmm d3 0
+	wait_said '"event":"refused","reason":"not-suspended"'
+	is_state "$address" active D3hot || fail "$REPLY"
+	vmm d0 0
+	echo auto >"$pci/$address/power/control"
+	if said '"event":"deepened"'; then fail "$(<"$deepen_log")"; fi
+	vmm_runs
+	deepen_stop
 }
 
 @test "vfio-pm-pci: a stray wake too many: awake for the rest of the minute, which is told" {

@@ -5,7 +5,7 @@
 # shellcheck disable=SC2034 # what is set here is for the files that load this
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	[ -d /sys/module/vfio_pci ] || load_vfio disable_idle_d3=1
 	vmm='' deepen='' DEEPEN_WITH=()
 }
@@ -25,18 +25,22 @@ role_of() { # KIND POWER: sets REPLY to a role; the kinds are shuffled
 	return 1
 }
 
+take() { # ROLE [DRIVER]: sets role, address; bound
+	role=$1
+	address=${!role}
+	if [ "${2:-vfio-pci}" = vfio-pci ]; then
+		bind_vfio "$address"
+	else
+		load_driver "$2"
+		bind_to "$2" "$address"
+	fi
+}
+
 # Prefers e1000e, whose No_Soft_Reset is clear; an nvme does it with --state-loss-ok.
 subject() { # [DRIVER]: sets role, address, allow: D3cold by a resource of its own; bound
 	allow=()
 	role_of e1000e own || { role_of nvme own; allow=("--state-loss-ok=${!REPLY}"); }
-	role=$REPLY
-	address=${!role}
-	if [ "${1:-vfio-pci}" = vfio-pci ]; then
-		bind_vfio "$address"
-	else
-		load_driver "$1"
-		bind_to "$1" "$address"
-	fi
+	take "$REPLY" "${1:-}"
 }
 
 put_back() { # the attributes are the driver's own

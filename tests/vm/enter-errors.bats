@@ -9,7 +9,7 @@ load lib
 load cmd
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	vfio_loaded || load_vfio disable_idle_d3=1
 	other=$BATS_FILE_TMPDIR/other-vmm
 	[ -e "$other" ] || cp "$vfio_pm" "$other"

@@ -9,7 +9,7 @@ load lib
 load bind-lib
 load installed
 
-setup() { mark "test $BATS_TEST_DESCRIPTION"; install_here; cd "$BATS_TEST_TMPDIR" || return; }
+setup() { start_case; install_here; cd "$BATS_TEST_TMPDIR" || return; }
 teardown() {
 	umount /mnt 2>/dev/null || true
 	if [ -n "${disk:-}" ]; then

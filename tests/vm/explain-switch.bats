@@ -9,7 +9,7 @@ load cmd
 load explain
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	load_vfio disable_idle_d3=0
 	for port in "$SWITCH_UP" "$SWITCH" "$BRANCH0_UP" "$BRANCH1_UP"; do
 		echo 1 >"$pci/$port/d3cold_allowed"

@@ -12,7 +12,7 @@ load explain
 setup_file() { put_back; }
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	idle_d3 0
 }
 

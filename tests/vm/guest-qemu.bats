@@ -42,7 +42,7 @@ teardown_file() {
 }
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	slots
 }
 

@@ -4,7 +4,7 @@
 # A listener and the guest that it serves, for the cases of tests/vm/guest.bats: `load guest_listen` after `load guest_pm`.
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	[ -d /sys/module/vfio_pci ] || load_vfio disable_idle_d3=1
 	vmm='' listener='' monitor_pid='' LISTEN_WITH=() squatters=()
 	socket=$BATS_TEST_TMPDIR/socket

@@ -9,7 +9,7 @@ bats_require_minimum_version 1.5.0
 load lib
 load installed
 
-setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+setup() { start_case; }
 teardown() { unbind_all; }
 
 @test "the example VMM enters low power on its own descriptor and hears the wakeup" {

@@ -25,6 +25,20 @@ get() { # VARIABLE FILE: its first line, without a fork
 	printf -v "$1" '%s' "$line"
 }
 
+# The first command of each setup(). Bats notes every command by a DEBUG trap, which takes milliseconds of each
+# here. It stays for the case and for what its own file defines, whose lines a failure names; not for what these
+# call. Bats takes the trap away in two functions of its own, which must be those that have it.
+start_case() {
+	local own
+	mark "test $BATS_TEST_DESCRIPTION"
+	set +o functrace
+	declare -ft bats_error_trap bats_check_status_from_trap
+	mapfile -t own < <(grep -oE '^[a-z_0-9]+\(\)' "$BATS_TEST_FILENAME")
+	[ ${#own[@]} = 0 ] || declare -ft "${own[@]%()}"
+}
+
+setup() { start_case; }
+
 # VFIO_PM_SCALE is a percentage: 100 for `make soak`, a few for `make check`.
 count() { # N: prints N scaled, at least 1
 	local n=$(($1 * ${VFIO_PM_SCALE:-5} / 100))

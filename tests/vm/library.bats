@@ -7,7 +7,7 @@
 load lib
 load cmd
 
-setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+setup() { start_case; }
 teardown() { unbind_all; }
 
 library=$(cd "${BATS_TEST_DIRNAME:-.}/../../build/tests/vm" && pwd)/library

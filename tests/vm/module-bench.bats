@@ -9,7 +9,7 @@
 load lib
 load module-lib
 
-setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+setup() { start_case; }
 teardown_file() { module_teardown; }
 
 # The program stops at each "begin" and "end", for the kernel's count of resumes in between.

@@ -20,7 +20,7 @@ setup_file() {
 	mount --bind "$tree" "/lib/modules/$VM_RELEASE"
 }
 
-setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+setup() { start_case; }
 
 teardown_file() {
 	pkill -KILL -x vfio-pm || true

@@ -8,7 +8,7 @@ load lib
 load module-lib
 
 setup_file() { load_driver vfio-pm-pci; }
-setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+setup() { start_case; }
 teardown_file() { module_teardown; }
 
 debugfs=/sys/kernel/debug

@@ -14,7 +14,7 @@ load module-lib
 load guest_pm
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	vmm=''
 	load_driver vfio-pm-pci disable_idle_d3=1
 	bind_to vfio-pm-pci "$PAIR0" "$PAIR1"

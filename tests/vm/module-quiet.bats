@@ -7,7 +7,7 @@
 load lib
 load module-lib
 
-setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+setup() { start_case; }
 teardown_file() { module_teardown; }
 
 quiet() { # DRIVER ROLE

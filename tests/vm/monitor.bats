@@ -9,7 +9,7 @@ load cmd
 
 waker=$VM_ROOT/build/tests/vm/waker
 
-setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+setup() { start_case; }
 
 teardown() {
 	[ -z "${monitor_pid:-}" ] || kill -KILL "$monitor_pid" 2>/dev/null || true

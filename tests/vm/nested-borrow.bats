@@ -25,7 +25,7 @@ teardown_file() {
 }
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	subjects
 	qmp="--qmp=$nested_qmp_socket"
 	# One of them may be an nvme, whose No_Soft_Reset is set.

@@ -26,7 +26,7 @@ teardown_file() {
 }
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	subjects
 	deepen=''
 }

@@ -24,7 +24,7 @@ teardown_file() {
 	module_teardown
 }
 
-setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+setup() { start_case; }
 teardown() { nested_console; }
 
 deepens() { # ADDRESS 0|1

@@ -7,7 +7,7 @@
 load lib
 load cmd
 
-setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+setup() { start_case; }
 
 teardown() {
 	pkill -KILL -x vfio-pm || true

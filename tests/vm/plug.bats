@@ -7,7 +7,7 @@
 
 load lib
 
-setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+setup() { start_case; }
 
 @test "QEMU answers" {
 	qmp '{"execute":"query-status"}'

@@ -10,7 +10,7 @@ vfio_pm=$VM_ROOT/build/vfio-pm
 rules=/etc/udev/rules.d/90-vfio-pm.rules
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	load_vfio disable_idle_d3=0
 	bind_vfio "$D3COLD"
 	wait_state "$D3COLD" suspended D3cold

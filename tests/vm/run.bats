@@ -9,7 +9,7 @@ load lib
 vfio_pm=$VM_ROOT/build/vfio-pm
 
 setup() {
-	mark "test $BATS_TEST_DESCRIPTION"
+	start_case
 	load_vfio disable_idle_d3=1
 	bind_vfio "$D3COLD"
 }

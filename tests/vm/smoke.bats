@@ -6,7 +6,7 @@
 
 load lib
 
-setup() { mark "test $BATS_TEST_DESCRIPTION"; }
+setup() { start_case; }
 
 @test "every role is there, and in a group" {
 	for role in $ROLES; do
