@@ -87,6 +87,7 @@ struct deepen_device {
 	bool was_suspended;		/* at the last look */
 	bool ask_enabled;		/* while asleep: is it open, every other time */
 	bool state_loss_ok;
+	int wakes;			/* vfiopm_device_wakes_from_d3cold() when it was awake */
 	struct deepen_kernel kernel;	/* with PHASE_IN_KERNEL */
 	int64_t since_ms;		/* in D3hot, or asleep */
 	int64_t retry_at_ms;		/* whatever its owner does until then */

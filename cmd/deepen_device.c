@@ -311,6 +311,7 @@ int deepen_device_new(struct deepen *s, struct vfiopm_device *dev, struct deepen
 	if (!d)
 		return -ENOMEM;
 	d->wake_fd = d->owner_fd = -1;
+	d->wakes = -EAGAIN;
 	r = vfiopm_glance_new(dev, &d->glance);
 	if (r < 0) {
 		free(d);

@@ -36,6 +36,15 @@ static bool is_next(const struct deepen *s, const struct deepen_device *d)
 		       d->dev, d->state_loss_ok ? VFIOPM_ENTER_STATE_LOSS : 0, &why) == 0;
 }
 
+/* A driver of the host may have left it armed. What was read while it was awake holds. */
+static void tell_wakes(struct vfiopm_survey *survey, struct deepen_device *d)
+{
+	if (d->wakes < 0)
+		d->wakes = vfiopm_device_wakes_from_d3cold(d->dev);
+	if (d->wakes >= 0)
+		vfiopm_survey_set_wakes(survey, d->dev, d->wakes);
+}
+
 /*
  * Of the functions of a slot, which a guest puts into D3hot one after the other, each
  * keeps the port from cutting the power: one of them has to be the first.
@@ -48,9 +57,11 @@ bool deepen_rules_goes_deeper(struct deepen *s, struct deepen_device *d)
 
 	if (vfiopm_survey_new(s->app->ctx, &survey) < 0)
 		return false;
-	for (size_t i = 0; i < s->count; i++)
+	for (size_t i = 0; i < s->count; i++) {
+		tell_wakes(survey, s->device[i]);
 		if (s->device[i] != d && is_next(s, s->device[i]))
 			vfiopm_survey_set_willing(survey, s->device[i]->dev);
+	}
 	if (vfiopm_explain_new(survey, d->dev, VFIOPM_STATE_D3COLD, 0,
 			       VFIOPM_EXPLAIN_ENGAGED | VFIOPM_EXPLAIN_BRIEF, &e) == 0) {
 		deeper = vfiopm_explanation_get_reachable(e) == VFIOPM_STATE_D3COLD;

@@ -82,6 +82,7 @@ struct look {
 	bool stuck;		/* in a transition for as long as is waited for one */
 	bool silent;		/* seemed lost for as long as is waited for that */
 	bool willing;		/* see vfiopm_survey_set_willing() */
+	bool knows_wakes, wakes; /* see vfiopm_survey_set_wakes() */
 	enum vfiopm_status settled;	/* when the devices of the survey had been waited for */
 	/* See look_culprit(). */
 	bool have_culprit;

@@ -441,13 +441,26 @@ static void judge_wakeup(struct scene *s, struct look *look, size_t k)
 {
 	struct vfiopm_finding *f;
 
+	if (look->knows_wakes && look->wakes) {
+		f = passes(s, ROUTES_PORTS(k), look, "is to wake the system, and can from D3cold");
+		quote(s, f, look, ATTR_WAKEUP);
+		return;
+	}
 	if (port_stays_awake(s, k)) {
 		block_wakeup(s, look, k);
 		return;
 	}
-	f = untold(s, ROUTES_PORTS(k), look,
-		   "it stands in config space, and a read of that would wake a device",
-		   "it is to wake the system; whether it can from D3cold could not be measured");
+	/* Decided when one is added or removed, or d3cold_allowed is written. */
+	if (look->knows_wakes)
+		f = untold(s, ROUTES_PORTS(k), look,
+			   "the kernel decides it before a driver arms the device, or later",
+			   "it is to wake the system and can't from D3cold; whether its port "
+			   "stays awake for that could not be measured");
+	else
+		f = untold(s, ROUTES_PORTS(k), look,
+			   "it stands in config space, and a read of that would wake a device",
+			   "it is to wake the system; whether it can from D3cold could not be "
+			   "measured");
 	mend_wakeup(s, f, look);
 }
 

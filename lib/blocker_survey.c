@@ -165,6 +165,20 @@ int vfiopm_survey_set_willing(struct vfiopm_survey *survey, struct vfiopm_device
 	return r;
 }
 
+int vfiopm_survey_set_wakes(struct vfiopm_survey *survey, struct vfiopm_device *dev,
+			    bool from_d3cold)
+{
+	struct look *look;
+	int r;
+
+	r = survey_look_device(survey, dev, &look);
+	if (r == 0) {
+		look->knows_wakes = true;
+		look->wakes = from_d3cold;
+	}
+	return r;
+}
+
 int survey_look(struct vfiopm_survey *survey, const struct vfiopm_addr *addr, struct look **ret)
 {
 	struct vfiopm_device *dev;

@@ -111,25 +111,45 @@ static int judge(const struct host_pm *h, unsigned int flags, enum vfiopm_refusa
 	return 0;
 }
 
+static bool is_active(const struct vfiopm_device *dev)
+{
+	struct vfiopm_glance *glance;
+	bool active;
+
+	if (vfiopm_glance_new(dev, &glance) < 0)
+		return false;
+	active = vfiopm_glance_status(glance) == VFIOPM_STATUS_ACTIVE;
+	vfiopm_glance_free(glance);
+	return active;
+}
+
 int vfiopm_device_may_lose_power(const struct vfiopm_device *dev, unsigned int flags,
 				 enum vfiopm_refusal *why)
 {
-	struct vfiopm_glance *glance;
 	struct host_pm h;
-	bool active;
 	int r;
 
-	r = vfiopm_glance_new(dev, &glance);
-	if (r < 0)
-		return r;
-	active = vfiopm_glance_status(glance) == VFIOPM_STATUS_ACTIVE;
-	vfiopm_glance_free(glance);
-	if (!active)
+	if (!is_active(dev))
 		return refuse(why, VFIOPM_REFUSED_NOT_ACTIVE);
 	r = host_pm_open(dev, 0, &h);
 	if (r < 0)
 		return r;
 	r = judge(&h, flags, why);
+	host_pm_close(&h);
+	return r;
+}
+
+int vfiopm_device_wakes_from_d3cold(const struct vfiopm_device *dev)
+{
+	struct host_pm h;
+	int r;
+
+	if (!is_active(dev))
+		return -EAGAIN;
+	r = host_pm_open(dev, 0, &h);
+	if (r < 0)
+		return r;
+	r = !!(h.pmc & PCI_PM_CAP_PME_D3cold);
 	host_pm_close(&h);
 	return r;
 }

@@ -24,6 +24,18 @@ VFIOPM_BEGIN_DECLS
  */
 int vfiopm_device_may_lose_power(const struct vfiopm_device *dev, unsigned int flags,
 				 enum vfiopm_refusal *why);
+
+/**
+ * vfiopm_device_wakes_from_d3cold - can it signal PME from D3cold?
+ * @dev: device; one that isn't active isn't looked at, which would wake it
+ *
+ * By its PM capability; the kernel keeps the ports above a device that is to
+ * wake the system (power/wakeup) out of D3 when it can't
+ * (drivers/pci/pci.c, pci_dev_check_d3cold()).
+ * Return: 1 or 0; -EAGAIN: it isn't active; -ENOENT, -EIO, -ENODEV as
+ * vfiopm_device_may_lose_power(). Since: 0.1
+ */
+int vfiopm_device_wakes_from_d3cold(const struct vfiopm_device *dev);
 /**
  * vfiopm_borrow_enter - put a borrowed device to sleep until its owner touches it
  * @borrow: what was borrowed

@@ -103,6 +103,21 @@ int vfiopm_survey_settle(struct vfiopm_survey *survey, struct vfiopm_device *con
 int vfiopm_survey_set_willing(struct vfiopm_survey *survey, struct vfiopm_device *dev);
 
 /**
+ * vfiopm_survey_set_wakes - tell a survey whether a device can signal PME from D3cold
+ * @survey: survey; nothing in it has been explained yet
+ * @dev: device
+ * @from_d3cold: what vfiopm_device_wakes_from_d3cold() has answered, at any time
+ *
+ * That stands in config space, which a survey doesn't read since it wakes a
+ * device that is asleep. Without this word a device that is to wake the system
+ * is one of which that could not be measured.
+ * Return: 0; -ENOMEM.
+ * Since: 0.1
+ */
+int vfiopm_survey_set_wakes(struct vfiopm_survey *survey, struct vfiopm_device *dev,
+			    bool from_d3cold);
+
+/**
  * vfiopm_explain_new - judge what decides whether a device gets to a state
  * @survey: survey; the explanation keeps a reference
  * @dev: device

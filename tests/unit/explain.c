@@ -75,7 +75,8 @@ static enum vfiopm_outcome explain(struct vfiopm_ctx *ctx, enum vfiopm_status *s
 	return outcome;
 }
 
-static enum vfiopm_state reachable(struct vfiopm_ctx *ctx, bool willing)
+/* @wakes: can the other signal PME from D3cold, as @dev can? Negative: nobody has looked. */
+static enum vfiopm_state reachable(struct vfiopm_ctx *ctx, bool willing, int wakes)
 {
 	const struct vfiopm_addr addr = { .bus = 1 }, other = { .bus = 1, .function = 1 };
 	enum vfiopm_state state = VFIOPM_STATE_UNKNOWN;
@@ -87,6 +88,8 @@ static enum vfiopm_state reachable(struct vfiopm_ctx *ctx, bool willing)
 	    vfiopm_device_new(ctx, &other, &sibling) == 0 &&
 	    vfiopm_survey_new(ctx, &survey) == 0 &&
 	    (!willing || vfiopm_survey_set_willing(survey, sibling) == 0) &&
+	    (wakes < 0 || (vfiopm_survey_set_wakes(survey, dev, true) == 0 &&
+			   vfiopm_survey_set_wakes(survey, sibling, wakes) == 0)) &&
 	    vfiopm_explain_new(survey, dev, VFIOPM_STATE_D3COLD, 0,
 			       VFIOPM_EXPLAIN_ENGAGED | VFIOPM_EXPLAIN_BRIEF, &e) == 0) {
 		state = vfiopm_explanation_get_reachable(e);
@@ -111,12 +114,22 @@ static void two_functions(struct tap *t, const struct tree *tree, struct vfiopm_
 	replace(tree, DEV "power/runtime_usage", "1\n");
 	replace(tree, OTHER "power/runtime_usage", "1\n");
 	replace(tree, PORT "power/runtime_active_kids", "2\n");
-	tap_int(t, (int)reachable(ctx, false), VFIOPM_STATE_D3HOT,
+	tap_int(t, (int)reachable(ctx, false, -1), VFIOPM_STATE_D3HOT,
 		"each of two functions keeps the other's power on");
-	tap_int(t, (int)reachable(ctx, true), VFIOPM_STATE_D3COLD,
+	tap_int(t, (int)reachable(ctx, true, -1), VFIOPM_STATE_D3COLD,
 		"but for one that is going to sleep, too");
+	replace(tree, DEV "power/wakeup", "enabled\n");
+	replace(tree, OTHER "power/wakeup", "enabled\n");
+	tap_int(t, (int)reachable(ctx, true, -1), VFIOPM_STATE_UNKNOWN,
+		"armed to wake the system: not for sure");
+	tap_int(t, (int)reachable(ctx, true, true), VFIOPM_STATE_D3COLD,
+		"which both can from D3cold");
+	tap_int(t, (int)reachable(ctx, true, false), VFIOPM_STATE_UNKNOWN,
+		"or one of them can't, which the kernel needn't have looked at");
+	replace(tree, DEV "power/wakeup", "disabled\n");
+	replace(tree, OTHER "power/wakeup", "disabled\n");
 	replace(tree, OTHER "power/control", "on\n");
-	tap_int(t, (int)reachable(ctx, true), VFIOPM_STATE_D3HOT, "if it may");
+	tap_int(t, (int)reachable(ctx, true, -1), VFIOPM_STATE_D3HOT, "if it may");
 }
 
 int main(void)

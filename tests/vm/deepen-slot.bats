@@ -15,6 +15,8 @@ pair() { # DRIVER: both are the same owner's, and watched
 	bind_to "$1" "$PAIRCOLD0" "$PAIRCOLD1"
 	# QEMU's port has no PM capability: the kernel leaves the decision to its administrator.
 	echo 1 >"$pci/$PAIRCOLD0_UP/d3cold_allowed"
+	# A driver of the host that was there before has armed them, and QEMU's e1000e can't signal PME from D3cold.
+	echo disabled | tee "$pci/$PAIRCOLD0/power/wakeup" "$pci/$PAIRCOLD1/power/wakeup" >/dev/null
 	vmm_start PAIRCOLD0 PAIRCOLD1
 	vmm touch 0
 	before=$REPLY
