@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 timeout=200 cost=30 qemu="-device VGA,bus=pcie.0,romfile="
+# vm: kernels=6.1,6.12 timeout=200 cost=30 qemu="-device VGA,bus=pcie.0,romfile=" soak=6.12
 #
 # The boot display, and the console on it, are not taken.
 

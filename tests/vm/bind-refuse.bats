@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 timeout=1200 cost=60 append="test=bind-refuse"
+# vm: kernels=6.1,6.12 timeout=1200 append="test=bind-refuse" soak=6.1 cost=150
 #
 # What bind refuses because the host uses it, each for real, and that nothing is changed by a refusal.
 

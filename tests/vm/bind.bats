@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 timeout=900 cost=80 soak=6.1
+# vm: kernels=6.1,6.12 timeout=900 soak=6.1 cost=150
 #
 # bind and unbind: every kind of device, and what goes wrong on the way.
 

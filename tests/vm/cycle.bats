@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 drivers=vfio-pci,vfio-pm-pci timeout=900 cost=90 soak=6.1
+# vm: kernels=6.1,6.12 drivers=vfio-pci,vfio-pm-pci timeout=900 soak=6.1 cost=150
 #
 # cycle: figures of devices that come back, and the right words and code for each that doesn't.
 

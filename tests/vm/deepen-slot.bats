@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=600 cost=60
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=600 cost=60 soak=6.1
 #
 # The service and two functions of a slot, whose power only the port can cut: a graphics card and its sound.
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=400 cost=40
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=400 soak=6.1 cost=60
 #
 # Each failure of enter, exit and hold: its exit code, a message that names device, cause and mend,
 # and a device that is as it was.

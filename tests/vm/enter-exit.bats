@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 drivers=vfio-pci,vfio-pm-pci modparam="disable_idle_d3=1" timeout=900 cost=90
+# vm: kernels=6.1,6.12 drivers=vfio-pci,vfio-pm-pci modparam="disable_idle_d3=1" timeout=900 cost=90 soak=6.12
 #
 # enter and exit on real (emulated) devices. With disable_idle_d3=1 a sleep is our doing.
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=1200 cost=200 mem=3072 qemu="-smp 1" soak=6.1 drivers=vfio-pci,vfio-pm-pci
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=1200 mem=3072 qemu="-smp 1" soak=6.1 drivers=vfio-pci,vfio-pm-pci cost=250
 #
 # Guest-driven sleep with a stock QEMU: the guest's own drivers suspend, its ACPI calls the table. One device
 # ($here) is on the guest's root complex, the other ($there) behind a root port, in slots of the seed's choice.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12,debug drivers=vfio-pci,vfio-pm-pci timeout=900 cost=90
+# vm: kernels=6.1,6.12,debug drivers=vfio-pci,vfio-pm-pci timeout=900 cost=90 soak=6.12
 #
 # Looking changes nothing, and what is told is true.
 

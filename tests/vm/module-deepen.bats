@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12,debug timeout=700 cost=70
+# vm: kernels=6.1,6.12,debug timeout=700 cost=70 soak=6.12
 #
 # vfio_pm/deepen: the user's write of D3hot becomes D3cold, a program in the place of the VMM.
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 timeout=300 cost=30
+# vm: kernels=6.1,6.12 timeout=300 cost=30 soak=6.1
 #
 # An error that a device reports by AER while it sleeps: the kernel wakes it, asks its driver, and goes on.
 #

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12,debug timeout=300 cost=45
+# vm: kernels=6.1,6.12,debug timeout=300 cost=45 soak=6.12
 #
 # BAR mappings around low power, with either driver.
 

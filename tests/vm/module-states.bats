@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12,debug timeout=300 cost=40
+# vm: kernels=6.1,6.12,debug timeout=300 cost=40 soak=6.12
 #
 # D3hot by the user's own hand, interrupts across a sleep, a PF with VFs: as the core handles them, with
 # either driver.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 timeout=600
+# vm: kernels=6.1,6.12 timeout=600 soak=6.1 cost=90
 #
 # monitor, wait and owner: what they tell is what the kernel did, and they do nothing to it.
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12
+# vm: kernels=6.1,6.12 soak=6.12 cost=40
 #
 # run: asleep while the command runs, awake and free afterwards, whatever happens.
 
