@@ -339,10 +339,8 @@ is_stopped() { # without a fork
 		setsid "$vfio_pm" enter --borrow $loss "$D3COLD" >/dev/null 2>&1 3>&- &
 		tool=$! delay="the owner's stop" hit=0
 		if [ $((i % 2)) = 0 ]; then
-			# The stop is over in some 20 ms: it is looked for once.
-			while kill -0 "$tool" 2>/dev/null; do
-				if is_stopped; then hit=1; break; fi
-			done
+			# The stop is over in some 20 ms.
+			if catch "$tool" is_stopped; then hit=1; fi
 		else
 			printf -v delay '0.%03d' $((RANDOM % 250))
 			sleep "$delay"

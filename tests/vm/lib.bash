@@ -67,6 +67,16 @@ wait_for() { # SECONDS COMMAND...
 	done
 }
 
+# For what is over in moments: without a pause, and without the trace of start_case().
+catch() { # PID COMMAND...: until COMMAND succeeds; fails when the process has ended
+	local pid=$1
+	shift
+	while kill -0 "$pid" 2>/dev/null; do
+		if "$@"; then return 0; fi
+	done
+	return 1
+}
+
 # --- drivers ----------------------------------------------------------------------------------
 
 # Of a file whose head names both, tests/run.sh makes two checks and says here which one runs.

@@ -328,12 +328,7 @@ killed() { # MS ARGUMENT...: counts hits; $seen is is_stopped or is_paused
 	tool=$!
 	if [ "$ms" = 0 ]; then
 		delay="the stop"
-		while kill -0 "$tool" 2>/dev/null; do
-			if $seen; then
-				hits=$((hits + 1))
-				break
-			fi
-		done
+		if catch "$tool" $seen; then hits=$((hits + 1)); fi
 	else
 		printf -v delay '0.%03d' $((RANDOM % ms))
 		sleep "$delay"
