@@ -225,8 +225,12 @@ static int cycle_targets(struct cycle *c, const struct targets *targets)
 	if (!c->dev)
 		return EXIT_FAILED;
 	for (size_t i = 0; i < targets->count; i++) {
-		c->dev[c->count].dev = vfiopm_device_ref(targets->dev[i]);
-		choose_register(c->options, &c->dev[c->count++]);
+		struct cycled *d = &c->dev[c->count++];
+
+		d->dev = vfiopm_device_ref(targets->dev[i]);
+		if (vfiopm_glance_new(d->dev, &d->glance) < 0)
+			d->glance = NULL;
+		choose_register(c->options, d);
 	}
 	/* Before the child is started: it must not be ended by the terminal's ^C. */
 	r = stop_open(&c->stop);
@@ -255,6 +259,7 @@ static void cycle_clear(struct cycle *c)
 	for (size_t i = 0; i < c->count; i++) {
 		struct cycled *d = &c->dev[i];
 
+		vfiopm_glance_free(d->glance);
 		vfiopm_device_unref(d->dev);
 		free(d->log);
 		stats_free(&d->entry);

@@ -5,6 +5,7 @@
  * cycle.c         the command line, the loop
  * cycle_open.c    before the first cycle
  * cycle_step.c    one cycle of all devices
+ * cycle_command.c the user's own check
  * cycle_verify.c  is the device as it was before?
  * cycle_report.c  progress, lines, tables
  */
@@ -50,6 +51,7 @@ struct error_counts {
 
 struct cycled {
 	struct vfiopm_device *dev;
+	struct vfiopm_glance *glance;	/* NULL: none to be had */
 	/* The baseline of all comparisons: taken once, while awake and before the first sleep. */
 	uint8_t config[CONFIG_MAX];
 	size_t config_len;
@@ -101,11 +103,26 @@ void cycle_count_errors(const struct cycled *d, struct error_counts *ret);
 void cycle_step(struct cycle *c);
 /* An interrupted cycle is none, nor is one that ended before this device slept. */
 bool cycle_counts(const struct cycle *c, const struct cycled *d);
+/* Nothing, if it has failed already: what failed first is the cause of the rest. */
+void cycle_fail(struct cycled *d, enum outcome outcome, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* What the host asks for, or the device reports. True: this cycle ends. */
+bool cycle_check_requests(struct cycle *c);
+/*
+ * Until @fd is readable (-1: never is), for @ms at most (-1: however long), and not beyond a
+ * signal or the host's request. True: it is readable.
+ */
+bool cycle_wait_readable(struct cycle *c, int fd, int64_t ms);
 /* Wait, but not beyond a signal or the host's request. */
 void cycle_pause(struct cycle *c, int64_t ms);
 int cycle_exit_code(enum outcome outcome);
 /* After that nothing can be cycled any more. */
 bool cycle_is_final(enum outcome outcome);
+
+/* ---- cycle_command.c ---- */
+
+/* --command, if there is one, in @phase ("asleep", "awake"). */
+void cycle_run_command(struct cycle *c, struct cycled *d, const char *phase);
 
 /* ---- cycle_verify.c ---- */
 

@@ -3,14 +3,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "cycle.h"
 #include "holder.h"
@@ -22,8 +18,9 @@
 #define PIECE_MS 1500
 /* A host that resumes a device does so in the call; the rest is bookkeeping. */
 #define AWAKE_MS 2000
-/* How long a command that is told to end may take for that. */
-#define COMMAND_END_MS 1000
+/* A transition takes some 15 ms: so long it is looked at often, at the price of one read a look. */
+#define GLANCE_MS 100
+#define GLANCE_STEP_NS (100 * 1000)
 /*
  * How long an unbind may take once we have let go; and a removal once it is unbound, in looks
  * of LOOK_MS and what a look takes: on a busy host both are slow.
@@ -68,12 +65,10 @@ int cycle_exit_code(enum outcome outcome)
 	return EXIT_FAILED;
 }
 
-__attribute__((format(printf, 3, 4)))
-static void fail(struct cycled *d, enum outcome outcome, const char *fmt, ...)
+void cycle_fail(struct cycled *d, enum outcome outcome, const char *fmt, ...)
 {
 	va_list args;
 
-	/* What failed first is the cause of the rest. */
 	if (d->outcome != OUTCOME_OK)
 		return;
 	d->outcome = outcome;
@@ -104,25 +99,25 @@ static bool answered(struct cycled *d, const struct cycle *c, const char *what, 
 	if (d->outcome != OUTCOME_OK)
 		return false;
 	if (r == -ETIME) {
-		fail(d, OUTCOME_HUNG, "%s: the kernel has not answered for %d s", what,
-		     WORKER_LIMIT_MS / 1000);
+		cycle_fail(d, OUTCOME_HUNG, "%s: the kernel has not answered for %d s", what,
+			   WORKER_LIMIT_MS / 1000);
 		snprintf(d->hint, sizeof(d->hint),
 			 "process %d is stuck in the kernel with it; a reboot may be needed",
 			 (int)worker_get_pid(c->worker));
 	} else if (r == -EPIPE) {
-		fail(d, OUTCOME_KILLED, "%s: the process that held the device was killed", what);
+		cycle_fail(d, OUTCOME_KILLED, "%s: the process that held the device was killed",
+			   what);
 	} else if (is_removed(d)) {
-		fail(d, OUTCOME_GONE, "%s: the device was removed", what);
+		cycle_fail(d, OUTCOME_GONE, "%s: the device was removed", what);
 	} else {
-		fail(d, outcome, "%s: %s", what, strerror(-r));
+		cycle_fail(d, outcome, "%s: %s", what, strerror(-r));
 		if (outcome == OUTCOME_NOT_BACK)
 			snprintf(d->hint, sizeof(d->hint), "%s", come_back_hint);
 	}
 	return false;
 }
 
-/* True: this cycle ends. */
-static bool check_requests(struct cycle *c)
+bool cycle_check_requests(struct cycle *c)
 {
 	int lost = worker_check(c->worker);
 	bool any = lost < 0;
@@ -132,30 +127,27 @@ static bool check_requests(struct cycle *c)
 
 		answered(d, c, "meanwhile", lost, OUTCOME_HUNG);
 		if (worker_is_asked(c->worker, i)) {
-			fail(d, OUTCOME_ASKED, "%s", ASKED_BACK
-			     "it is being unbound or removed");
+			cycle_fail(d, OUTCOME_ASKED, "%s", ASKED_BACK
+				   "it is being unbound or removed");
 			any = true;
 		}
 		/* Told once; what comes in a later cycle is another one. */
 		if (worker_take_error(c->worker, i))
 			d->has_error = true;
 		if (d->has_error) {
-			fail(d, OUTCOME_NOT_BACK, "the device reported an uncorrectable error");
+			cycle_fail(d, OUTCOME_NOT_BACK, "%s",
+				   "the device reported an uncorrectable error");
 			any = true;
 		}
 	}
 	return any;
 }
 
-/*
- * Until @fd is readable (-1: never is), for @ms at most (-1: however long), and not beyond a
- * signal or the host's request. True: it is readable.
- */
-static bool wait_readable(struct cycle *c, int fd, int64_t ms)
+bool cycle_wait_readable(struct cycle *c, int fd, int64_t ms)
 {
 	int64_t end = ms < 0 ? INT64_MAX : cycle_now_ns() + ms * 1000000;
 
-	while (!c->interrupted && !check_requests(c)) {
+	while (!c->interrupted && !cycle_check_requests(c)) {
 		struct pollfd p[] = {
 			{ .fd = c->stop.fd, .events = POLLIN },
 			{ .fd = fd, .events = POLLIN },
@@ -176,7 +168,7 @@ static bool wait_readable(struct cycle *c, int fd, int64_t ms)
 
 void cycle_pause(struct cycle *c, int64_t ms)
 {
-	wait_readable(c, -1, ms);
+	cycle_wait_readable(c, -1, ms);
 }
 
 /* What ends it all has happened: the others aren't asked for anything any more. */
@@ -224,14 +216,36 @@ static void explain(struct cycled *d, const struct vfiopm_power *power, enum vfi
 
 	if (vfiopm_explain_likeliest(d->dev, want, VFIOPM_EXPLAIN_ENGAGED, &cause, &mend) != 1)
 		cause = NULL;
-	fail(d, OUTCOME_NOT_ASLEEP, "expected %s, found %s in %s: %s",
-	     want >= VFIOPM_STATE_D3COLD ? "D3cold" : "suspended in D3hot or D3cold",
-	     vfiopm_status_name(vfiopm_power_get_status(power)),
-	     vfiopm_state_name(vfiopm_power_get_state(power)), cause ? cause : "no reason found");
+	cycle_fail(d, OUTCOME_NOT_ASLEEP, "expected %s, found %s in %s: %s",
+		   want >= VFIOPM_STATE_D3COLD ? "D3cold" : "suspended in D3hot or D3cold",
+		   vfiopm_status_name(vfiopm_power_get_status(power)),
+		   vfiopm_state_name(vfiopm_power_get_state(power)),
+		   cause ? cause : "no reason found");
 	if (mend)
 		snprintf(d->hint, sizeof(d->hint), "%s", mend);
 	free(cause);
 	free(mend);
+}
+
+/* Nothing is deeper than D3cold: what else is awake above or beside it can't change that. */
+static bool reaches_d3cold(struct cycled *d, int64_t timeout_ms)
+{
+	const struct timespec step = { .tv_nsec = GLANCE_STEP_NS };
+	int64_t limit_ms = timeout_ms < GLANCE_MS ? timeout_ms : GLANCE_MS;
+	int64_t end = d->entered_ns + limit_ms * 1000000;
+
+	if (!d->glance)
+		return false;
+	while (vfiopm_glance_status(d->glance) != VFIOPM_STATUS_SUSPENDED) {
+		if (cycle_now_ns() >= end)
+			return false;
+		nanosleep(&step, NULL);
+	}
+	if (vfiopm_glance_state(d->glance) != VFIOPM_STATE_D3COLD)
+		return false;
+	d->asleep_ns = cycle_now_ns() - d->entered_ns;
+	d->reached = VFIOPM_STATE_D3COLD;
+	return true;
 }
 
 static void fall_asleep(struct cycle *c, struct cycled *d)
@@ -239,6 +253,8 @@ static void fall_asleep(struct cycle *c, struct cycled *d)
 	const struct cycle_options *o = c->options;
 	int64_t start = d->entered_ns, left;
 
+	if (reaches_d3cold(d, o->timeout_ms))
+		return;
 	do {
 		struct vfiopm_power *power = NULL;
 		int r;
@@ -248,13 +264,13 @@ static void fall_asleep(struct cycle *c, struct cycled *d)
 		left = left < 0 ? 0 : left < PIECE_MS ? left : PIECE_MS;
 		r = vfiopm_power_wait_asleep(d->dev, o->state, left, &power);
 		if (r == -ENODEV)
-			fail(d, OUTCOME_GONE, "the device was removed");
+			cycle_fail(d, OUTCOME_GONE, "the device was removed");
 		if (r == 0) {
 			d->asleep_ns = cycle_now_ns() - start;
 			d->reached = vfiopm_power_get_state(power);
 		}
 		left = o->timeout_ms - (cycle_now_ns() - start) / 1000000;
-		if (r < 0 && power && (r == -EOPNOTSUPP || left <= 0) && !check_requests(c))
+		if (r < 0 && power && (r == -EOPNOTSUPP || left <= 0) && !cycle_check_requests(c))
 			explain(d, power, o->state);
 		vfiopm_power_free(power);
 		if (r == 0)
@@ -270,15 +286,20 @@ static void check_active(struct cycled *d, int64_t start)
 	struct vfiopm_power *power = NULL;
 	int r;
 
+	if (d->glance && vfiopm_glance_status(d->glance) == VFIOPM_STATUS_ACTIVE &&
+	    vfiopm_glance_state(d->glance) == VFIOPM_STATE_D0) {
+		d->wake_ns = cycle_now_ns() - start;
+		return;
+	}
 	r = vfiopm_power_wait_active(d->dev, AWAKE_MS, &power);
 	if (r == 0)
 		d->wake_ns = cycle_now_ns() - start;
 	if (r == -ENODEV) {
-		fail(d, OUTCOME_GONE, "the device was removed");
+		cycle_fail(d, OUTCOME_GONE, "the device was removed");
 	} else if (r < 0 || vfiopm_power_get_state(power) != VFIOPM_STATE_D0) {
-		fail(d, OUTCOME_NOT_BACK, "expected active in D0, found %s in %s",
-		     power ? vfiopm_status_name(vfiopm_power_get_status(power)) : "nothing",
-		     power ? vfiopm_state_name(vfiopm_power_get_state(power)) : "no state");
+		cycle_fail(d, OUTCOME_NOT_BACK, "expected active in D0, found %s in %s",
+			   power ? vfiopm_status_name(vfiopm_power_get_status(power)) : "nothing",
+			   power ? vfiopm_state_name(vfiopm_power_get_state(power)) : "no state");
 		snprintf(d->hint, sizeof(d->hint), "%s", come_back_hint);
 	}
 	vfiopm_power_free(power);
@@ -327,9 +348,9 @@ static void check_register(struct cycle *c, size_t i)
 		   config_loses_state(d->config, d->config_len);
 	if (reply.value == d->reg_value || (may_lose && reply.value == d->reg_reset))
 		return;
-	fail(d, OUTCOME_NOT_BACK, "BAR %u at 0x%" PRIx64 ": expected 0x%08x%s, found 0x%08x",
-	     d->reg.bar, d->reg.offset, d->reg_value, may_lose ? " or its reset value" : "",
-	     reply.value);
+	cycle_fail(d, OUTCOME_NOT_BACK, "BAR %u at 0x%" PRIx64 ": expected 0x%08x%s, found 0x%08x",
+		   d->reg.bar, d->reg.offset, d->reg_value, may_lose ? " or its reset value" : "",
+		   reply.value);
 }
 
 static void verify(struct cycle *c, size_t i)
@@ -347,96 +368,20 @@ static void verify(struct cycle *c, size_t i)
 		return;
 	if (reply.config_len < d->config_len ||
 	    !verify_config(d->config, reply.config, d->config_len, why, sizeof(why))) {
-		fail(d, OUTCOME_NOT_BACK, "%s",
-		     reply.config_len < d->config_len ? "its configuration space ends early" : why);
+		cycle_fail(d, OUTCOME_NOT_BACK, "%s",
+			   reply.config_len < d->config_len ? "its configuration space ends early" :
+							      why);
 		snprintf(d->hint, sizeof(d->hint), "%s", come_back_hint);
 	}
 	check_register(c, i);
 	cycle_count_errors(d, &errors);
 	if (errors.own > d->errors.own)
-		fail(d, OUTCOME_NOT_BACK, "PCI Express errors: expected none new, found %" PRIu64,
-		     errors.own - d->errors.own);
+		cycle_fail(d, OUTCOME_NOT_BACK, "PCI Express errors: expected none new, found "
+			   "%" PRIu64, errors.own - d->errors.own);
 	else if (errors.above > d->errors.above)
-		fail(d, OUTCOME_NOT_BACK, "PCI Express errors of the ports above it: expected none "
-		     "new, found %" PRIu64, errors.above - d->errors.above);
+		cycle_fail(d, OUTCOME_NOT_BACK, "PCI Express errors of the ports above it: "
+			   "expected none new, found %" PRIu64, errors.above - d->errors.above);
 	d->errors = errors;
-}
-
-/* ---- the user's own check ---- */
-
-static pid_t start_command(const struct cycle *c, const struct cycled *d, const char *phase)
-{
-	char number[32];
-	pid_t pid;
-
-	fflush(stdout);
-	snprintf(number, sizeof(number), "%" PRId64, c->number);
-	pid = fork();
-	if (pid > 0)
-		setpgid(pid, pid);
-	if (pid)
-		return pid;
-	stop_restore(&c->stop);
-	/* In the background of a terminal: a read of that fails, rather than stop it for ever. */
-	setpgid(0, 0);
-	signal(SIGTTIN, SIG_IGN);
-	signal(SIGTTOU, SIG_IGN);
-	setenv("VFIO_PM_DEVICE", vfiopm_device_get_name(d->dev), 1);
-	setenv("VFIO_PM_PHASE", phase, 1);
-	setenv("VFIO_PM_CYCLE", number, 1);
-	setenv("VFIO_PM_STATE", vfiopm_state_name(d->reached), 1);
-	execlp("sh", "sh", "-c", c->options->command, (char *)NULL);
-	_exit(127);
-}
-
-/* True: it ended by itself, and @status is its own. */
-static bool await_command(struct cycle *c, pid_t pid, int pidfd, int *status)
-{
-	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	bool ended = wait_readable(c, pidfd, -1);
-
-	if (!ended) {
-		/* A device that is wanted back isn't kept for it, nor for what the shell runs. */
-		kill(-pid, SIGTERM);
-		if (poll(&p, 1, COMMAND_END_MS) <= 0)
-			kill(-pid, SIGKILL);
-	}
-	while (waitpid(pid, status, 0) < 0)
-		if (errno != EINTR)
-			return false;
-	/* Who ends a whole unit has told both of us, and it may have been faster. */
-	cycle_pause(c, 0);
-	return ended && !c->interrupted;
-}
-
-static void run_command(struct cycle *c, struct cycled *d, const char *phase)
-{
-	int status, pidfd;
-	pid_t pid;
-
-	if (!c->options->command || d->outcome != OUTCOME_OK || c->interrupted ||
-	    check_requests(c))
-		return;
-	pid = start_command(c, d, phase);
-	pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
-	if (pidfd < 0) {
-		fail(d, OUTCOME_COMMAND, "the command can't be started: %s", strerror(errno));
-		if (pid > 0) {
-			kill(pid, SIGKILL);
-			waitpid(pid, NULL, 0);
-		}
-		return;
-	}
-	if (await_command(c, pid, pidfd, &status)) {
-		if (WIFSIGNALED(status))
-			fail(d, OUTCOME_COMMAND, "%s: the command was ended by signal %d", phase,
-			     WTERMSIG(status));
-		else if (WEXITSTATUS(status))
-			fail(d, OUTCOME_COMMAND,
-			     "%s: the command's exit status: expected 0, found %d", phase,
-			     WEXITSTATUS(status));
-	}
-	close(pidfd);
 }
 
 /* ---- given back ---- */
@@ -570,18 +515,18 @@ void cycle_step(struct cycle *c)
 			fall_asleep(c, &c->dev[i]);
 	for (size_t i = 0; i < c->count; i++)
 		if (may_go_on(c, &c->dev[i]))
-			run_command(c, &c->dev[i], "asleep");
+			cycle_run_command(c, &c->dev[i], "asleep");
 	if (o->asleep_ms && !has_ended(c) && (all_fine(c) || o->keep_going))
 		cycle_pause(c, o->asleep_ms);
 	for (size_t i = 0; i < c->count; i++)
 		if (c->dev[i].entered)
 			leave(c, i);
 	if (!c->interrupted) {
-		check_requests(c);
+		cycle_check_requests(c);
 		for (size_t i = 0; i < c->count; i++)
 			verify(c, i);
 		for (size_t i = 0; i < c->count; i++)
-			run_command(c, &c->dev[i], "awake");
+			cycle_run_command(c, &c->dev[i], "awake");
 	}
 	if (o->awake_ms && all_fine(c))
 		cycle_pause(c, o->awake_ms);
