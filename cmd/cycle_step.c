@@ -135,7 +135,7 @@ bool cycle_check_requests(struct cycle *c)
 		if (worker_take_error(c->worker, i))
 			d->has_error = true;
 		if (d->has_error) {
-			cycle_fail(d, OUTCOME_NOT_BACK, "%s",
+			cycle_fail(d, OUTCOME_NOT_BACK,
 				   "the device reported an uncorrectable error");
 			any = true;
 		}

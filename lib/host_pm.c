@@ -111,16 +111,19 @@ static int judge(const struct host_pm *h, unsigned int flags, enum vfiopm_refusa
 	return 0;
 }
 
-static bool is_active(const struct vfiopm_device *dev)
+/* -EAGAIN: it isn't active. */
+static int open_active(const struct vfiopm_device *dev, struct host_pm *ret)
 {
 	struct vfiopm_glance *glance;
 	bool active;
+	int r;
 
-	if (vfiopm_glance_new(dev, &glance) < 0)
-		return false;
+	r = vfiopm_glance_new(dev, &glance);
+	if (r < 0)
+		return r;
 	active = vfiopm_glance_status(glance) == VFIOPM_STATUS_ACTIVE;
 	vfiopm_glance_free(glance);
-	return active;
+	return active ? host_pm_open(dev, 0, ret) : -EAGAIN;
 }
 
 int vfiopm_device_may_lose_power(const struct vfiopm_device *dev, unsigned int flags,
@@ -129,9 +132,9 @@ int vfiopm_device_may_lose_power(const struct vfiopm_device *dev, unsigned int f
 	struct host_pm h;
 	int r;
 
-	if (!is_active(dev))
+	r = open_active(dev, &h);
+	if (r == -EAGAIN)
 		return refuse(why, VFIOPM_REFUSED_NOT_ACTIVE);
-	r = host_pm_open(dev, 0, &h);
 	if (r < 0)
 		return r;
 	r = judge(&h, flags, why);
@@ -144,12 +147,9 @@ int vfiopm_device_wakes_from_d3cold(const struct vfiopm_device *dev)
 	struct host_pm h;
 	int r;
 
-	if (!is_active(dev))
-		return -EAGAIN;
-	r = host_pm_open(dev, 0, &h);
+	r = open_active(dev, &h);
 	if (r < 0)
 		return r;
-	r = !!(h.pmc & PCI_PM_CAP_PME_D3cold);
 	host_pm_close(&h);
-	return r;
+	return !!(h.pmc & PCI_PM_CAP_PME_D3cold);
 }

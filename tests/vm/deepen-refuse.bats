@@ -45,18 +45,21 @@ refused() { # REASON ARGUMENT...: the owner of $role is in D3hot and stays there
 	refused nothing-gained "--state-loss-ok=$address"
 }
 
-@test "armed to wake by PME" {
-	subject
+armed() { # DRIVER
+	subject "$1"
 	vmm_start "$role"
+	# VFIO keeps it from the guest, and clears it at the open; here the host's own hand sets it.
+	cfg_write "$address" CAP_PM+4.W 0100:0100
 	vmm d3 0
-	# VFIO keeps it from the guest; here the host's own hand sets it.
-	cfg_write "$address" CAP_PM+4.W 0103:0103
 	refused pme "${allow[@]}"
-	cfg_write "$address" CAP_PM+4.W 0003:0103
+	cfg_write "$address" CAP_PM+4.W 0000:0100
 	deepen_start --dwell=0 "${allow[@]}" "$address"
 	wait_state "$address" suspended D3cold
 	vmm d0 0
 }
+
+@test "armed to wake by PME" { armed vfio-pci; }
+@test "vfio-pm-pci: armed to wake by PME" { armed vfio-pm-pci; }
 
 @test "two processes have it, one has it twice, one is stopped" {
 	subject
@@ -332,19 +335,6 @@ find_entry() {
 	wait_said '"event":"deepened"'
 	kill -KILL "$vmm"
 	wait_said '"event":"owner-gone"'
-}
-
-@test "vfio-pm-pci: armed to wake by PME" {
-	subject vfio-pm-pci
-	vmm_start "$role"
-	# VFIO keeps it from the guest, and clears it at the open; here the host's own hand sets it.
-	cfg_write "$address" CAP_PM+4.W 0100:0100
-	vmm d3 0
-	refused pme "${allow[@]}"
-	cfg_write "$address" CAP_PM+4.W 0000:0100
-	deepen_start --dwell=0 "${allow[@]}" "$address"
-	wait_state "$address" suspended D3cold
-	vmm d0 0
 }
 
 @test "vfio-pm-pci: No_Soft_Reset is set; D3hot is the deepest; not suspended" {
