@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cycle.h"
 
@@ -194,6 +195,7 @@ static int run(struct cycle *c)
 	int code = EXIT_OK;
 	bool end = false;
 
+	c->has_progress = !c->options->json_lines && isatty(STDERR_FILENO) && isatty(STDOUT_FILENO);
 	c->start_ns = cycle_now_ns();
 	while (!end && !is_over(c)) {
 		c->number++;

@@ -86,6 +86,7 @@ struct cycle {
 	size_t count;
 	int64_t number;			/* of the running cycle, from 1 */
 	int64_t start_ns;
+	bool has_progress;		/* both outputs are a terminal */
 	bool interrupted;
 };
 

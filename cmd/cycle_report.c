@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cycle.h"
 
@@ -24,17 +23,18 @@ static const char *const outcomes[] = {
 void report_progress(const struct cycle *c, bool last)
 {
 	const struct cycle_options *o = c->options;
-	int64_t elapsed = (cycle_now_ns() - c->start_ns) / 1000000, failures = 0;
+	int64_t elapsed, failures = 0;
 	char bar[BAR_WIDTH + 1], time[32];
 	int filled;
 	double part;
 
-	if (o->json_lines || !isatty(STDERR_FILENO) || !isatty(STDOUT_FILENO))
+	if (!c->has_progress)
 		return;
 	if (last) {
 		fprintf(stderr, "\r\033[K");
 		return;
 	}
+	elapsed = (cycle_now_ns() - c->start_ns) / 1000000;
 	part = o->count ? (double)c->number / (double)o->count :
 			  (double)elapsed / (double)o->duration_ms;
 	filled = part >= 1 ? BAR_WIDTH : (int)(part * BAR_WIDTH);

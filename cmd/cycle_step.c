@@ -2,6 +2,7 @@
 /* One cycle: low power, asleep, awake again, as before? */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,7 +118,8 @@ static bool answered(struct cycled *d, const struct cycle *c, const char *what, 
 	return false;
 }
 
-bool cycle_check_requests(struct cycle *c)
+/* Something of the worker's was signalled: what? True: this cycle ends. */
+static bool hear(struct cycle *c)
 {
 	int lost = worker_check(c->worker);
 	bool any = lost < 0;
@@ -132,35 +134,52 @@ bool cycle_check_requests(struct cycle *c)
 			any = true;
 		}
 		/* Told once; what comes in a later cycle is another one. */
-		if (worker_take_error(c->worker, i))
-			d->has_error = true;
-		if (d->has_error) {
+		if (worker_take_error(c->worker, i)) {
+			d->has_error = any = true;
 			cycle_fail(d, OUTCOME_NOT_BACK,
 				   "the device reported an uncorrectable error");
-			any = true;
 		}
 	}
 	return any;
 }
 
+static bool has_error(const struct cycle *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->dev[i].has_error)
+			return true;
+	return false;
+}
+
+bool cycle_check_requests(struct cycle *c)
+{
+	return has_error(c) || (worker_wait(c->worker, NULL, 0, 0) && hear(c));
+}
+
 bool cycle_wait_readable(struct cycle *c, int fd, int64_t ms)
 {
-	int64_t end = ms < 0 ? INT64_MAX : cycle_now_ns() + ms * 1000000;
+	int64_t end = ms > 0 ? cycle_now_ns() + ms * 1000000 : 0, left = ms;
 
-	while (!c->interrupted && !cycle_check_requests(c)) {
+	while (!c->interrupted && !has_error(c)) {
 		struct pollfd p[] = {
 			{ .fd = c->stop.fd, .events = POLLIN },
 			{ .fd = fd, .events = POLLIN },
 		};
-		int64_t left = (end - cycle_now_ns()) / 1000000;
+		bool news;
 
-		/* Requests come on descriptors of the worker: looked at often enough. */
-		poll(p, 2, left < 0 ? 0 : left > 200 ? 200 : (int)left);
+		if (ms > 0) {
+			/* Rounded up: the last part of a millisecond is waited for, not spun. */
+			left = (end - cycle_now_ns() + 999999) / 1000000;
+			left = left < 0 ? 0 : left > INT_MAX ? INT_MAX : left;
+		}
+		news = worker_wait(c->worker, p, 2, (int)left);
 		if (p[0].revents && stop_signal(&c->stop))
 			c->interrupted = true;
+		if (news && hear(c))
+			return false;
 		if (p[1].revents)
 			return true;
-		if (cycle_now_ns() >= end)
+		if (left == 0)
 			return false;
 	}
 	return false;
@@ -361,7 +380,7 @@ static void verify(struct cycle *c, size_t i)
 	char why[256];
 	int r;
 
-	if (c->options->no_verify || d->outcome != OUTCOME_OK)
+	if (c->options->no_verify || d->outcome != OUTCOME_OK || cycle_check_requests(c))
 		return;
 	r = worker_call(c->worker, WORKER_CONFIG, i, NULL, 0, &reply);
 	if (!answered(d, c, "reading its configuration space", r, OUTCOME_NOT_BACK))
@@ -417,13 +436,17 @@ static void tell_where(struct cycled *d)
 
 static void give_back(struct cycle *c)
 {
-	bool lost = worker_check(c->worker) < 0;
+	bool asked = false;
 
+	for (size_t i = 0; i < c->count; i++)
+		asked = asked || c->dev[i].outcome == OUTCOME_ASKED;
+	if (!asked || worker_check(c->worker) < 0)
+		return;
 	/* All first: one removal may take several, and waits for each. */
-	for (size_t i = 0; i < c->count && !lost; i++)
+	for (size_t i = 0; i < c->count; i++)
 		if (c->dev[i].outcome == OUTCOME_ASKED)
 			worker_call(c->worker, WORKER_CLOSE, i, NULL, 0, NULL);
-	for (size_t i = 0; i < c->count && !lost; i++)
+	for (size_t i = 0; i < c->count; i++)
 		if (c->dev[i].outcome == OUTCOME_ASKED)
 			tell_where(&c->dev[i]);
 }
@@ -522,7 +545,6 @@ void cycle_step(struct cycle *c)
 		if (c->dev[i].entered)
 			leave(c, i);
 	if (!c->interrupted) {
-		cycle_check_requests(c);
 		for (size_t i = 0; i < c->count; i++)
 			verify(c, i);
 		for (size_t i = 0; i < c->count; i++)

@@ -29,6 +29,7 @@ struct worker {
 	int lost;			/* -ETIME, -EPIPE: doesn't answer any more; 0: it does */
 	size_t count;
 	struct entry *dev;
+	struct pollfd *fds;		/* room for all that is waited for at once */
 };
 
 struct request {
@@ -212,20 +213,27 @@ static void forget(struct worker *w)
 			close(w->dev[i].error_fd);
 		vfiopm_device_unref(w->dev[i].dev);
 	}
+	free(w->fds);
 	free(w->dev);
 	free(w);
 }
 
 static int start_child(struct worker *w)
 {
-	int socks[2];
+	const struct timeval limit = {
+		.tv_sec = WORKER_LIMIT_MS / 1000,
+		.tv_usec = WORKER_LIMIT_MS % 1000 * 1000,
+	};
+	int socks[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, socks) < 0)
 		return -errno;
-	w->pid = fork();
-	if (w->pid < 0) {
-		int r = -errno;
-
+	/* Of the caller's side only: the child waits for a request however long. */
+	r = setsockopt(socks[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	if (r == 0)
+		r = w->pid = fork();
+	if (r < 0) {
+		r = -errno;
 		close(socks[0]);
 		close(socks[1]);
 		return r;
@@ -250,8 +258,9 @@ int worker_new(const struct targets *targets, struct worker **ret)
 	if (!w)
 		return -ENOMEM;
 	w->dev = calloc(targets->count, sizeof(*w->dev));
-	if (!w->dev) {
-		free(w);
+	w->fds = calloc(1 + 2 * targets->count + WORKER_MORE, sizeof(*w->fds));
+	if (!w->dev || !w->fds) {
+		forget(w);
 		return -ENOMEM;
 	}
 	for (size_t i = 0; i < targets->count && r == 0; i++) {
@@ -275,24 +284,14 @@ int worker_new(const struct targets *targets, struct worker **ret)
 
 static int await(struct worker *w, struct answer *answer)
 {
-	int64_t deadline = now_ns() + WORKER_LIMIT_MS * 1000000LL;
+	ssize_t n;
 
-	for (;;) {
-		struct pollfd pfd = { .fd = w->sock, .events = POLLIN };
-		int64_t left = (deadline - now_ns()) / 1000000;
-		ssize_t n;
-		int r;
-
-		r = poll(&pfd, 1, left > 0 ? (int)left : 0);
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r == 0)
-			return -ETIME;
+	do
 		n = recv(w->sock, answer, sizeof(*answer), 0);
-		if (n < (ssize_t)offsetof(struct answer, reply.config))
-			return -EPIPE;
-		return 0;
-	}
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+		return -ETIME;
+	return n < (ssize_t)offsetof(struct answer, reply.config) ? -EPIPE : 0;
 }
 
 int worker_call(struct worker *worker, enum worker_op op, size_t i,
@@ -340,6 +339,31 @@ int worker_check(const struct worker *worker)
 	if (worker->lost)
 		return worker->lost;
 	return poll(&pfd, 1, 0) == 1 && pfd.revents & POLLHUP ? -EPIPE : 0;
+}
+
+bool worker_wait(struct worker *worker, struct pollfd *more, size_t count, int ms)
+{
+	struct pollfd *fds = worker->fds;
+	nfds_t own = 0, n;
+	bool any = worker->lost != 0;
+
+	/* POLLHUP needs no asking; an answer that comes too late for its call is no news. */
+	fds[own++] = (struct pollfd){ .fd = worker->sock };
+	for (size_t i = 0; i < worker->count; i++) {
+		fds[own++] = (struct pollfd){ worker->dev[i].asked_fd, POLLIN, 0 };
+		fds[own++] = (struct pollfd){ worker->dev[i].error_fd, POLLIN, 0 };
+	}
+	n = own;
+	for (size_t i = 0; i < count; i++)
+		fds[n++] = more[i];
+	if (poll(fds, n, any ? 0 : ms) < 0)
+		for (nfds_t i = 0; i < n; i++)
+			fds[i].revents = 0;
+	for (nfds_t i = 0; i < own; i++)
+		any = any || fds[i].revents;
+	for (size_t i = 0; i < count; i++)
+		more[i].revents = fds[own + i].revents;
+	return any;
 }
 
 int worker_get_asked_fd(const struct worker *worker, size_t i)

@@ -7,11 +7,15 @@
 #ifndef WORKER_H
 #define WORKER_H
 
+#include <poll.h>
+
 #include "cmd.h"
 
 /* "The kernel has not answered for 30 s." */
 #define WORKER_LIMIT_MS 30000
 #define WORKER_CONFIG_MAX 4096
+/* Descriptors of the caller's own in worker_wait(). */
+#define WORKER_MORE 2
 
 struct worker;
 
@@ -55,6 +59,13 @@ bool worker_is_asked(const struct worker *worker, size_t i);
 bool worker_take_error(const struct worker *worker, size_t i);
 /* Can the child be called? Else -ETIME or -EPIPE, as worker_call(). */
 int worker_check(const struct worker *worker);
+/*
+ * Wait for @ms at most (-1: however long, 0: only look) until a device is asked for or reports an
+ * error, the child has ended, or one of the caller's @count descriptors has something (at most
+ * WORKER_MORE; as poll(2) does, negative ones are passed over, @revents is set). One system call,
+ * and no other when it was nothing. True: it is one of the worker's; the three above tell which.
+ */
+bool worker_wait(struct worker *worker, struct pollfd *more, size_t count, int ms);
 /* Readable from then on, for poll(2). */
 int worker_get_asked_fd(const struct worker *worker, size_t i);
 int worker_get_error_fd(const struct worker *worker, size_t i);

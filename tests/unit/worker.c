@@ -43,7 +43,7 @@ static void test_ends(struct tap *t, const struct targets *targets)
 	tap_ok(t, r < 0 && r != -EPIPE && r != -ETIME && worker_check(w) == 0,
 	       "what can't be opened isn't the child's end");
 	kill(worker_get_pid(w), SIGKILL);
-	waitid(P_PID, (id_t)worker_get_pid(w), &(siginfo_t){ 0 }, WEXITED | WNOWAIT);
+	tap_ok(t, worker_wait(w, NULL, 0, -1), "the end of one that was killed is waited for");
 	tap_ok(t, worker_check(w) == -EPIPE, "one that was killed is seen");
 	tap_ok(t, worker_call(w, WORKER_ENTER, 0, NULL, 0, NULL) == -EPIPE &&
 		       worker_call(w, WORKER_ENTER, 0, NULL, 0, NULL) == -EPIPE,
@@ -63,6 +63,7 @@ static void test_hangs(struct tap *t, const struct targets *targets)
 	tap_ok(t, worker_call(w, WORKER_EXIT, 0, NULL, 0, NULL) == -ETIME &&
 		       worker_check(w) == -ETIME,
 	       "a hang stays one: nobody was killed");
+	tap_ok(t, worker_wait(w, NULL, 0, -1), "nobody waits for anything of it any more");
 	tap_ok(t, worker_free(w) == 0 && kill(pid, 0) < 0, "it is ended, if it can be");
 }
 
@@ -70,12 +71,24 @@ static void test_words(struct tap *t, const struct targets *targets)
 {
 	const uint64_t one = 1;
 	struct worker *w;
+	struct pollfd more[WORKER_MORE] = {
+		{ .fd = eventfd(0, EFD_CLOEXEC), .events = POLLIN },
+		{ .fd = -1, .events = POLLIN, .revents = POLLIN },
+	};
 
 	worker_new(targets, &w);
+	tap_ok(t, !worker_wait(w, more, WORKER_MORE, 20) && !more[0].revents && !more[1].revents,
+	       "a wait in which nothing happens");
+	if (write(more[0].fd, &one, sizeof(one)) != sizeof(one))
+		tree_die("eventfd");
+	tap_ok(t, !worker_wait(w, more, WORKER_MORE, -1) && more[0].revents == POLLIN,
+	       "one that the caller's own descriptor ends");
+	close(more[0].fd);
 	tap_ok(t, !worker_take_error(w, 0) && !worker_is_asked(w, 0), "nothing was said");
 	if (write(worker_get_error_fd(w, 0), &one, sizeof(one)) != sizeof(one) ||
 	    write(worker_get_asked_fd(w, 0), &one, sizeof(one)) != sizeof(one))
 		tree_die("eventfd");
+	tap_ok(t, worker_wait(w, NULL, 0, -1), "words of the host end a wait");
 	tap_ok(t, worker_take_error(w, 0) && !worker_take_error(w, 0), "an error is told once");
 	tap_ok(t, worker_is_asked(w, 0) && worker_is_asked(w, 0), "a request stays");
 	/* Its child is collected by nobody else, and by itself. */
