@@ -75,6 +75,12 @@ void verb_parse(struct app *app, int argc, char **argv, void *input);
 /* describe.c: print verbs, options, columns and exit codes as JSON. */
 int describe(const struct argp *main_argp);
 
+/*
+ * main.c: the end of a process that wrote to stdout. Success is told only when the output has
+ * really been written: /dev/full, a closed pipe.
+ */
+int finish_stdout(int code);
+
 /* messages.c: one format for everything on stderr. */
 void msg_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void msg_hint(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

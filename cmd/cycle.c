@@ -149,7 +149,7 @@ const struct argp cycle_argp = {
 static const struct {
 	uint32_t class;			/* 0: by vendor and device */
 	unsigned int vendor, device;
-	struct worker_register reg;
+	struct opened_register reg;
 	uint32_t value;
 } known_registers[] = {
 	/* NVM Express 1.4, 3.1.8: admin queue attributes, used when the controller is enabled */
@@ -190,101 +190,98 @@ static bool is_over(const struct cycle *c)
 	return cycle_now_ns() - c->start_ns >= o->duration_ms * 1000000;
 }
 
+/* In the child. */
 static int run(struct cycle *c)
 {
-	int code = EXIT_OK;
-	bool end = false;
+	bool last = false;
 
+	c->code = cycle_open(c);
+	if (c->code != EXIT_OK)
+		return c->code;
+	c->stage = STAGE_CYCLING;
 	c->has_progress = !c->options->json_lines && isatty(STDERR_FILENO) && isatty(STDOUT_FILENO);
 	c->start_ns = cycle_now_ns();
-	while (!end && !is_over(c)) {
-		c->number++;
+	/* Nobody reads any more: SIGPIPE is ignored until all is cleaned up. */
+	while (!last && !is_over(c) && !ferror(stdout)) {
 		cycle_step(c);
-		for (size_t i = 0; i < c->count; i++) {
-			struct cycled *d = &c->dev[i];
-
-			if (!cycle_counts(c, d))
-				continue;
-			report_line(c, d);
-			if (d->outcome == OUTCOME_OK)
-				continue;
-			report_failure(c, d);
-			code_merge(&code, cycle_exit_code(d->outcome));
-			end = end || !c->options->keep_going || cycle_is_final(d->outcome);
-		}
-		report_progress(c, false);
-		/* Nobody reads any more; SIGPIPE is ignored until all is cleaned up. */
-		end = end || ferror(stdout);
+		atomic_store(&c->pace, PACE_TELLS);
+		last = report_step(c);
+		atomic_store(&c->pace, PACE_WORKS);
 	}
-	return code;
+	if (!cycle_is_orphan(c))
+		code_merge(&c->code, report_summary(c));
+	return c->code;
 }
 
-static int cycle_targets(struct cycle *c, const struct targets *targets)
+static int start(struct cycle *c, const struct targets *targets)
 {
-	int code, r;
+	int r;
 
-	c->dev = calloc(targets->count, sizeof(*c->dev));
-	if (!c->dev)
-		return EXIT_FAILED;
-	for (size_t i = 0; i < targets->count; i++) {
-		struct cycled *d = &c->dev[c->count++];
+	for (size_t i = 0; i < c->count; i++) {
+		struct cycled *d = &c->dev[i];
 
 		d->dev = vfiopm_device_ref(targets->dev[i]);
 		if (vfiopm_glance_new(d->dev, &d->glance) < 0)
 			d->glance = NULL;
 		choose_register(c->options, d);
 	}
-	/* Before the child is started: it must not be ended by the terminal's ^C. */
-	r = stop_open(&c->stop);
-	if (r == 0)
-		r = worker_new(targets, &c->worker);
-	if (r < 0) {
-		msg_error("cannot start: %s", strerror(-r));
-		return EXIT_FAILED;
-	}
 	if (vfiopm_klog_new(c->app->ctx, &c->klog) < 0)
 		c->klog = NULL;
-	code = cycle_open(c);
-	if (code != EXIT_OK)
-		return code;
-	code = run(c);
-	code_merge(&code, report_summary(c));
-	return code;
+	r = journal_open(&c->journal);
+	if (r == 0)
+		r = opened_new(targets, &c->opened);
+	/* Before there is a child, which must not be ended by the terminal's ^C. */
+	if (r == 0)
+		r = stop_open(&c->stop);
+	if (r == 0)
+		return cycle_in_child(c, run);
+	msg_error("cannot start: %s", strerror(-r));
+	return EXIT_FAILED;
 }
 
-static void cycle_clear(struct cycle *c)
+static void clear(struct cycle *c)
 {
-	worker_free(c->worker);
+	opened_free(c->opened);
+	journal_close(&c->journal);
 	vfiopm_klog_free(c->klog);
 	if (c->stop.fd >= 0)
 		stop_close(&c->stop);
 	for (size_t i = 0; i < c->count; i++) {
-		struct cycled *d = &c->dev[i];
-
-		vfiopm_glance_free(d->glance);
-		vfiopm_device_unref(d->dev);
-		free(d->log);
-		stats_free(&d->entry);
-		stats_free(&d->fall_asleep);
-		stats_free(&d->wake);
-		stats_free(&d->exit);
+		vfiopm_glance_free(c->dev[i].glance);
+		vfiopm_device_unref(c->dev[i].dev);
+		free(c->dev[i].log);
 	}
-	free(c->dev);
+	cycle_free(c);
+}
+
+/* All or none: a cycle that lacks a device that was asked for proves nothing. */
+static int cycle_targets(struct app *app, const struct cycle_options *o,
+			 const struct targets *targets)
+{
+	struct cycle *c = cycle_alloc(targets->count);
+	int code;
+
+	if (!c) {
+		msg_error("cannot start: %s", strerror(ENOMEM));
+		return EXIT_FAILED;
+	}
+	c->app = app;
+	c->options = o;
+	code = start(c, targets);
+	clear(c);
+	return code;
 }
 
 int cmd_cycle(struct app *app, int argc, char **argv)
 {
 	struct cycle_options o = { .timeout_ms = 10000, .state = VFIOPM_STATE_D3HOT };
-	struct cycle c = { .app = app, .options = &o, .stop.fd = -1 };
 	struct targets targets;
 	int code;
 
 	verb_parse(app, argc, argv, &o);
 	code = targets_resolve(app, &o.devices, &targets);
-	/* All or none: a cycle that lacks a device that was asked for proves nothing. */
 	if (code == EXIT_OK)
-		code = cycle_targets(&c, &targets);
-	cycle_clear(&c);
+		code = cycle_targets(app, &o, &targets);
 	targets_free(&targets);
 	return code;
 }

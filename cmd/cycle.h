@@ -3,18 +3,27 @@
  * Power cycling.
  *
  * cycle.c         the command line, the loop
+ * cycle_child.c   the loop is a child's; what becomes of it
  * cycle_open.c    before the first cycle
  * cycle_step.c    one cycle of all devices
  * cycle_command.c the user's own check
  * cycle_verify.c  is the device as it was before?
+ * cycle_journal.c the times of all cycles
  * cycle_report.c  progress, lines, tables
+ *
+ * What can sleep in the kernel for ever is done by a child, and so that a cycle costs no switch of
+ * processes, the child has the whole loop. Its parent only looks whether it gets on, and tells the
+ * failure and the figures if it doesn't: struct cycle and what it points to is shared by both, but
+ * for what malloc(3) has given either since the fork.
  */
 #ifndef CYCLE_H
 #define CYCLE_H
 
+#include <stdatomic.h>
+
+#include "opened.h"
 #include "stats.h"
 #include "stop.h"
-#include "worker.h"
 
 struct cycle_options {
 	struct device_args devices;
@@ -25,7 +34,7 @@ struct cycle_options {
 	const char *command;
 	bool keep_going, no_verify, json, json_lines;
 	bool has_reg;
-	struct worker_register reg;
+	struct opened_register reg;
 	uint32_t reg_value;
 };
 
@@ -42,12 +51,34 @@ enum outcome {
 	OUTCOME_HUNG,		/* the kernel doesn't answer */
 };
 
-#define CONFIG_MAX WORKER_CONFIG_MAX
+#define CONFIG_MAX OPENED_CONFIG_MAX
 
 /* AER, of all kinds, so far. */
 struct error_counts {
 	uint64_t own, above;		/* the device's; those of the ports above it */
 };
+
+enum phase { PHASE_ENTRY, PHASE_FALL_ASLEEP, PHASE_WAKE, PHASE_EXIT, N_PHASES };
+
+/* The times of all cycles of all devices, in a file without a name. */
+struct journal {
+	int fd;
+	struct journal_row *rows;	/* as mapped by who adds them */
+	size_t count, room;
+};
+
+struct journal_row {
+	int64_t device;			/* by index */
+	int64_t took_ns[N_PHASES];	/* -1: not measured */
+};
+
+enum pace {
+	PACE_WORKS,			/* the kernel answers, or it is stuck */
+	PACE_WAITS,			/* for what takes however long; for no signal */
+	PACE_TELLS,			/* who reads may take however long */
+};
+
+enum stage { STAGE_OPENING, STAGE_CYCLING, STAGE_CLOSING, STAGE_OVER };
 
 struct cycled {
 	struct vfiopm_device *dev;
@@ -56,7 +87,7 @@ struct cycled {
 	uint8_t config[CONFIG_MAX];
 	size_t config_len;
 	bool has_reg;			/* a register to write before and read after */
-	struct worker_register reg;
+	struct opened_register reg;
 	uint32_t reg_value;
 	uint32_t reg_reset;		/* value of the register when opened */
 	struct error_counts errors;
@@ -66,11 +97,10 @@ struct cycled {
 	int64_t entered_ns;		/* when, by cycle_now_ns() */
 	bool has_error;			/* it reported one */
 	enum vfiopm_state reached;
-	int64_t entry_ns, asleep_ns, wake_ns, exit_ns;	/* -1: not measured */
+	int64_t took_ns[N_PHASES];	/* -1: not measured */
 	char why[512], hint[256];
-	char *log;			/* the kernel's messages, lines */
+	char *log;			/* the kernel's messages, lines; not shared */
 	/* Of all. */
-	struct stats entry, fall_asleep, wake, exit;
 	int64_t cycles, failures;
 	int64_t first_failed;		/* its number; 0: none */
 	char first_why[512];
@@ -79,18 +109,44 @@ struct cycled {
 struct cycle {
 	struct app *app;
 	const struct cycle_options *options;
-	struct worker *worker;
+	struct opened *opened;
 	struct stop stop;
 	struct vfiopm_klog *klog;	/* NULL: not permitted */
-	struct cycled *dev;
-	size_t count;
+	struct journal journal;
 	int64_t number;			/* of the running cycle, from 1 */
 	int64_t start_ns;
 	bool has_progress;		/* both outputs are a terminal */
 	bool interrupted;
+	int code;			/* so far */
+	/* Where the child is, for its parent. */
+	pid_t parent, child, command;	/* command: its process group, 0: none runs */
+	enum stage stage;
+	bool in_step;			/* else between two cycles */
+	const char *doing;		/* what may sleep, and to which device */
+	size_t doing_to;
+	atomic_uint beats;		/* grows as long as it gets on ... */
+	atomic_int pace;		/* ... if it need get on: enum pace */
+	size_t count;
+	struct cycled dev[];
 };
 
 int64_t cycle_now_ns(void);
+
+/* ---- cycle_child.c ---- */
+
+/* All of @targets' size, shared with children. NULL: no memory. */
+struct cycle *cycle_alloc(size_t count);
+void cycle_free(struct cycle *c);
+/*
+ * Have a child call @body, and return the exit code: what @body returned, or that of the failure
+ * that has been told for it.
+ */
+int cycle_in_child(struct cycle *c, int (*body)(struct cycle *c));
+/* In the child: opened_do(), @what being its name for the user. */
+int cycle_do(struct cycle *c, const char *what, enum opened_op op, size_t i,
+	     const struct opened_register *reg, uint32_t value, struct opened_reply *ret);
+/* In the child: has its parent gone? */
+bool cycle_is_orphan(const struct cycle *c);
 
 /* ---- cycle_open.c ---- */
 
@@ -102,6 +158,9 @@ void cycle_count_errors(const struct cycled *d, struct error_counts *ret);
 
 /* One cycle of all devices; each has its outcome then. */
 void cycle_step(struct cycle *c);
+/* The two ends of that, for a child that didn't come to the second. */
+void cycle_begin(struct cycle *c);
+void cycle_finish(struct cycle *c);
 /* An interrupted cycle is none, nor is one that ended before this device slept. */
 bool cycle_counts(const struct cycle *c, const struct cycled *d);
 /* Nothing, if it has failed already: what failed first is the cause of the rest. */
@@ -133,11 +192,22 @@ bool verify_config(const uint8_t *before, const uint8_t *after, size_t len, char
 /* Does the device's PM capability say that D3hot loses its state (No_Soft_Reset clear)? */
 bool config_loses_state(const uint8_t *config, size_t len);
 
+/* ---- cycle_journal.c ---- */
+
+/* Negative errno. */
+int journal_open(struct journal *j);
+int journal_add(struct journal *j, size_t device, const int64_t *took_ns);
+/* The rows as a child has left them: its mapping may have been moved. */
+int journal_attach(struct journal *j);
+/* All times of @phase of one device. The caller frees @ret by stats_free(). */
+int journal_stats(const struct journal *j, size_t device, enum phase phase, struct stats *ret);
+void journal_close(struct journal *j);
+
 /* ---- cycle_report.c ---- */
 
+/* Line and failure of each device whose cycle counts; into c->code. True: it was the last. */
+bool report_step(struct cycle *c);
 void report_progress(const struct cycle *c, bool last);
-void report_line(const struct cycle *c, const struct cycled *d);
-void report_failure(const struct cycle *c, const struct cycled *d);
 int report_summary(struct cycle *c);
 
 #endif /* CYCLE_H */

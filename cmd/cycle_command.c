@@ -64,12 +64,13 @@ static bool await_command(struct cycle *c, pid_t pid, int pidfd, int *status)
 void cycle_run_command(struct cycle *c, struct cycled *d, const char *phase)
 {
 	int status, pidfd;
+	bool ended;
 	pid_t pid;
 
 	if (!c->options->command || d->outcome != OUTCOME_OK || c->interrupted ||
 	    cycle_check_requests(c))
 		return;
-	pid = start_command(c, d, phase);
+	pid = c->command = start_command(c, d, phase);
 	pidfd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 	if (pidfd < 0) {
 		cycle_fail(d, OUTCOME_COMMAND, "the command can't be started: %s", strerror(errno));
@@ -77,9 +78,12 @@ void cycle_run_command(struct cycle *c, struct cycled *d, const char *phase)
 			kill(pid, SIGKILL);
 			waitpid(pid, NULL, 0);
 		}
+		c->command = 0;
 		return;
 	}
-	if (await_command(c, pid, pidfd, &status)) {
+	ended = await_command(c, pid, pidfd, &status);
+	c->command = 0;
+	if (ended) {
 		if (WIFSIGNALED(status))
 			cycle_fail(d, OUTCOME_COMMAND, "%s: the command was ended by signal %d",
 				   phase, WTERMSIG(status));

@@ -6,6 +6,8 @@
 #include "cycle.h"
 #include "holder.h"
 
+#define OPENING "opening it"
+
 void cycle_count_errors(const struct cycled *d, struct error_counts *ret)
 {
 	struct vfiopm_device *port;
@@ -28,7 +30,8 @@ void cycle_count_errors(const struct cycled *d, struct error_counts *ret)
 /* With no vector set up a sleep has no interrupt to lose, and reset values pass for kept ones. */
 static void arm(struct cycle *c, size_t i)
 {
-	int r = worker_call(c->worker, WORKER_ARM, i, NULL, 0, NULL);
+	struct opened_reply reply;
+	int r = cycle_do(c, OPENING, DO_ARM, i, NULL, 0, &reply);
 
 	if (r < 0 && r != -ENOTTY)
 		msg_warn("'%s': no interrupt could be set up, and none can get lost: %s",
@@ -38,12 +41,12 @@ static void arm(struct cycle *c, size_t i)
 static int baseline(struct cycle *c, size_t i)
 {
 	struct cycled *d = &c->dev[i];
-	struct worker_reply reply;
+	struct opened_reply reply;
 	int r;
 
 	/* First the register, for which memory decoding is switched on. */
 	if (d->has_reg) {
-		r = worker_call(c->worker, WORKER_REG_READ, i, &d->reg, 0, &reply);
+		r = cycle_do(c, OPENING, DO_REG_READ, i, &d->reg, 0, &reply);
 		if (r < 0)
 			return r;
 		d->reg_reset = reply.value;
@@ -51,7 +54,7 @@ static int baseline(struct cycle *c, size_t i)
 	if (!c->options->no_verify)
 		arm(c, i);
 	/* Awake from here: later comparisons are with a device in D0. */
-	r = worker_call(c->worker, WORKER_CONFIG, i, NULL, 0, &reply);
+	r = cycle_do(c, OPENING, DO_CONFIG, i, NULL, 0, &reply);
 	if (r < 0)
 		return r;
 	memcpy(d->config, reply.config, reply.config_len);
@@ -64,13 +67,13 @@ static int open_one(struct cycle *c, size_t i)
 {
 	const unsigned int needed = VFIOPM_FEATURE_ENTRY | VFIOPM_FEATURE_EXIT;
 	const char *name = vfiopm_device_get_name(c->dev[i].dev);
-	struct worker_reply reply;
+	struct opened_reply reply;
 	int code, r;
 
 	code = trouble_check(c->app, "cycle", c->dev[i].dev);
 	if (code != EXIT_OK)
 		return code;
-	r = worker_call(c->worker, WORKER_OPEN, i, NULL, 0, &reply);
+	r = cycle_do(c, OPENING, DO_OPEN, i, NULL, 0, &reply);
 	if (r == 0 && (reply.features & needed) != needed) {
 		msg_cannot("cycle", name, "driver '%s' has no low-power features",
 			   vfiopm_device_get_driver(c->dev[i].dev));
@@ -87,10 +90,6 @@ static int open_one(struct cycle *c, size_t i)
 	case -ENODEV:
 		msg_cannot("cycle", name, "the device has gone");
 		return EXIT_NODEV;
-	case -ETIME:
-		msg_cannot("cycle", name, "opening it: the kernel has not answered for %d s",
-			   WORKER_LIMIT_MS / 1000);
-		return EXIT_FAILED;
 	case -EACCES:
 		msg_cannot("cycle", name, "no permission on its VFIO node");
 		msg_hint("run it as root, or be given the node by its owner");

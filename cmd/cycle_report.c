@@ -20,6 +20,9 @@ static const char *const outcomes[] = {
 	[OUTCOME_HUNG] = "hung",
 };
 
+static const char *const phase_names[] = { "entry", "fall asleep", "wake", "exit" };
+static const char *const phase_keys[] = { "entry", "fall_asleep", "wake", "exit" };
+
 void report_progress(const struct cycle *c, bool last)
 {
 	const struct cycle_options *o = c->options;
@@ -63,7 +66,7 @@ static json_object *string_or_null(const char *text)
 	return text && *text ? json_object_new_string(text) : NULL;
 }
 
-void report_line(const struct cycle *c, const struct cycled *d)
+static void report_line(const struct cycle *c, const struct cycled *d)
 {
 	json_object *o;
 
@@ -77,17 +80,15 @@ void report_line(const struct cycle *c, const struct cycled *d)
 	json_object_object_add(o, "state",
 			       d->reached ? json_object_new_string(vfiopm_state_name(d->reached)) :
 					    NULL);
-	json_object_object_add(o, "entry", milliseconds(d->entry_ns));
-	json_object_object_add(o, "fall_asleep", milliseconds(d->asleep_ns));
-	json_object_object_add(o, "wake", milliseconds(d->wake_ns));
-	json_object_object_add(o, "exit", milliseconds(d->exit_ns));
+	for (size_t p = 0; p < N_PHASES; p++)
+		json_object_object_add(o, phase_keys[p], milliseconds(d->took_ns[p]));
 	json_object_object_add(o, "reason", string_or_null(d->why));
 	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
 	fflush(stdout);
 	json_object_put(o);
 }
 
-void report_failure(const struct cycle *c, const struct cycled *d)
+static void report_failure(const struct cycle *c, const struct cycled *d)
 {
 	char *line, *rest, *log;
 
@@ -103,18 +104,37 @@ void report_failure(const struct cycle *c, const struct cycled *d)
 	free(log);
 }
 
+bool report_step(struct cycle *c)
+{
+	bool last = false;
+
+	for (size_t i = 0; i < c->count; i++) {
+		struct cycled *d = &c->dev[i];
+
+		if (!cycle_counts(c, d))
+			continue;
+		report_line(c, d);
+		if (d->outcome == OUTCOME_OK)
+			continue;
+		report_failure(c, d);
+		code_merge(&c->code, cycle_exit_code(d->outcome));
+		last = last || !c->options->keep_going || cycle_is_final(d->outcome);
+	}
+	report_progress(c, false);
+	return last;
+}
+
 /* ---- the figures ---- */
 
-static const char *const phase_names[] = { "entry", "fall asleep", "wake", "exit" };
-static const char *const phase_keys[] = { "entry", "fall_asleep", "wake", "exit" };
-#define N_PHASES (sizeof(phase_names) / sizeof(phase_names[0]))
-
-static void summaries(struct cycled *d, struct summary *ret)
+static void summaries(const struct cycle *c, size_t i, struct summary *ret)
 {
-	stats_summarize(&d->entry, &ret[0]);
-	stats_summarize(&d->fall_asleep, &ret[1]);
-	stats_summarize(&d->wake, &ret[2]);
-	stats_summarize(&d->exit, &ret[3]);
+	for (size_t p = 0; p < N_PHASES; p++) {
+		struct stats stats;
+
+		journal_stats(&c->journal, i, (enum phase)p, &stats);
+		stats_summarize(&stats, &ret[p]);
+		stats_free(&stats);
+	}
 }
 
 static json_object *summary_json(const struct summary *s)
@@ -133,12 +153,13 @@ static json_object *summary_json(const struct summary *s)
 	return o;
 }
 
-static json_object *device_json(struct cycled *d)
+static json_object *device_json(const struct cycle *c, size_t at)
 {
+	const struct cycled *d = &c->dev[at];
 	json_object *o = json_object_new_object(), *failure = NULL;
 	struct summary s[N_PHASES];
 
-	summaries(d, s);
+	summaries(c, at, s);
 	json_object_object_add(o, "address",
 			       json_object_new_string(vfiopm_device_get_name(d->dev)));
 	json_object_object_add(o, "cycles", json_object_new_int64(d->cycles));
@@ -161,7 +182,7 @@ static void print_json(struct cycle *c)
 					     JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED;
 
 	for (size_t i = 0; i < c->count; i++)
-		json_object_array_add(devices, device_json(&c->dev[i]));
+		json_object_array_add(devices, device_json(c, i));
 	json_object_object_add(root, "devices", devices);
 	json_object_object_add(root, "interrupted", json_object_new_boolean(c->interrupted));
 	json_object_object_add(root, "elapsed", milliseconds(cycle_now_ns() - c->start_ns));
@@ -210,7 +231,7 @@ static int print_table(struct cycle *c)
 	for (size_t i = 0; i < c->count && r == 0; i++) {
 		struct summary s[N_PHASES];
 
-		summaries(&c->dev[i], s);
+		summaries(c, i, s);
 		for (size_t p = 0; p < N_PHASES && r == 0; p++)
 			r = add_row(table, &c->dev[i], p, &s[p]);
 	}

@@ -90,27 +90,18 @@ static bool is_removed(const struct cycled *d)
 	return r == -ENODEV;
 }
 
-/* What the worker's answer means, if it is a failure. */
-static bool answered(struct cycled *d, const struct cycle *c, const char *what, int r,
-		     enum outcome outcome)
+/* opened_do(): false when that failed, as @outcome says. */
+static bool perform(struct cycle *c, const char *what, enum opened_op op, size_t i, uint32_t value,
+		    enum outcome outcome, struct opened_reply *reply)
 {
+	struct cycled *d = &c->dev[i];
+	int r = cycle_do(c, what, op, i, &d->reg, value, reply);
+
 	if (r == 0)
 		return true;
-	/* Another's hang or end is no news to one that has failed. */
-	if (d->outcome != OUTCOME_OK)
-		return false;
-	if (r == -ETIME) {
-		cycle_fail(d, OUTCOME_HUNG, "%s: the kernel has not answered for %d s", what,
-			   WORKER_LIMIT_MS / 1000);
-		snprintf(d->hint, sizeof(d->hint),
-			 "process %d is stuck in the kernel with it; a reboot may be needed",
-			 (int)worker_get_pid(c->worker));
-	} else if (r == -EPIPE) {
-		cycle_fail(d, OUTCOME_KILLED, "%s: the process that held the device was killed",
-			   what);
-	} else if (is_removed(d)) {
+	if (is_removed(d)) {
 		cycle_fail(d, OUTCOME_GONE, "%s: the device was removed", what);
-	} else {
+	} else if (d->outcome == OUTCOME_OK) {
 		cycle_fail(d, outcome, "%s: %s", what, strerror(-r));
 		if (outcome == OUTCOME_NOT_BACK)
 			snprintf(d->hint, sizeof(d->hint), "%s", come_back_hint);
@@ -118,23 +109,21 @@ static bool answered(struct cycled *d, const struct cycle *c, const char *what, 
 	return false;
 }
 
-/* Something of the worker's was signalled: what? True: this cycle ends. */
+/* An eventfd was signalled: which? True: this cycle ends. */
 static bool hear(struct cycle *c)
 {
-	int lost = worker_check(c->worker);
-	bool any = lost < 0;
+	bool any = false;
 
 	for (size_t i = 0; i < c->count; i++) {
 		struct cycled *d = &c->dev[i];
 
-		answered(d, c, "meanwhile", lost, OUTCOME_HUNG);
-		if (worker_is_asked(c->worker, i)) {
+		if (opened_is_asked(c->opened, i)) {
 			cycle_fail(d, OUTCOME_ASKED, "%s", ASKED_BACK
 				   "it is being unbound or removed");
 			any = true;
 		}
 		/* Told once; what comes in a later cycle is another one. */
-		if (worker_take_error(c->worker, i)) {
+		if (opened_take_error(c->opened, i)) {
 			d->has_error = any = true;
 			cycle_fail(d, OUTCOME_NOT_BACK,
 				   "the device reported an uncorrectable error");
@@ -153,7 +142,7 @@ static bool has_error(const struct cycle *c)
 
 bool cycle_check_requests(struct cycle *c)
 {
-	return has_error(c) || (worker_wait(c->worker, NULL, 0, 0) && hear(c));
+	return has_error(c) || (opened_wait(c->opened, NULL, 0, 0) && hear(c));
 }
 
 bool cycle_wait_readable(struct cycle *c, int fd, int64_t ms)
@@ -172,7 +161,10 @@ bool cycle_wait_readable(struct cycle *c, int fd, int64_t ms)
 			left = (end - cycle_now_ns() + 999999) / 1000000;
 			left = left < 0 ? 0 : left > INT_MAX ? INT_MAX : left;
 		}
-		news = worker_wait(c->worker, p, 2, (int)left);
+		atomic_store(&c->pace, left ? PACE_WAITS : PACE_WORKS);
+		news = opened_wait(c->opened, p, 2, (int)left);
+		atomic_store(&c->pace, PACE_WORKS);
+		atomic_fetch_add(&c->beats, 1);
 		if (p[0].revents && stop_signal(&c->stop))
 			c->interrupted = true;
 		if (news && hear(c))
@@ -218,15 +210,13 @@ static bool all_fine(const struct cycle *c)
 static void enter(struct cycle *c, size_t i)
 {
 	struct cycled *d = &c->dev[i];
-	struct worker_reply reply;
-	int r;
+	struct opened_reply reply;
 
-	r = worker_call(c->worker, WORKER_ENTER, i, NULL, 0, &reply);
-	if (!answered(d, c, "entering low power", r, OUTCOME_REFUSED))
+	if (!perform(c, "entering low power", DO_ENTER, i, 0, OUTCOME_REFUSED, &reply))
 		return;
 	d->entered = true;
 	d->entered_ns = cycle_now_ns();
-	d->entry_ns = reply.took_ns;
+	d->took_ns[PHASE_ENTRY] = reply.took_ns;
 }
 
 static void explain(struct cycled *d, const struct vfiopm_power *power, enum vfiopm_state want)
@@ -262,7 +252,7 @@ static bool reaches_d3cold(struct cycled *d, int64_t timeout_ms)
 	}
 	if (vfiopm_glance_state(d->glance) != VFIOPM_STATE_D3COLD)
 		return false;
-	d->asleep_ns = cycle_now_ns() - d->entered_ns;
+	d->took_ns[PHASE_FALL_ASLEEP] = cycle_now_ns() - d->entered_ns;
 	d->reached = VFIOPM_STATE_D3COLD;
 	return true;
 }
@@ -285,7 +275,7 @@ static void fall_asleep(struct cycle *c, struct cycled *d)
 		if (r == -ENODEV)
 			cycle_fail(d, OUTCOME_GONE, "the device was removed");
 		if (r == 0) {
-			d->asleep_ns = cycle_now_ns() - start;
+			d->took_ns[PHASE_FALL_ASLEEP] = cycle_now_ns() - start;
 			d->reached = vfiopm_power_get_state(power);
 		}
 		left = o->timeout_ms - (cycle_now_ns() - start) / 1000000;
@@ -307,12 +297,12 @@ static void check_active(struct cycled *d, int64_t start)
 
 	if (d->glance && vfiopm_glance_status(d->glance) == VFIOPM_STATUS_ACTIVE &&
 	    vfiopm_glance_state(d->glance) == VFIOPM_STATE_D0) {
-		d->wake_ns = cycle_now_ns() - start;
+		d->took_ns[PHASE_WAKE] = cycle_now_ns() - start;
 		return;
 	}
 	r = vfiopm_power_wait_active(d->dev, AWAKE_MS, &power);
 	if (r == 0)
-		d->wake_ns = cycle_now_ns() - start;
+		d->took_ns[PHASE_WAKE] = cycle_now_ns() - start;
 	if (r == -ENODEV) {
 		cycle_fail(d, OUTCOME_GONE, "the device was removed");
 	} else if (r < 0 || vfiopm_power_get_state(power) != VFIOPM_STATE_D0) {
@@ -328,39 +318,33 @@ static void leave(struct cycle *c, size_t i)
 {
 	struct cycled *d = &c->dev[i];
 	int64_t start = cycle_now_ns();
-	struct worker_reply reply;
-	int r;
+	struct opened_reply reply;
 
 	d->entered = false;
-	r = worker_call(c->worker, WORKER_EXIT, i, NULL, 0, &reply);
-	if (!answered(d, c, "leaving low power", r, OUTCOME_NOT_BACK))
+	if (!perform(c, "leaving low power", DO_EXIT, i, 0, OUTCOME_NOT_BACK, &reply))
 		return;
-	d->exit_ns = reply.took_ns;
+	d->took_ns[PHASE_EXIT] = reply.took_ns;
 	check_active(d, start);
 }
 
 static void write_register(struct cycle *c, size_t i)
 {
 	struct cycled *d = &c->dev[i];
-	int r;
+	struct opened_reply reply;
 
-	if (!d->has_reg || !may_go_on(c, d))
-		return;
-	r = worker_call(c->worker, WORKER_REG_WRITE, i, &d->reg, d->reg_value, NULL);
-	answered(d, c, "writing the register", r, OUTCOME_NOT_BACK);
+	if (d->has_reg && may_go_on(c, d))
+		perform(c, "writing the register", DO_REG_WRITE, i, d->reg_value, OUTCOME_NOT_BACK,
+			&reply);
 }
 
 static void check_register(struct cycle *c, size_t i)
 {
 	struct cycled *d = &c->dev[i];
-	struct worker_reply reply;
+	struct opened_reply reply;
 	bool may_lose;
-	int r;
 
-	if (!d->has_reg || d->outcome != OUTCOME_OK)
-		return;
-	r = worker_call(c->worker, WORKER_REG_READ, i, &d->reg, 0, &reply);
-	if (!answered(d, c, "reading the register", r, OUTCOME_NOT_BACK))
+	if (!d->has_reg || d->outcome != OUTCOME_OK ||
+	    !perform(c, "reading the register", DO_REG_READ, i, 0, OUTCOME_NOT_BACK, &reply))
 		return;
 	/* Power that was cut takes the state with it, and so may D3hot (PCI PM 1.2, 5.4.1). */
 	may_lose = d->reached == VFIOPM_STATE_D3COLD ||
@@ -375,15 +359,14 @@ static void check_register(struct cycle *c, size_t i)
 static void verify(struct cycle *c, size_t i)
 {
 	struct cycled *d = &c->dev[i];
-	struct worker_reply reply;
+	struct opened_reply reply;
 	struct error_counts errors;
 	char why[256];
-	int r;
 
 	if (c->options->no_verify || d->outcome != OUTCOME_OK || cycle_check_requests(c))
 		return;
-	r = worker_call(c->worker, WORKER_CONFIG, i, NULL, 0, &reply);
-	if (!answered(d, c, "reading its configuration space", r, OUTCOME_NOT_BACK))
+	if (!perform(c, "reading its configuration space", DO_CONFIG, i, 0, OUTCOME_NOT_BACK,
+		     &reply))
 		return;
 	if (reply.config_len < d->config_len ||
 	    !verify_config(d->config, reply.config, d->config_len, why, sizeof(why))) {
@@ -436,16 +419,12 @@ static void tell_where(struct cycled *d)
 
 static void give_back(struct cycle *c)
 {
-	bool asked = false;
+	struct opened_reply reply;
 
-	for (size_t i = 0; i < c->count; i++)
-		asked = asked || c->dev[i].outcome == OUTCOME_ASKED;
-	if (!asked || worker_check(c->worker) < 0)
-		return;
 	/* All first: one removal may take several, and waits for each. */
 	for (size_t i = 0; i < c->count; i++)
 		if (c->dev[i].outcome == OUTCOME_ASKED)
-			worker_call(c->worker, WORKER_CLOSE, i, NULL, 0, NULL);
+			cycle_do(c, "closing it", DO_CLOSE, i, NULL, 0, &reply);
 	for (size_t i = 0; i < c->count; i++)
 		if (c->dev[i].outcome == OUTCOME_ASKED)
 			tell_where(&c->dev[i]);
@@ -471,7 +450,7 @@ static void take_log(struct cycle *c, struct cycled *failed)
 		fclose(f);
 }
 
-static void begin(struct cycle *c)
+void cycle_begin(struct cycle *c)
 {
 	for (size_t i = 0; i < c->count; i++) {
 		struct cycled *d = &c->dev[i];
@@ -479,7 +458,8 @@ static void begin(struct cycle *c)
 		d->outcome = OUTCOME_OK;
 		d->entered = d->has_error = false;
 		d->reached = VFIOPM_STATE_UNKNOWN;
-		d->entry_ns = d->asleep_ns = d->wake_ns = d->exit_ns = -1;
+		for (size_t p = 0; p < N_PHASES; p++)
+			d->took_ns[p] = -1;
 		d->why[0] = d->hint[0] = '\0';
 		free(d->log);
 		d->log = NULL;
@@ -489,10 +469,10 @@ static void begin(struct cycle *c)
 
 bool cycle_counts(const struct cycle *c, const struct cycled *d)
 {
-	return d->outcome != OUTCOME_OK || (!c->interrupted && d->asleep_ns >= 0);
+	return d->outcome != OUTCOME_OK || (!c->interrupted && d->took_ns[PHASE_FALL_ASLEEP] >= 0);
 }
 
-static void finish(struct cycle *c)
+void cycle_finish(struct cycle *c)
 {
 	bool logged = false;
 
@@ -502,14 +482,7 @@ static void finish(struct cycle *c)
 		if (!cycle_counts(c, d))
 			continue;
 		d->cycles++;
-		if (d->entry_ns >= 0)
-			stats_add(&d->entry, d->entry_ns);
-		if (d->asleep_ns >= 0)
-			stats_add(&d->fall_asleep, d->asleep_ns);
-		if (d->wake_ns >= 0)
-			stats_add(&d->wake, d->wake_ns);
-		if (d->exit_ns >= 0)
-			stats_add(&d->exit, d->exit_ns);
+		journal_add(&c->journal, i, d->took_ns);
 		if (d->outcome == OUTCOME_OK)
 			continue;
 		d->failures++;
@@ -527,7 +500,9 @@ void cycle_step(struct cycle *c)
 {
 	const struct cycle_options *o = c->options;
 
-	begin(c);
+	c->number++;
+	c->in_step = true;
+	cycle_begin(c);
 	for (size_t i = 0; i < c->count; i++)
 		write_register(c, i);
 	for (size_t i = 0; i < c->count; i++)
@@ -556,5 +531,6 @@ void cycle_step(struct cycle *c)
 		cycle_pause(c, 0);
 	/* What came until here is this cycle's; nothing changes what is told of it any more. */
 	give_back(c);
-	finish(c);
+	cycle_finish(c);
+	c->in_step = false;
 }

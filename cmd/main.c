@@ -153,8 +153,7 @@ static void print_version(FILE *stream, struct argp_state *state)
 	fprintf(stream, PROGRAM " " VFIOPM_VERSION "\n");
 }
 
-/* Success is told only when the output has really been written: /dev/full, a closed pipe. */
-static int finish_stdout(int code)
+int finish_stdout(int code)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout) && (fclose(stdout) == 0 || errno == EBADF))
 		return code;

@@ -12,6 +12,7 @@
 #include "cycle.h"
 #include "fall.h"
 #include "holder.h"
+#include "worker.h"
 
 enum { KEY_TIMEOUT = KEY_VERB, KEY_NO_WAIT };
 
@@ -40,6 +41,7 @@ struct device {
 struct run {
 	struct app *app;
 	const struct input *in;
+	struct opened *opened;
 	struct worker *worker;
 	struct device *dev;
 	size_t count;
@@ -101,12 +103,12 @@ static int failed(const struct device *d, const char *text)
 static int put_to_sleep(struct run *run, size_t i)
 {
 	struct device *d = &run->dev[i];
-	struct worker_reply reply;
+	struct opened_reply reply;
 	int r;
 
 	if (trouble_check(run->app, "run with", d->dev) != EXIT_OK)
 		return RUN_FAILED;
-	r = worker_call(run->worker, WORKER_OPEN, i, NULL, 0, &reply);
+	r = worker_call(run->worker, DO_OPEN, i, &reply);
 	if (r == -EBUSY) {
 		trouble_busy(run->app, "run with", d->dev);
 		return RUN_FAILED;
@@ -115,11 +117,11 @@ static int put_to_sleep(struct run *run, size_t i)
 	if (r == 0 && !(reply.features & VFIOPM_FEATURE_ENTRY))
 		return failed(d, "its driver has no low-power features");
 	if (r == 0)
-		r = worker_call(run->worker, WORKER_CONFIG, i, NULL, 0, &reply);
+		r = worker_call(run->worker, DO_CONFIG, i, &reply);
 	if (r == 0) {
 		memcpy(d->config, reply.config, reply.config_len);
 		d->config_len = reply.config_len;
-		r = worker_call(run->worker, WORKER_ENTER, i, NULL, 0, NULL);
+		r = worker_call(run->worker, DO_ENTER, i, NULL);
 	}
 	if (r == -ETIME)
 		return failed(d, "the kernel has not answered for 30 s");
@@ -135,11 +137,11 @@ static bool give_back(struct run *run)
 		struct device *d = &run->dev[i];
 
 		if (!d->open ||
-		    (!worker_is_asked(run->worker, i) && !worker_take_error(run->worker, i)))
+		    (!opened_is_asked(run->opened, i) && !opened_take_error(run->opened, i)))
 			continue;
 		d->open = false;
 		any = true;
-		worker_call(run->worker, WORKER_CLOSE, i, NULL, 0, NULL);
+		worker_call(run->worker, DO_CLOSE, i, NULL);
 		msg_warn("'%s' was let go of: the host asked for it, or it failed",
 			 vfiopm_device_get_name(d->dev));
 	}
@@ -178,9 +180,9 @@ static int wait_event(const struct run *run, int timeout_ms)
 	for (size_t i = 0; i < run->count; i++) {
 		if (!run->dev[i].open)
 			continue;
-		fds[n].fd = worker_get_asked_fd(run->worker, i);
+		fds[n].fd = opened_get_asked_fd(run->opened, i);
 		fds[n++].events = POLLIN;
-		fds[n].fd = worker_get_error_fd(run->worker, i);
+		fds[n].fd = opened_get_error_fd(run->opened, i);
 		fds[n++].events = POLLIN;
 	}
 	poll(fds, n, timeout_ms);
@@ -220,16 +222,16 @@ static int wait_asleep(struct run *run, struct device *d)
 static int wake_up(struct run *run, size_t i)
 {
 	struct device *d = &run->dev[i];
-	struct worker_reply reply;
+	struct opened_reply reply;
 	char why[256];
 	int r;
 
 	if (!d->open)
 		return 0;
 	d->open = false;
-	r = worker_call(run->worker, WORKER_EXIT, i, NULL, 0, NULL);
+	r = worker_call(run->worker, DO_EXIT, i, NULL);
 	if (r == 0)
-		r = worker_call(run->worker, WORKER_CONFIG, i, NULL, 0, &reply);
+		r = worker_call(run->worker, DO_CONFIG, i, &reply);
 	if (r == -EPIPE)
 		return failed(d, "the process that held it was killed");
 	if (r == -ETIME)
@@ -239,7 +241,7 @@ static int wake_up(struct run *run, size_t i)
 	if (d->config_len &&
 	    !verify_config(d->config, reply.config, d->config_len, why, sizeof(why)))
 		return failed(d, why);
-	worker_call(run->worker, WORKER_CLOSE, i, NULL, 0, NULL);
+	worker_call(run->worker, DO_CLOSE, i, NULL);
 	return 0;
 }
 
@@ -341,7 +343,9 @@ static int run_targets(struct run *run, const struct targets *targets)
 	/* First the signals, which the worker must not be ended by. */
 	r = block_signals(run);
 	if (r == 0)
-		r = worker_new(targets, &run->worker);
+		r = opened_new(targets, &run->opened);
+	if (r == 0)
+		r = worker_new(run->opened, &run->worker);
 	if (r < 0) {
 		msg_error("cannot start: %s", strerror(-r));
 		return RUN_FAILED;
@@ -375,6 +379,7 @@ int cmd_run(struct app *app, int argc, char **argv)
 	code = code == EXIT_OK ? run_targets(&run, &targets) : RUN_FAILED;
 	if (worker_free(run.worker) < 0)
 		msg_error("the kernel has not answered for 30 s: a process is left with a device");
+	opened_free(run.opened);
 	if (run.signal_fd >= 0)
 		close(run.signal_fd);
 	free(run.dev);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The parts of cycle and monitor that judge: figures, registers, trace events. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
+#include "../../cmd/cycle_journal.c"
 #include "../../cmd/cycle_verify.c"
 #include "../../cmd/stats.c"
 #include "../../cmd/transitions.c"
@@ -32,6 +35,41 @@ static void test_stats(void)
 	stats_summarize(&stats, &s);
 	check(s.min == 7 && s.median == 7 && s.p99 == 7 && s.max == 7, "a single value");
 	stats_free(&stats);
+}
+
+/* As a child leaves it that is killed: what it has mapped isn't mapped here. */
+static void test_journal(void)
+{
+	struct journal *j = mmap(NULL, sizeof(*j), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct stats stats;
+	int64_t took[N_PHASES] = { 0 };
+	pid_t pid;
+
+	check(j != MAP_FAILED && journal_open(j) == 0 && journal_attach(j) == 0 &&
+		      journal_stats(j, 0, PHASE_EXIT, &stats) == 0 && stats.count == 0,
+	      "a journal without rows");
+	pid = fork();
+	if (pid == 0) {
+		for (int64_t i = 0; i < 5 * ROOM; i++) {
+			took[PHASE_ENTRY] = i;
+			took[PHASE_EXIT] = i % 3 ? -1 : 7;
+			if (journal_add(j, (size_t)i % 2, took) < 0)
+				_exit(1);
+		}
+		raise(SIGKILL);
+	}
+	waitpid(pid, NULL, 0);
+	check(journal_attach(j) == 0 && j->count == 5 * ROOM, "all rows are there after a fork");
+	check(journal_stats(j, 1, PHASE_ENTRY, &stats) == 0 && stats.count == 5 * ROOM / 2 &&
+		      stats.values[0] == 1 && stats.values[stats.count - 1] == 5 * ROOM - 1,
+	      "one device's times, in order");
+	stats_free(&stats);
+	check(journal_stats(j, 0, PHASE_EXIT, &stats) == 0 && stats.count == (5 * ROOM + 5) / 6,
+	      "what wasn't measured is none");
+	stats_free(&stats);
+	journal_close(j);
+	munmap(j, sizeof(*j));
 }
 
 static void put16(uint8_t *config, size_t at, uint16_t value)
@@ -233,6 +271,7 @@ static void test_transitions(void)
 int main(void)
 {
 	test_stats();
+	test_journal();
 	test_verify();
 	test_transitions();
 	printf("1..%d\n", number);

@@ -360,6 +360,18 @@ no_sleep() { ! pgrep -x sleep -s "$cycle_sid" >/dev/null && [ ! -e /run/slept ];
 	wait_state "$D3COLD" active D0
 }
 
+@test "a reader that takes its time is no hang" {
+	bound D3COLD
+	# A pipe of a page, which some thirty lines fill.
+	python3 -c 'import fcntl, subprocess, sys, time
+p = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE)
+fcntl.fcntl(p.stdout, 1031, 4096)
+time.sleep(40)
+sys.stdout.buffer.write(p.stdout.read())
+sys.exit(p.wait())' "$vfio_pm" cycle "$D3COLD" --count=60 --json-lines >"$BATS_TEST_TMPDIR/log"
+	jq -s -e '.[-1].devices[0] | .cycles == 60 and .failed == 0' "$BATS_TEST_TMPDIR/log"
+}
+
 @test "the kernel doesn't answer for one of two: the other isn't said to be killed" {
 	bound SHARED0 SHARED1
 	background "$SHARED0" "$SHARED1"
