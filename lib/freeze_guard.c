@@ -36,6 +36,13 @@ static int64_t act_after(int64_t bound_ms)
 	return bound_ms * 5 / 8;
 }
 
+/*
+ * A host that stands still itself, a loaded or a virtual one, has its clock go on meanwhile. What
+ * must be given time is given it in looks as well, each of which takes the guard to run: the
+ * caller, to come to the end of what it has begun, and the leaver.
+ */
+#define LOOKS 50
+
 /* What is written to a disk that a guest has may take its time. */
 #define THAW_MS 60000
 
@@ -52,7 +59,9 @@ struct message {
 
 struct guard {
 	bool armed, acted;
-	int64_t act_ms, end_ms;	/* when it acts, when the owner runs in any case */
+	int64_t bound_ms;
+	int64_t act_ms, end_ms;	/* when it acts, when the owner runs in any case: not before */
+	int looks;		/* left until it acts */
 	struct thaw thaw;
 	int lock_fd, device_fd;
 };
@@ -78,12 +87,24 @@ static void leaver_run(void)
 	send(GUARD_SOCK, &byte, 1, MSG_NOSIGNAL);
 }
 
-static void leave_low_power_bounded(int fd, int64_t end_ms)
+/* How long one of LOOKS takes that take @ms together. */
+static int64_t look_ms(int64_t ms)
 {
+	return ms > LOOKS ? ms / LOOKS : 1;
+}
+
+/* Until the bound is over, and for as long as it would have if that weren't so yet. */
+static void leave_low_power_bounded(const struct guard *g)
+{
+	int64_t least_ms = g->bound_ms - act_after(g->bound_ms);
+	int looks = 0;
 	char byte = 0;
 
-	if (guard_send(GUARD_EXTRA, &byte, 1, &fd, 1) == 0)
-		guard_wait(GUARD_EXTRA, end_ms - guard_now_ms(), &byte);
+	if (guard_send(GUARD_EXTRA, &byte, 1, &g->device_fd, 1) < 0)
+		return;
+	while (guard_wait(GUARD_EXTRA, look_ms(least_ms), &byte) == -ETIMEDOUT)
+		if (++looks >= LOOKS && guard_now_ms() >= g->end_ms)
+			return;
 }
 
 /*
@@ -139,7 +160,7 @@ static void guard_close(struct guard *g)
 static void guard_act(struct guard *g, bool gone)
 {
 	if (g->device_fd >= 0) {
-		leave_low_power_bounded(g->device_fd, g->end_ms);
+		leave_low_power_bounded(g);
 		close(g->device_fd);
 		g->device_fd = -1;
 	}
@@ -162,8 +183,10 @@ static void take_order(struct guard *g, const struct message *m, const int *fds)
 		g->thaw.fd = fds[0];
 		g->lock_fd = fds[1];
 		g->device_fd = fds[2];
+		g->bound_ms = m->bound_ms;
 		g->end_ms = guard_now_ms() + m->bound_ms;
 		g->act_ms = g->end_ms - m->bound_ms + act_after(m->bound_ms);
+		g->looks = LOOKS;
 		g->acted = false;
 		g->armed = true;
 		return;
@@ -182,11 +205,10 @@ static void guard_run(void)
 
 	for (;;) {
 		struct pollfd p = { .fd = GUARD_SOCK, .events = POLLIN };
-		int64_t left = g.armed ? g.act_ms - guard_now_ms() : -1;
 		int fds[GUARD_FDS_MAX], n, r;
 		struct message m;
 
-		n = poll(&p, 1, left < 0 && g.armed ? 0 : (int)left);
+		n = poll(&p, 1, g.armed ? (int)look_ms(act_after(g.bound_ms)) : -1);
 		if (n > 0) {
 			r = guard_receive(GUARD_SOCK, &m, sizeof(m), fds);
 			if (r < 0)
@@ -194,7 +216,7 @@ static void guard_run(void)
 			if (r == 1)
 				take_order(&g, &m, fds);
 		}
-		if (n == 0 && g.armed)
+		if (n == 0 && g.armed && --g.looks <= 0 && guard_now_ms() >= g.act_ms)
 			guard_act(&g, false);
 	}
 	if (g.thaw.fd >= 0)

@@ -289,6 +289,47 @@ static void test_killed(struct vfiopm_ctx *ctx)
 	owner_end(&o);
 }
 
+/* The host stands still until after the bound, and the caller is killed. */
+static void test_stall(struct vfiopm_ctx *ctx)
+{
+	pid_t pid, guard, leaver;
+	int ready[2];
+	char byte;
+	struct owner o;
+
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		_exit(1);
+	owner_start(&o);
+	pid = fork();
+	if (pid == 0) {
+		struct vfiopm_freezer *f;
+
+		if (vfiopm_freezer_new(ctx, 1500, &f) < 0)
+			_exit(1);
+		usleep(50000);
+		if (vfiopm_freezer_freeze(f, &o.borrow, 500) < 0 || write(ready[1], "", 1) < 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	if (read(ready[0], &byte, 1) != 1)
+		_exit(1);
+	guard = find_newest("vfio-pm-guard");
+	leaver = find_newest("vfio-pm-leaver");
+	kill(guard, SIGSTOP);
+	kill(leaver, SIGSTOP);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	usleep(2000000);
+	kill(guard, SIGCONT);
+	ok(!runs(200), "after a stall longer than the bound: low power is left first all the same");
+	kill(leaver, SIGCONT);
+	ok(runs(1000), "and then the owner runs");
+	close(ready[0]);
+	owner_end(&o);
+}
+
 static void test_guard_killed(struct vfiopm_ctx *ctx)
 {
 	struct vfiopm_freezer *f;
@@ -497,6 +538,7 @@ int main(void)
 	test_stopped_before(ctx);
 	test_bound(ctx);
 	test_bound_of_all(ctx);
+	test_stall(ctx);
 	test_killed(ctx);
 	test_guard_killed(ctx);
 	test_guard_silent(ctx);

@@ -15,7 +15,7 @@
 #	nested_qmp '{"execute":"stop"}'	sets REPLY to the answer, fails on an error
 #	nested_event NAME [SECONDS]	waits for an event that came since the last nested_qmp
 #	nested_status WORD		true when query-status says so (running, suspended, paused ...)
-#	nested_alive			QEMU runs: not stopped, not dead
+#	nested_alive			QEMU runs: not stopped, not dead, nor is its guest
 #	nested_threads			what QEMU is at, for a case that fails
 #	nested_stop			kills QEMU (the teardown); nested_console shows its last words
 #
@@ -86,7 +86,7 @@ nested_pid() { cat "$nested_dir/pid" 2>/dev/null || true; }
 nested_alive() {
 	local state
 	state=$(sed -n 's/^State:\t*//p' "/proc/$(nested_pid)/status" 2>/dev/null)
-	[[ $state == [SRD]* ]]
+	[[ $state == [SRD]* ]] && ! grep -q 'kvm run failed' "$nested_dir/said" 2>/dev/null
 }
 
 nested_gone() {
