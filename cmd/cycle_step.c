@@ -147,9 +147,14 @@ bool cycle_check_requests(struct cycle *c)
 
 bool cycle_wait_readable(struct cycle *c, int fd, int64_t ms)
 {
-	int64_t end = ms > 0 ? cycle_now_ns() + ms * 1000000 : 0, left = ms;
+	int64_t end, left;
 
-	while (!c->interrupted && !has_error(c)) {
+	/* Nothing is waited for any more; a signal is heard all the same. */
+	if (has_error(c))
+		ms = 0;
+	end = ms > 0 ? cycle_now_ns() + ms * 1000000 : 0;
+	left = ms;
+	while (!c->interrupted) {
 		struct pollfd p[] = {
 			{ .fd = c->stop.fd, .events = POLLIN },
 			{ .fd = fd, .events = POLLIN },
