@@ -91,6 +91,29 @@ static void __attribute__((noreturn)) child(struct cycle *c, int (*body)(struct 
 
 /* ---- the parent ---- */
 
+/* A write that blocks does so for as long as there is no room. */
+static bool has_readers(void)
+{
+	struct pollfd p[] = {
+		{ .fd = STDOUT_FILENO, .events = POLLOUT },
+		{ .fd = STDERR_FILENO, .events = POLLOUT },
+	};
+
+	return poll(p, 2, 0) == 2;
+}
+
+/* It needn't get on: @told to end it waits for nothing any more but its readers. */
+static bool may_stay(struct cycle *c, bool told)
+{
+	switch (atomic_load(&c->pace)) {
+	case PACE_TELLS:
+		return !has_readers();
+	case PACE_WAITS:
+		return !told;
+	}
+	return false;
+}
+
 /* 0: the child has ended; -ETIME: it is stuck. */
 static int watch(struct cycle *c, int pidfd)
 {
@@ -113,11 +136,8 @@ static int watch(struct cycle *c, int pidfd)
 			told = told || signo;
 		} else if (n == 0) {
 			unsigned int now = atomic_load(&c->beats);
-			int pace = atomic_load(&c->pace);
-			/* One that was told to end waits for nothing any more but its readers. */
-			bool may_stay = pace == PACE_TELLS || (pace == PACE_WAITS && !told);
 
-			looks = now == beats && !may_stay ? looks + 1 : 0;
+			looks = now == beats && !may_stay(c, told) ? looks + 1 : 0;
 			beats = now;
 		}
 	}
