@@ -8,7 +8,7 @@
 #include "tree.h"
 
 #undef OPENED_LIMIT_MS
-#define OPENED_LIMIT_MS 200
+#define OPENED_LIMIT_MS 1000
 
 /* Both have a clock of their own. */
 #define now_ns opened_now_ns
