@@ -145,6 +145,9 @@ static inline void code_merge(int *code, int next)
 		*code = next;
 }
 
+/* clock.c: nanoseconds of CLOCK_MONOTONIC, for differences. */
+int64_t now_ns(void);
+
 /* units.c: TIME is a number with ms, s, m or h, default seconds; result in ms. */
 int parse_time(const char *text, int64_t *ret_ms);
 /* "38 ms", "4.2 s", "3 min 5 s", "2 d 4 h": for people. */

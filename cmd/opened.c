@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "holder.h"
@@ -24,14 +23,6 @@ struct opened {
 	struct entry *dev;
 	struct pollfd *fds;		/* room for all that is waited for at once */
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
 
 static struct vfiopm_handle *find_peer(struct opened *o, size_t i)
 {

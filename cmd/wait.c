@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "watch.h"
 
@@ -109,14 +108,6 @@ const struct argp wait_argp = {
 	       "Exit status 6 when the state wasn't reached in time.",
 	.children = children,
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
 
 static bool fits(const struct wanted *want, const struct waiting *dev)
 {

@@ -45,7 +45,6 @@ struct watch {
 	bool held; /* the trace has events that wait for others */
 };
 
-int64_t watch_now_ns(void);
 /* Append to the queue; NULL: out of memory. */
 struct watch_event *watch_tell(struct watch *w, enum watch_kind kind, const char *device,
 			       int64_t ns);

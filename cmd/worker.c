@@ -28,14 +28,6 @@ struct answer {
 	struct opened_reply reply;
 };
 
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
-
 /* Ends with the caller, however that ends: its side of the socket is closed then. */
 static void serve(struct worker *w, int sock)
 {

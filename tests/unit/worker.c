@@ -10,10 +10,8 @@
 #undef OPENED_LIMIT_MS
 #define OPENED_LIMIT_MS 1000
 
-/* Both have a clock of their own. */
-#define now_ns opened_now_ns
+#include "../../cmd/clock.c"
 #include "../../cmd/opened.c"
-#undef now_ns
 #include "../../cmd/worker.c"
 
 bool drain_eventfd(int fd)
