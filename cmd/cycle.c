@@ -208,6 +208,7 @@ static int run(struct cycle *c)
 		last = report_step(c);
 		atomic_store(&c->pace, PACE_WORKS);
 	}
+	atomic_store(&c->pace, PACE_TELLS);
 	if (!cycle_is_orphan(c))
 		code_merge(&c->code, report_summary(c));
 	return c->code;

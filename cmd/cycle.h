@@ -132,7 +132,7 @@ struct cycle {
 
 /* ---- cycle_child.c ---- */
 
-/* All of @targets' size, shared with children. NULL: no memory. */
+/* With room for @count devices, shared with children. NULL: no memory. */
 struct cycle *cycle_alloc(size_t count);
 void cycle_free(struct cycle *c);
 /*

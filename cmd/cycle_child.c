@@ -185,19 +185,18 @@ static int tell_step(struct cycle *c, bool hung)
 
 static int tell(struct cycle *c, bool hung)
 {
-	const char *name = vfiopm_device_get_name(c->dev[c->doing ? c->doing_to : 0].dev);
-	const char *doing = c->doing ? c->doing : "meanwhile";
+	size_t i = c->doing ? c->doing_to : 0;
+	struct cycled *d = &c->dev[i];
 
 	if (c->stage == STAGE_CYCLING)
 		return tell_step(c, hung);
-	if (hung)
-		msg_cannot("cycle", name, "%s: the kernel has not answered for %d s", doing,
-			   OPENED_LIMIT_MS / 1000);
-	else
-		msg_cannot("cycle", name, "%s: the process that held the device was killed", doing);
-	if (hung)
-		msg_hint("process %d is stuck in the kernel with it; a reboot may be needed",
-			 (int)c->child);
+	/* How its last cycle ended has been told. */
+	d->outcome = OUTCOME_OK;
+	d->hint[0] = '\0';
+	fail(c, i, c->doing ? c->doing : "meanwhile", hung);
+	msg_cannot("cycle", vfiopm_device_get_name(d->dev), "%s", d->why);
+	if (*d->hint)
+		msg_hint("%s", d->hint);
 	code_merge(&c->code, EXIT_FAILED);
 	return c->code;
 }

@@ -133,7 +133,7 @@ struct vfiopm_freezer;
  * by SIGKILL too, or doesn't thaw it within the bound, the guard leaves low
  * power on the device and lets the owner run. The owner's next access may be its
  * end while low power is engaged: a host that stood still itself meanwhile, and
- * its guard with it, is given more time for that, half of the bound at most.
+ * its guard with it, is given more time for that, the bound once more at most.
  * Return: 0; -EINVAL: @bound_ms; -EROFS: foreign root; -ENOMEM; an error of
  * fork(2) or socketpair(2).
  * Since: 0.1
