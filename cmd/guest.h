@@ -113,6 +113,7 @@ struct guest {
 	unsigned int events, untold_events;
 	int told_error;			/* why the socket can't be reached; 0: it can */
 	int64_t drained_ms;		/* nothing was there to be read then */
+	int continued_fd;		/* readable: stopped meanwhile */
 	int64_t off_ms;			/* an OFF that is older may have been given up */
 	struct vfiopm_frames frames;
 	uint64_t old_garbage, old_unknown; /* before this connection */

@@ -127,7 +127,9 @@ static uint64_t reason(const struct guest_device *d)
 {
 	if (d->slot.limit != VFIOPM_LIMIT_NONE)
 		return UINT64_C(1) << d->slot.limit;
-	return UINT64_C(1) << (d->refusal == VFIOPM_REFUSED_NOT ? 63 : 8 + d->refusal % 50);
+	if (d->refusal == VFIOPM_REFUSED_NOT)
+		return UINT64_C(1) << (d->error == ETIME ? 62 : 63);
+	return UINT64_C(1) << (8 + d->refusal % 50);
 }
 
 /* A guest that asks for it without end fills no log. */

@@ -2,8 +2,10 @@
 /* vfio-pm guest-listen: does on the host what a guest's ACPI table asks for. */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -257,6 +259,28 @@ static int timeout(const struct guest *g)
 	return due > now ? (int)(due - now) : 0;
 }
 
+/*
+ * A poll(2) that a SIGSTOP has interrupted goes on as if nothing had been
+ * (kernel/signal.c, restart_syscall()): only the SIGCONT tells how long it took.
+ */
+static int open_continued(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCONT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -1;
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static bool was_stopped(const struct guest *g)
+{
+	struct signalfd_siginfo info;
+
+	return read(g->continued_fd, &info, sizeof(info)) == sizeof(info);
+}
+
 /* The guest's questions first: a wake may be what one of them is about to explain. */
 static void step(struct guest *g, const struct stop *stop)
 {
@@ -275,7 +299,7 @@ static void step(struct guest *g, const struct stop *stop)
 	start = monotonic_ms();
 	ready = poll(p, n, timeout(g));
 	/* It was empty, or has become readable just now. */
-	if (ready >= 0 && (!p[1].revents || monotonic_ms() - start > 1))
+	if (ready >= 0 && !was_stopped(g) && (!p[1].revents || monotonic_ms() - start > 1))
 		g->drained_ms = monotonic_ms();
 	if (ready > 0) {
 		if (p[1].revents)
@@ -334,6 +358,10 @@ static int run(struct guest *g)
 	int code, r;
 
 	r = stall_new(&g->stall);
+	if (r == 0) {
+		g->continued_fd = open_continued();
+		r = g->continued_fd < 0 ? -errno : 0;
+	}
 	if (r == 0)
 		r = stop_open(&stop);
 	if (r < 0) {
@@ -357,7 +385,7 @@ int cmd_guest_listen(struct app *app, int argc, char **argv)
 	struct input in = {
 		.options = { .rate = 12, .dwell_ms = 1000, .suspend_ms = 2000 },
 	};
-	struct guest g = { .app = app, .link_fd = -1, .socket_claim = -1 };
+	struct guest g = { .app = app, .link_fd = -1, .socket_claim = -1, .continued_fd = -1 };
 	int code;
 
 	verb_parse(app, argc, argv, &in);
@@ -376,5 +404,7 @@ int cmd_guest_listen(struct app *app, int argc, char **argv)
 		close(g.link_fd);
 	if (g.socket_claim >= 0)
 		close(g.socket_claim);
+	if (g.continued_fd >= 0)
+		close(g.continued_fd);
 	return code;
 }

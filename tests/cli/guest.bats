@@ -239,6 +239,46 @@ teardown() { # what a case that failed has left, which has the device's name
 	[ "$(jq -c 'select(.event == "total" and has("off")) | [.off, .on, .refused]' log)" = "[0,0,3]" ] || fail "$(<log)"
 }
 
+@test "guest-listen, stopped for a while, takes no question for a fresh one that the guest has given up" {
+	local addresses=(/sys/bus/pci/devices/*)
+	[ -e "${addresses[0]}" ] || return 0
+	cat >vm.py <<-'PYTHON'
+	import signal, socket, subprocess, sys, time
+
+	def frame(kind, seq):
+	    a, b, body = 0, 0, [0x10 | kind, 0xff, 0x18, seq]
+	    for byte in body:
+	        a = (a + byte) % 256
+	        b = (b + a) % 256
+	    return bytes([0xf5, 0xfa, *body, a, b])
+
+	vm = socket.socket(socket.AF_UNIX)
+	vm.bind("s")
+	vm.listen(1)
+	vm.settimeout(20)
+	listener = subprocess.Popen(sys.argv[1:], stdout=open("log", "w"))
+	wire = vm.accept()[0]
+	wire.settimeout(20)
+	try:
+	    # Answered at once, so that the next one may wait for two seconds.
+	    wire.sendall(frame(1, 1))
+	    assert wire.recv(8) == frame(0xe, 1)
+	    time.sleep(1)
+	    listener.send_signal(signal.SIGSTOP)
+	    wire.sendall(frame(1, 2))
+	    time.sleep(2)
+	    listener.send_signal(signal.SIGCONT)
+	    assert wire.recv(8) == frame(0xe, 2)
+	    wire.sendall(frame(2, 3))
+	    assert wire.recv(8) == frame(0xd, 3)
+	finally:
+	    listener.terminate()
+	    listener.wait(20)
+	PYTHON
+	timeout 60 python3 vm.py "$vfio_pm" guest-listen --socket=s --device=03.0="${addresses[0]##*/}" --dwell=0 --json-lines || fail "$(<log)"
+	[ "$(jq -r 'select(.event == "refused") | .reason' log | tr '\n' ' ')" = "error late " ] || fail "$(<log)"
+}
+
 # The service manager and the monitor of a VM that are both no more than sockets.
 @test "guest-listen tells the service manager how it stands, and of the monitor's events ten a minute" {
 	local addresses=(/sys/bus/pci/devices/*) address
