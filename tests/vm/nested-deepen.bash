@@ -60,3 +60,18 @@ let_go() { # after QEMU has ended
 		[ "$enable" = 0 ] || fail "$device is still open"
 	done
 }
+
+# Kills the service SPIN turns of a loop after it has stopped the owner, or the entry has begun to suspend
+# DEVICE; when that isn't seen in half a minute, too, and fails. One processor: it is seen only where they sleep.
+kill_stopping() { # SERVICE OWNER SPIN [DEVICE]
+	local - line status=suspending turn end=$((SECONDS + 30)) hit=1
+	set +x
+	while [ "$hit" = 1 ] && [ "$SECONDS" -lt "$end" ]; do
+		[ -z "${4:-}" ] || read -r status <"$pci/$4/power/runtime_status"
+		read -r line <"/proc/$2/stat"
+		[ "$status" != suspending ] || [[ $line != *") T "* ]] || hit=0
+	done
+	for ((turn = 0; turn < $3; turn++)); do :; done
+	kill -KILL "$1"
+	return "$hit"
+}

@@ -11,8 +11,9 @@
  * for a device that signals PME, which VFIO hides; nvme never does. So the
  * reference of the driver's probe is dropped here: from there on it is the
  * driver's own callbacks and the PCI core that write D3hot and D0. A storm does
- * that at random times, reads OFFSET of BAR 0 right after each D0, and reads as
- * "rounds N bad N failed N" afterwards; rounds are counted while it runs.
+ * that at random times, until it has done its rounds or its writer gets a signal,
+ * reads OFFSET of BAR 0 right after each D0, and reads as "rounds N bad N failed N"
+ * afterwards.
  */
 #include <linux/delay.h>
 #include <linux/io.h>
@@ -20,6 +21,7 @@
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
 #include <linux/random.h>
+#include <linux/sched/signal.h>
 
 static DECLARE_BITMAP(dropped, 1 << 16);
 static struct {
@@ -61,7 +63,7 @@ static int storm(struct pci_dev *pdev, unsigned int offset, unsigned int rounds,
 		return -ENOMEM;
 	memset(&result, 0, sizeof(result));
 	expected = readl(bar + offset);
-	while (result.rounds < rounds) {
+	while (result.rounds < rounds && !signal_pending(current)) {
 		unsigned int us = get_random_u32() % (max_ms * 1000 + 1);
 
 		if (suspend(pdev) < 0)
