@@ -65,6 +65,7 @@ sleep 0.5
 poweroff -f
 END
 
+load_vfio disable_idle_d3=1
 bind_vfio "$D3COLD"
 # Who would touch the root afterwards would hang there, and not be frozen the second time.
 pkill -x systemd-udevd
