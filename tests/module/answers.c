@@ -64,6 +64,29 @@ static void argsz(struct vt_dev *dev)
 	vt_is(ret, -EFAULT, "no argument");
 }
 
+/* The header lies at the end of what is mapped, its data behind that. */
+static void half_mapped(struct vt_dev *dev)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *memory = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			    -1, 0);
+	struct vfio_device_feature *feature;
+
+	if (memory == MAP_FAILED || munmap(memory + page, page))
+		vt_die("mmap");
+	feature = (void *)(memory + page - sizeof(*feature));
+	feature->argsz = sizeof(*feature) + sizeof(struct vfio_device_low_power_entry_with_wakeup);
+	feature->flags = SET | WAKEUP;
+	vt_is(ioctl(dev->fd, VFIO_DEVICE_FEATURE, feature) ? -errno : 0, -EFAULT,
+	      "wakeup entry whose data isn't there");
+	feature->argsz = sizeof(*feature);
+	feature->flags = PROBE | SET | WAKEUP;
+	vt_is(ioctl(dev->fd, VFIO_DEVICE_FEATURE, feature) ? -errno : 0, 0, "its probe");
+	vt_is(vt_entry(dev), 0, "entry: nothing is half done");
+	vt_is(vt_exit(dev), 0, "exit");
+	munmap(memory, page);
+}
+
 static void eventfds(struct vt_dev *dev)
 {
 	int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
@@ -119,6 +142,7 @@ int main(int argc, char **argv)
 	printf("# %s on %s\n", dev.address, dev.driver);
 	fixed(&dev, "not engaged");
 	argsz(&dev);
+	half_mapped(&dev);
 	eventfds(&dev);
 	sequences(&dev);
 	vt_close(&dev);

@@ -33,6 +33,26 @@ quiet() { # DRIVER ROLE
 @test "vfio-pm-pci: ivshmem" { quiet vfio-pm-pci HUGEBAR; }
 @test "vfio-pm-pci: conventional" { bind_to vfio-pm-pci "$CONV1"; quiet vfio-pm-pci CONV0; }
 
+# Its IDs are nobody's registers: VFIO makes them up (vfio_config_init()). A PF of VFIO's would want a token.
+@test "vfio-pm-pci: a VF" {
+	local vf
+	unbind "$PF"
+	modprobe nvme
+	bind_to nvme "$PF"
+	allow_kernel_report "Unable to change power state from D3(hot|cold) to D0"
+	echo 0 >"$pci/$PF/sriov_drivers_autoprobe"
+	echo 1 >"$pci/$PF/sriov_numvfs"
+	vf=$(readlink "$pci/$PF/virtfn0")
+	vf=${vf##*/}
+	bind_to vfio-pm-pci "$vf"
+	program quiet "$vf"
+	echo 0 >"$pci/$PF/sriov_numvfs"
+	echo 1 >"$pci/$PF/sriov_drivers_autoprobe"
+	unbind "$PF"
+	modprobe -r nvme
+	disallow_kernel_report
+}
+
 @test "vfio-pm-pci: quiet_reads=2, in the wakeup mode too" {
 	unbind_all
 	load_driver vfio-pm-pci quiet_reads=2
