@@ -107,6 +107,7 @@ works() { nested "works $here && works $there"; }
 	works
 	rounds=$(count 200)
 	for ((i = 1; i <= rounds; i++)); do
+		progress "$i" "$rounds"
 		asleep && wake || fail "round $i of $rounds"
 	done
 	works
@@ -268,6 +269,7 @@ at_random() { # WAY
 			--random-source=<(yes "$seed $i"))
 		way=${ways[0]}
 		ways=("${ways[@]:1}")
+		progress "$i" "$n" "$way${LISTEN_WITH:+, slow ioctl}"
 		at_random "$way" || fail "round $i: $way${LISTEN_WITH:+, slow ioctl}"
 	done
 	LISTEN_WITH=()

@@ -44,6 +44,7 @@ teardown() {
 	serve
 	rounds=$(count 200)
 	for ((i = 1; i <= rounds; i++)); do
+		progress "$i" "$rounds"
 		sleep_round || fail "round $i of $rounds"
 	done
 	"$vfio_pm" status "$device0" | tee "$BATS_TEST_TMPDIR/status"
@@ -61,6 +62,7 @@ teardown() {
 	serve
 	rounds=$(count 60)
 	for ((i = 1; i <= rounds; i++)); do
+		progress "$i" "$rounds"
 		sleep_round || fail "round $i of $rounds"
 	done
 	nested 'a=$(irqs 10 IO-APIC); works 10; b=$(irqs 10 IO-APIC); [ $b -gt $a ] && rmmod e1000e && load e1000e'
@@ -102,6 +104,7 @@ entries() { # sets REPLY
 	read -r _ offset _ <<<"$(dev "REG_$role0")"
 	nested "storm_begin 10 $offset 60"
 	for ((i = 0; i < rounds; i++)); do
+		progress "$i" "$rounds"
 		deepen_start --dwell=0 --rate=0 --retry=100ms "${loss[@]}" "$device0" "$device1"
 		if [ "$PM_DRIVER" = vfio-pci ]; then
 			# In the look before the entry, in the suspend, and after either.

@@ -89,6 +89,11 @@ nested_alive() {
 	[[ $state == [SRD]* ]] && ! grep -q 'kvm run failed' "$nested_dir/said" 2>/dev/null
 }
 
+# Into the kernel's log, which the host has of a machine that hangs, too.
+progress() { # I N [WHAT]: each tenth, or what is done in it
+	[ -z "${3:-}" ] && [ $(($1 % 10)) != 0 ] || mark "round $1 of $2${3:+: $3}"
+}
+
 nested_gone() {
 	local pid
 	pid=$(nested_pid)
