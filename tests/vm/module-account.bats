@@ -98,3 +98,10 @@ accounted() { # ROLE ROUNDS [port]
 		[[ $trace == *"$wanted"* ]] || fail "not traced: $wanted" "$trace"
 	done
 }
+
+@test "read while it changes: each look is of one moment" {
+	unbind_all
+	load_driver vfio-pm-pci autosuspend_ms=0
+	bind_to vfio-pm-pci "$NVME"
+	program readers "$NVME" $(($(count 60) + 5))
+}
