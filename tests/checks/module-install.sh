@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # check: group=soak timeout=900
 # `make module` and `make module-install` leave the module where they say, and DKMS builds and installs
-# it from module/ for both kernels. All trees are private: nothing of this machine is touched.
+# it from module/ for both kernels, where it runs. All trees are private: nothing of this machine is touched.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PATH=$PATH:/usr/sbin:/sbin
@@ -25,6 +25,14 @@ is_ours() { # FILE RELEASE
 	[ "$(modinfo -F vermagic "$1" | cut -d' ' -f1)" = "$2" ] || fail "$1: not for $2"
 	modinfo -F depends "$1" | grep -q vfio-pci-core || fail "$1: doesn't need vfio-pci-core"
 	[ -z "$(modinfo -F alias "$1")" ] || fail "$1 has an alias: udev would load it"
+}
+
+runs() { # FILE KERNEL: in the VM, whose root is this machine's
+	# shellcheck disable=SC2016 # expanded there
+	tests/vm/vm.sh run --quiet --kernel="$2" --keep="$tmp/vm" --timeout=300 --env=MODULE_KO="$1" \
+		--env=BATS_TEST_DIRNAME="$PWD/tests/vm" -- bash -c '. tests/vm/lib.bash && . tests/vm/module-lib.bash &&
+			load_driver vfio-pm-pci && bind_to vfio-pm-pci "$D3COLD" && wait_state "$D3COLD" suspended D3cold &&
+			account "$D3COLD" sleeps && [ "$REPLY" -ge 1 ] && unbind "$D3COLD" && unload_driver vfio-pm-pci'
 }
 
 mkdir -p "$tmp/src/vfio-pm-pci-$version"
@@ -51,6 +59,7 @@ for kernel in 6.1 6.12; do
 	module=$(find "$tmp/tree/lib/modules/$release" -name 'vfio_pm_pci.ko*')
 	[ -n "$module" ] || fail "dkms left no module in $release"
 	is_ours "$module" "$release"
+	runs "$module" "$kernel" >"$tmp/log" 2>&1 || { cat "$tmp/log"; fail "$module doesn't run"; }
 	by_dkms uninstall -k "$release" --no-depmod >"$tmp/log" 2>&1 || { cat "$tmp/log"; fail "dkms uninstall"; }
 	[ -z "$(find "$tmp/tree/lib/modules/$release" -name 'vfio_pm_pci.ko*')" ] || fail "dkms uninstall left it"
 done
