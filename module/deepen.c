@@ -298,7 +298,8 @@ void lp_deepen_flush(struct lp_device *lp)
 void lp_deepen_init(struct lp_device *lp, unsigned int rate)
 {
 	lp->deepen_rate = rate;
-	lp->minute = jiffies;
+	/* Over: the first sleep begins one, however long after the bind it is */
+	lp->minute = jiffies - LP_MINUTE;
 	mutex_init(&lp->pm_ctrl_lock);
 	INIT_WORK(&lp->reset_work, lp_deepen_reset_work);
 	INIT_DELAYED_WORK(&lp->again, lp_deepen_again);
