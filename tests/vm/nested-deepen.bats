@@ -90,7 +90,7 @@ entries() { # sets REPLY
 	deepen_stop
 	echo "# $(grep "$device0: deepened [0-9]" "$deepen_log"); $((REPLY - before)) entries" >&3
 	# The service meets few of them on a busy host, the driver each.
-	if [ "$PM_DRIVER" = vfio-pci ]; then share=50; else share=2; fi
+	if [ "$PM_DRIVER" = vfio-pci ]; then share=100; else share=2; fi
 	[ $(((REPLY - before) * share)) -ge "$rounds" ] || fail "$((REPLY - before)) entries in $rounds rounds"
 	nested 'works 10 && works 11'
 }
