@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -269,16 +268,14 @@ static int open_continued(void)
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGCONT);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -1;
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return signals_open(&set, NULL);
 }
 
 static bool was_stopped(const struct guest *g)
 {
 	struct signalfd_siginfo info;
 
-	return read(g->continued_fd, &info, sizeof(info)) == sizeof(info);
+	return signals_take(g->continued_fd, &info);
 }
 
 /* The guest's questions first: a wake may be what one of them is about to explain. */
@@ -360,7 +357,7 @@ static int run(struct guest *g)
 	r = stall_new(&g->stall);
 	if (r == 0) {
 		g->continued_fd = open_continued();
-		r = g->continued_fd < 0 ? -errno : 0;
+		r = g->continued_fd < 0 ? g->continued_fd : 0;
 	}
 	if (r == 0)
 		r = stop_open(&stop);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <syslog.h>
@@ -18,6 +17,7 @@
 
 #include "abstract.h"
 #include "holder.h"
+#include "stop.h"
 
 /* A device that is woken all the time isn't put to sleep more often than this. */
 #define REENTER_GAP_MS 1000
@@ -82,8 +82,7 @@ struct holder *holder_new(struct vfiopm_ctx *ctx, holder_log_fn log, void *data)
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
 	sigaddset(&mask, SIGHUP);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	h->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	h->signal_fd = signals_open(&mask, NULL);
 	if (h->signal_fd < 0) {
 		holder_free(h);
 		return NULL;
@@ -452,9 +451,7 @@ int holder_step(struct holder *h, int timeout_ms)
 		struct signalfd_siginfo info;
 
 		free(fds);
-		return read(h->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info) ?
-			       (int)info.ssi_signo :
-			       0;
+		return signals_take(h->signal_fd, &info) ? (int)info.ssi_signo : 0;
 	}
 	look_at_devices(h);
 	for (size_t i = 0; r > 0 && i < h->n_listeners; i++) {

@@ -5,13 +5,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "cycle.h"
 #include "fall.h"
 #include "holder.h"
+#include "stop.h"
 #include "worker.h"
 
 enum { KEY_TIMEOUT = KEY_VERB, KEY_NO_WAIT };
@@ -154,7 +154,7 @@ static bool is_called_off(struct run *run)
 	struct signalfd_siginfo info;
 	struct sigaction action;
 
-	while (read(run->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+	while (signals_take(run->signal_fd, &info)) {
 		/* One that is ignored, as nohup(1) does, comes all the same while it is blocked. */
 		if (info.ssi_signo == SIGCHLD || info.ssi_signo == SIGCONT ||
 		    (sigaction((int)info.ssi_signo, NULL, &action) == 0 &&
@@ -257,10 +257,8 @@ static int block_signals(struct run *run)
 	sigaddset(&set, SIGCHLD);
 	for (size_t i = 0; i < sizeof(handed_on) / sizeof(handed_on[0]); i++)
 		sigaddset(&set, handed_on[i]);
-	if (sigprocmask(SIG_BLOCK, &set, &run->saved) < 0)
-		return -errno;
-	run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return run->signal_fd < 0 ? -errno : 0;
+	run->signal_fd = signals_open(&set, &run->saved);
+	return run->signal_fd < 0 ? run->signal_fd : 0;
 }
 
 static pid_t start(const struct run *run)
@@ -280,7 +278,7 @@ static void hand_on(const struct run *run, pid_t pid)
 {
 	struct signalfd_siginfo info;
 
-	while (read(run->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+	while (signals_take(run->signal_fd, &info))
 		if (info.ssi_signo != SIGCHLD && info.ssi_code != SI_KERNEL)
 			kill(pid, (int)info.ssi_signo);
 }

@@ -1,11 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Requests to stop, as a descriptor to wait on. */
+/* Signals as a descriptor to wait on; requests to stop. */
 #include <errno.h>
 #include <signal.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "stop.h"
+
+int signals_open(const sigset_t *set, sigset_t *saved)
+{
+	sigset_t old;
+	int fd, r;
+
+	if (sigprocmask(SIG_BLOCK, set, &old) < 0)
+		return -errno;
+	fd = signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0) {
+		r = -errno;
+		sigprocmask(SIG_SETMASK, &old, NULL);
+		return r;
+	}
+	if (saved)
+		*saved = old;
+	return fd;
+}
+
+bool signals_take(int fd, struct signalfd_siginfo *ret)
+{
+	return read(fd, ret, sizeof(*ret)) == (ssize_t)sizeof(*ret);
+}
 
 int stop_open(struct stop *stop)
 {
@@ -15,17 +37,11 @@ int stop_open(struct stop *stop)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &set, &stop->saved) < 0)
-		return -errno;
+	stop->fd = signals_open(&set, &stop->saved);
+	if (stop->fd < 0)
+		return stop->fd;
 	/* A reader who goes away is an error of write(2), after which we clean up. */
 	stop->saved_pipe = signal(SIGPIPE, SIG_IGN);
-	stop->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (stop->fd < 0) {
-		int r = -errno;
-
-		stop_restore(stop);
-		return r;
-	}
 	return 0;
 }
 
@@ -33,7 +49,7 @@ int stop_signal(const struct stop *stop)
 {
 	struct signalfd_siginfo info;
 
-	return read(stop->fd, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
+	return signals_take(stop->fd, &info) ? (int)info.ssi_signo : 0;
 }
 
 void stop_restore(const struct stop *stop)

@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Requests to stop, as a descriptor to wait on. */
+/* Signals as a descriptor to wait on; requests to stop. */
 #ifndef STOP_H
 #define STOP_H
 
 #include <signal.h>
+#include <stdbool.h>
+#include <sys/signalfd.h>
+
+/*
+ * The descriptor of @set's, for poll(2), which are blocked from here on; @saved, if it isn't
+ * NULL, is what was blocked before. A negative errno.
+ */
+int signals_open(const sigset_t *set, sigset_t *saved);
+/* The next one that came; false: none. */
+bool signals_take(int fd, struct signalfd_siginfo *ret);
 
 struct stop {
 	int fd; /* for poll(2) */
