@@ -163,7 +163,7 @@ static void show_plan(const struct bind_input *in, const struct vfiopm_device *d
 }
 
 /* The result, when udev has made the node. */
-static int show(struct app *app, const struct vfiopm_device *dev,
+static int show(struct app *app, const struct bind_input *in, const struct vfiopm_device *dev,
 		const struct vfiopm_binding *former)
 {
 	struct vfiopm_device *now;
@@ -175,6 +175,7 @@ static int show(struct app *app, const struct vfiopm_device *dev,
 	r = vfiopm_device_wait_node(now, NODE_TIMEOUT_MS);
 	rebind_print(now, former ? vfiopm_binding_get_driver(former) :
 				   vfiopm_device_get_driver(now));
+	rebind_warn_unless_on(now, in->to.driver);
 	if (r < 0) {
 		const char *node = vfiopm_device_get_group_node(now);
 
@@ -274,7 +275,7 @@ static int bind_unit(struct app *app, const struct bind_input *in, const char *s
 	code = bind_all(app, in, unit, former);
 	for (size_t i = 0; i < unit->count; i++) {
 		if (code == EXIT_OK)
-			code_merge(&code, show(app, unit->dev[i], former[i]));
+			code_merge(&code, show(app, in, unit->dev[i], former[i]));
 		vfiopm_binding_free(former[i]);
 	}
 	free(former);

@@ -228,6 +228,18 @@ void rebind_print(const struct vfiopm_device *dev, const char *former)
 	vfiopm_power_free(power);
 }
 
+void rebind_warn_unless_on(const struct vfiopm_device *dev, const char *driver)
+{
+	const char *now = vfiopm_device_get_driver(dev);
+
+	if (!now)
+		msg_warn("'%s': another process has taken it off its driver since",
+			 vfiopm_device_get_name(dev));
+	else if (!driver || strcmp(now, driver))
+		msg_warn("'%s': another process has bound it to '%s' since",
+			 vfiopm_device_get_name(dev), now);
+}
+
 bool rebind_use_blocks(const struct vfiopm_uses *uses, size_t i)
 {
 	enum vfiopm_use kind = vfiopm_uses_get_kind(uses, i);

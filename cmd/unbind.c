@@ -2,6 +2,7 @@
 /* vfio-pm unbind: give devices back to the host. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -127,13 +128,20 @@ static int load_driver(struct vfiopm_device **dev)
 /*
  * Without an override a VFIO driver takes a device by a dynamic ID alone: its
  * own table is for overrides (drivers/vfio/pci/vfio_pci.c, vfio_pci_table[]).
+ * With one, somebody has bound it after the kernel had given it back.
  */
-static int taken_back(const struct vfiopm_device *dev)
+static int back_on_vfio(const struct vfiopm_device *dev)
 {
 	const char *name = vfiopm_device_get_name(dev), *driver = vfiopm_device_get_driver(dev);
 	unsigned int vendor = vfiopm_device_get_vendor(dev);
 	unsigned int device = vfiopm_device_get_device(dev);
+	char *override = NULL;
 
+	if (vfiopm_device_read_override(dev, &override) == 0 && override) {
+		free(override);
+		rebind_warn_unless_on(dev, NULL);
+		return EXIT_OK;
+	}
 	msg_cannot("unbind", name,
 		   "'%s' has taken it back, by a dynamic ID: %04x:%04x (ids=, new_id)", driver,
 		   vendor, device);
@@ -160,8 +168,10 @@ static int finish(struct app *app, const struct unbind_input *in, struct vfiopm_
 	rebind_print(*dev, was);
 	if (!vfiopm_device_get_driver(*dev))
 		msg_warn("'%s': no driver of the host took it", name);
-	else if (!in->to.driver && vfiopm_device_is_vfio(*dev))
-		return taken_back(*dev);
+	else if (in->to.driver)
+		rebind_warn_unless_on(*dev, in->to.driver);
+	else if (vfiopm_device_is_vfio(*dev))
+		return back_on_vfio(*dev);
 	return EXIT_OK;
 }
 
