@@ -30,7 +30,7 @@ is_ours() { # FILE RELEASE
 runs() { # FILE KERNEL: in the VM, whose root is this machine's
 	# shellcheck disable=SC2016 # expanded there
 	tests/vm/vm.sh run --quiet --kernel="$2" --keep="$tmp/vm" --timeout=300 --env=MODULE_KO="$1" \
-		--env=BATS_TEST_DIRNAME="$PWD/tests/vm" -- bash -c '. tests/vm/lib.bash && . tests/vm/module-lib.bash &&
+		-- bash -c '. tests/vm/lib.bash && . tests/vm/module-lib.bash &&
 			load_driver vfio-pm-pci && bind_to vfio-pm-pci "$D3COLD" && wait_state "$D3COLD" suspended D3cold &&
 			account "$D3COLD" sleeps && [ "$REPLY" -ge 1 ] && unbind "$D3COLD" && unload_driver vfio-pm-pci'
 }

@@ -68,6 +68,12 @@ teardown() {
 	nested 'a=$(irqs 10 IO-APIC); works 10; b=$(irqs 10 IO-APIC); [ $b -gt $a ] && rmmod e1000e && load e1000e'
 }
 
+# Milliseconds that a storm leaves a device in D3hot at most. The service takes 40 from its look to the entry on
+# a slow machine: of D3hot that is shorter it would meet none.
+storm_ms() { # sets REPLY
+	if [ "$PM_DRIVER" = vfio-pci ]; then REPLY=100; else REPLY=60; fi
+}
+
 # Entries of the first device: the driver's count, or what the service has said.
 entries() { # sets REPLY
 	if [ "$PM_DRIVER" = vfio-pci ]; then
@@ -84,13 +90,14 @@ entries() { # sets REPLY
 	before=$REPLY
 	rounds=$(count 5000)
 	read -r _ offset _ <<<"$(dev "REG_$role0")"
-	nested "storm 10 $offset $rounds 60" $((rounds + 60))
+	storm_ms
+	nested "storm 10 $offset $rounds $REPLY" $((rounds + 60))
 	[ "$REPLY" = "rounds $rounds bad 0 failed 0" ] || fail "$REPLY"
 	entries
 	deepen_stop
 	echo "# $(grep "$device0: deepened [0-9]" "$deepen_log"); $((REPLY - before)) entries" >&3
 	# The service meets few of them on a busy host, the driver each.
-	if [ "$PM_DRIVER" = vfio-pci ]; then share=100; else share=2; fi
+	if [ "$PM_DRIVER" = vfio-pci ]; then share=50; else share=2; fi
 	[ $(((REPLY - before) * share)) -ge "$rounds" ] || fail "$((REPLY - before)) entries in $rounds rounds"
 	nested 'works 10 && works 11'
 }
@@ -102,7 +109,8 @@ entries() { # sets REPLY
 	entries
 	before=$REPLY
 	read -r _ offset _ <<<"$(dev "REG_$role0")"
-	nested "storm_begin 10 $offset 60"
+	storm_ms
+	nested "storm_begin 10 $offset $REPLY"
 	for ((i = 0; i < rounds; i++)); do
 		progress "$i" "$rounds"
 		deepen_start --dwell=0 --rate=0 --retry=100ms "${loss[@]}" "$device0" "$device1"
@@ -126,12 +134,10 @@ entries() { # sets REPLY
 	entries
 	entries=$((REPLY - before))
 	echo "# $entries entries in $rounds lives and $guest_rounds rounds of the guest, $hits ended with QEMU stopped" >&3
-	if [ "$PM_DRIVER" = vfio-pci ]; then
-		[ $((hits * 2)) -ge "$rounds" ]
-	else
-		# A life that ends early has none.
-		[ "$rounds" -lt 50 ] || [ $((entries * 20)) -ge "$rounds" ]
-	fi || fail "$entries entries, $hits ends with QEMU stopped"
+	# A life that ends early has none.
+	[ "$rounds" -lt 50 ] || [ $((entries * 20)) -ge "$rounds" ] || fail "$entries entries"
+	[ "$PM_DRIVER" != vfio-pci ] || [ "$rounds" -lt 50 ] || [ $((hits * 2)) -ge "$rounds" ] ||
+		fail "$hits ends with QEMU stopped"
 	nested 'works 10 && works 11'
 }
 

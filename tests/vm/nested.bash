@@ -16,6 +16,7 @@
 #	nested_event NAME [SECONDS]	waits for an event that came since the last nested_qmp
 #	nested_status WORD		true when query-status says so (running, suspended, paused ...)
 #	nested_alive			QEMU runs: not stopped, not dead, nor is its guest
+#	progress I N [WHAT]		of a long case, into the kernel's log
 #	nested_threads			what QEMU is at, for a case that fails
 #	nested_stop			kills QEMU (the teardown); nested_console shows its last words
 #
