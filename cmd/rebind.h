@@ -32,7 +32,7 @@ int rebind_report(struct app *app, const char *what, const struct vfiopm_device 
 		  const char *driver, int64_t timeout_ms, int r);
 /* "ADDR: FROM -> TO, NODE, control auto, ..." on stdout; a warning when the host keeps it awake. */
 void rebind_print(const struct vfiopm_device *dev, const char *former);
-/* A warning when another process has changed its driver right after; @driver NULL: whatever it is. */
+/* Warn when another process has changed its driver right after; @driver NULL: whatever it is. */
 void rebind_warn_unless_on(const struct vfiopm_device *dev, const char *driver);
 /* One use in words: "'/mnt' is mounted from nvme0n1 > nvme0n1p1". */
 void rebind_describe_use(const struct vfiopm_uses *uses, size_t i, char *buf, size_t size);
