@@ -20,6 +20,7 @@ idle_ticks() { # PID SECONDS: those of a process that has nothing to do
 
 figures() { # WHAT: the distribution of the milliseconds on stdin, one a line
 	sort -n | awk -v what="$1" '{ v[NR] = $1 } END {
+		if (!NR) { print "# " what ": nothing was measured"; exit 1 }
 		printf "# %s, ms: min %.1f, median %.1f, p95 %.1f, max %.1f (%d)\n", what,
 			v[1], v[int((NR + 1) / 2)], v[int(NR * 0.95 + 0.5)], v[NR], NR }'
 }

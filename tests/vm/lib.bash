@@ -67,6 +67,15 @@ wait_for() { # SECONDS COMMAND...
 	done
 }
 
+# A pause without a process: to start one takes the processors from what is looked at.
+rest() { # SECONDS
+	local never
+	[ -p "$BATS_TEST_TMPDIR/never" ] || mkfifo "$BATS_TEST_TMPDIR/never"
+	exec {never}<>"$BATS_TEST_TMPDIR/never"
+	read -r -t "$1" -u "$never" || true
+	exec {never}>&-
+}
+
 # For what is over in moments: without a pause, and without the trace of start_case().
 catch() { # PID COMMAND...: until COMMAND succeeds; fails when the process has ended
 	local pid=$1

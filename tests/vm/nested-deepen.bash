@@ -65,18 +65,14 @@ let_go() { # after QEMU has ended
 # DEVICE; when that isn't seen in half a minute, too, and fails. There is one processor: it is seen only where
 # they sleep, and who looks without a pause takes it from the guest, which then hardly ever suspends.
 kill_stopping() { # SERVICE OWNER SPIN [DEVICE]
-	local - line status=suspending turn never end=$((SECONDS + 30)) hit=1
+	local - line status=suspending turn end=$((SECONDS + 30)) hit=1
 	set +x
-	# Nobody writes to it: to read is a pause without a process.
-	[ -p "$BATS_TEST_TMPDIR/never" ] || mkfifo "$BATS_TEST_TMPDIR/never"
-	exec {never}<>"$BATS_TEST_TMPDIR/never"
 	while [ "$hit" = 1 ] && [ "$SECONDS" -lt "$end" ]; do
 		[ -z "${4:-}" ] || read -r status <"$pci/$4/power/runtime_status"
 		read -r line <"/proc/$2/stat"
 		[ "$status" != suspending ] || [[ $line != *") T "* ]] || hit=0
-		[ "$hit" = 0 ] || read -r -t 0.001 -u "$never" || true
+		[ "$hit" = 0 ] || rest 0.001
 	done
-	exec {never}>&-
 	for ((turn = 0; turn < $3; turn++)); do :; done
 	kill -KILL "$1"
 	return "$hit"
