@@ -62,14 +62,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 const struct argp borrow_options_argp = { .options = options, .parser = parse };
 
-static int64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
-
 /* ---- who, and why not ---- */
 
 int loan_refuse(const struct loan *loan, int code, const char *why, const char *hint)
@@ -410,7 +402,7 @@ static int do_exit(struct loan *loan)
 {
 	struct vfiopm_power *power = NULL;
 	struct vfiopm_borrow *b;
-	int64_t start = now_us();
+	int64_t start = monotonic_us();
 	const char *why;
 	int code;
 
@@ -436,7 +428,7 @@ static int do_exit(struct loan *loan)
 	if (!loan->options->quiet)
 		printf("%s: awake in %s after %.1f ms, '%s' (pid %d) has it\n", loan->name,
 		       vfiopm_state_name(vfiopm_power_get_state(power)),
-		       (double)(now_us() - start) / 1000, loan->comm, (int)loan->pid);
+		       (double)(monotonic_us() - start) / 1000, loan->comm, (int)loan->pid);
 	vfiopm_power_free(power);
 	return EXIT_OK;
 }
@@ -453,7 +445,7 @@ static int do_wake(struct loan *loan)
 static int bounded(struct loan *loan, int (*fn)(struct loan *loan))
 {
 	const struct timespec step = { .tv_nsec = 2000000 };
-	int64_t end = now_us() + (KERNEL_MS + loan->timeout_ms) * 1000;
+	int64_t end = monotonic_us() + (KERNEL_MS + loan->timeout_ms) * 1000;
 	int status;
 	pid_t pid;
 
@@ -467,7 +459,7 @@ static int bounded(struct loan *loan, int (*fn)(struct loan *loan))
 	}
 	if (pid < 0)
 		return loan_refuse(loan, EXIT_FAILED, strerror(errno), NULL);
-	while (now_us() < end) {
+	while (monotonic_us() < end) {
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILED;
 		nanosleep(&step, NULL);
@@ -484,7 +476,7 @@ static int bounded(struct loan *loan, int (*fn)(struct loan *loan))
 static void lend(struct loan *loan, int (*fn)(struct loan *loan), struct result *ret)
 {
 	struct cause *asked = loan->app->cause;
-	int64_t start = now_us();
+	int64_t start = monotonic_us();
 	struct result *shared;
 
 	loan->name = vfiopm_device_get_name(loan->dev);
@@ -497,7 +489,7 @@ static void lend(struct loan *loan, int (*fn)(struct loan *loan), struct result 
 	loan->result = shared;
 	loan->app->cause = &shared->cause;
 	shared->code = bounded(loan, fn);
-	shared->time_us = now_us() - start;
+	shared->time_us = monotonic_us() - start;
 	loan->app->cause = asked;
 	*ret = *shared;
 	munmap(shared, sizeof(*shared));

@@ -145,8 +145,13 @@ static inline void code_merge(int *code, int next)
 		*code = next;
 }
 
-/* clock.c: nanoseconds of CLOCK_MONOTONIC, for differences. */
-int64_t now_ns(void);
+/* clock.c: CLOCK_MONOTONIC, for differences; since boot, the host's sleep included; the date. */
+int64_t monotonic_ns(void);
+int64_t monotonic_us(void);
+int64_t monotonic_ms(void);
+int64_t boot_ms(void);
+int64_t wall_ns(void);
+int64_t wall_ms(void);
 
 /* units.c: TIME is a number with ms, s, m or h, default seconds; result in ms. */
 int parse_time(const char *text, int64_t *ret_ms);

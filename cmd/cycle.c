@@ -187,7 +187,7 @@ static bool is_over(const struct cycle *c)
 		return true;
 	if (o->count)
 		return c->number >= o->count;
-	return now_ns() - c->start_ns >= o->duration_ms * 1000000;
+	return monotonic_ns() - c->start_ns >= o->duration_ms * 1000000;
 }
 
 /* In the child. */
@@ -200,7 +200,7 @@ static int run(struct cycle *c)
 		return c->code;
 	c->stage = STAGE_CYCLING;
 	c->has_progress = !c->options->json_lines && isatty(STDERR_FILENO) && isatty(STDOUT_FILENO);
-	c->start_ns = now_ns();
+	c->start_ns = monotonic_ns();
 	/* Nobody reads any more: SIGPIPE is ignored until all is cleaned up. */
 	while (!last && !is_over(c) && !ferror(stdout)) {
 		cycle_step(c);

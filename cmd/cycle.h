@@ -94,7 +94,7 @@ struct cycled {
 	/* Of this cycle. */
 	enum outcome outcome;
 	bool entered;
-	int64_t entered_ns;		/* when, by now_ns() */
+	int64_t entered_ns;		/* when, by monotonic_ns() */
 	bool has_error;			/* it reported one */
 	enum vfiopm_state reached;
 	int64_t took_ns[N_PHASES];	/* -1: not measured */

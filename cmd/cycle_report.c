@@ -37,7 +37,7 @@ void report_progress(const struct cycle *c, bool last)
 		fprintf(stderr, "\r\033[K");
 		return;
 	}
-	elapsed = (now_ns() - c->start_ns) / 1000000;
+	elapsed = (monotonic_ns() - c->start_ns) / 1000000;
 	part = o->count ? (double)c->number / (double)o->count :
 			  (double)elapsed / (double)o->duration_ms;
 	filled = part >= 1 ? BAR_WIDTH : (int)(part * BAR_WIDTH);
@@ -185,7 +185,7 @@ static void print_json(struct cycle *c)
 		json_object_array_add(devices, device_json(c, i));
 	json_object_object_add(root, "devices", devices);
 	json_object_object_add(root, "interrupted", json_object_new_boolean(c->interrupted));
-	json_object_object_add(root, "elapsed", milliseconds(now_ns() - c->start_ns));
+	json_object_object_add(root, "elapsed", milliseconds(monotonic_ns() - c->start_ns));
 	puts(json_object_to_json_string_ext(root, flags));
 	json_object_put(root);
 }

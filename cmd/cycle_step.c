@@ -144,7 +144,7 @@ bool cycle_wait_readable(struct cycle *c, int fd, int64_t ms)
 	/* Nothing is waited for any more; a signal is heard all the same. */
 	if (has_error(c))
 		ms = 0;
-	end = ms > 0 ? now_ns() + ms * 1000000 : 0;
+	end = ms > 0 ? monotonic_ns() + ms * 1000000 : 0;
 	left = ms;
 	while (!c->interrupted) {
 		struct pollfd p[] = {
@@ -155,7 +155,7 @@ bool cycle_wait_readable(struct cycle *c, int fd, int64_t ms)
 
 		if (ms > 0) {
 			/* Rounded up: the last part of a millisecond is waited for, not spun. */
-			left = (end - now_ns() + 999999) / 1000000;
+			left = (end - monotonic_ns() + 999999) / 1000000;
 			left = left < 0 ? 0 : left > INT_MAX ? INT_MAX : left;
 		}
 		atomic_store(&c->pace, left ? PACE_WAITS : PACE_WORKS);
@@ -212,7 +212,7 @@ static void enter(struct cycle *c, size_t i)
 	if (!perform(c, "entering low power", DO_ENTER, i, 0, OUTCOME_REFUSED, &reply))
 		return;
 	d->entered = true;
-	d->entered_ns = now_ns();
+	d->entered_ns = monotonic_ns();
 	d->took_ns[PHASE_ENTRY] = reply.took_ns;
 }
 
@@ -243,13 +243,13 @@ static bool reaches_d3cold(struct cycled *d, int64_t timeout_ms)
 	if (!d->glance)
 		return false;
 	while (vfiopm_glance_status(d->glance) != VFIOPM_STATUS_SUSPENDED) {
-		if (now_ns() >= end)
+		if (monotonic_ns() >= end)
 			return false;
 		nanosleep(&step, NULL);
 	}
 	if (vfiopm_glance_state(d->glance) != VFIOPM_STATE_D3COLD)
 		return false;
-	d->took_ns[PHASE_FALL_ASLEEP] = now_ns() - d->entered_ns;
+	d->took_ns[PHASE_FALL_ASLEEP] = monotonic_ns() - d->entered_ns;
 	d->reached = VFIOPM_STATE_D3COLD;
 	return true;
 }
@@ -265,17 +265,17 @@ static void fall_asleep(struct cycle *c, struct cycled *d)
 		struct vfiopm_power *power = NULL;
 		int r;
 
-		left = o->timeout_ms - (now_ns() - start) / 1000000;
+		left = o->timeout_ms - (monotonic_ns() - start) / 1000000;
 		/* Negative would be no limit. */
 		left = left < 0 ? 0 : left < PIECE_MS ? left : PIECE_MS;
 		r = vfiopm_power_wait_asleep(d->dev, o->state, left, &power);
 		if (r == -ENODEV)
 			cycle_fail(d, OUTCOME_GONE, "the device was removed");
 		if (r == 0) {
-			d->took_ns[PHASE_FALL_ASLEEP] = now_ns() - start;
+			d->took_ns[PHASE_FALL_ASLEEP] = monotonic_ns() - start;
 			d->reached = vfiopm_power_get_state(power);
 		}
-		left = o->timeout_ms - (now_ns() - start) / 1000000;
+		left = o->timeout_ms - (monotonic_ns() - start) / 1000000;
 		if (r < 0 && power && (r == -EOPNOTSUPP || left <= 0) && !cycle_check_requests(c))
 			explain(d, power, o->state);
 		vfiopm_power_free(power);
@@ -294,12 +294,12 @@ static void check_active(struct cycled *d, int64_t start)
 
 	if (d->glance && vfiopm_glance_status(d->glance) == VFIOPM_STATUS_ACTIVE &&
 	    vfiopm_glance_state(d->glance) == VFIOPM_STATE_D0) {
-		d->took_ns[PHASE_WAKE] = now_ns() - start;
+		d->took_ns[PHASE_WAKE] = monotonic_ns() - start;
 		return;
 	}
 	r = vfiopm_power_wait_active(d->dev, AWAKE_MS, &power);
 	if (r == 0)
-		d->took_ns[PHASE_WAKE] = now_ns() - start;
+		d->took_ns[PHASE_WAKE] = monotonic_ns() - start;
 	if (r == -ENODEV) {
 		cycle_fail(d, OUTCOME_GONE, "the device was removed");
 	} else if (r < 0 || vfiopm_power_get_state(power) != VFIOPM_STATE_D0) {
@@ -314,7 +314,7 @@ static void check_active(struct cycled *d, int64_t start)
 static void leave(struct cycle *c, size_t i)
 {
 	struct cycled *d = &c->dev[i];
-	int64_t start = now_ns();
+	int64_t start = monotonic_ns();
 	struct opened_reply reply;
 
 	d->entered = false;
@@ -391,11 +391,11 @@ static void verify(struct cycle *c, size_t i)
  */
 static void tell_where(struct cycled *d)
 {
-	int64_t end = now_ns() + UNBIND_MS * 1000000LL;
+	int64_t end = monotonic_ns() + UNBIND_MS * 1000000LL;
 	unsigned int looks = 0;
 	bool unbound = false;
 
-	while (unbound ? looks++ < REMOVE_LOOKS : now_ns() < end) {
+	while (unbound ? looks++ < REMOVE_LOOKS : monotonic_ns() < end) {
 		struct vfiopm_device *now = NULL;
 		int r = vfiopm_device_refresh(d->dev, &now);
 

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "deepen.h"
-#include "holder.h"
 #include "stall.h"
 
 /* An owner that doesn't stop within this time isn't waited for. */

@@ -5,7 +5,6 @@
  * two looks; what sysfs shows tells whether it is D3cold that the device reaches.
  */
 #include "deepen.h"
-#include "holder.h"
 
 /* A port autosuspends 100 ms after its last child, those above it then, and a busy host is late. */
 #define SETTLE_MS 3000

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "deepen.h"
 #include "json.h"
@@ -140,10 +139,8 @@ static void print_json(const struct deepen_event *e)
 {
 	json_object *object = json_object_new_object();
 	const struct deepen_device *d = e->d;
-	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	json_add_int(object, "time", now.tv_sec * 1000LL + now.tv_nsec / 1000000);
+	json_add_int(object, "time", wall_ms());
 	json_add_text(object, "device", vfiopm_device_get_name(d->dev));
 	json_add_text(object, "event", kind_names[e->kind]);
 	switch (e->kind) {

@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "deepen.h"
-#include "holder.h"
 
 /* The owner was busy opening, was stopped, was let run: it passes. */
 #define PASSING_MS 5000

@@ -11,7 +11,6 @@
 #include "abstract.h"
 #include "deepen.h"
 #include "deepen_tell.h"
-#include "holder.h"
 
 /* A service that is in the middle of a deepening answers after it. */
 #define ANSWER_MS 3000

@@ -180,14 +180,6 @@ static struct json_object *progress_json(const struct progress *p)
 	return o;
 }
 
-static int64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
-
 /*
  * A group whose last holder is just going is busy for the time of a reset. An
  * owner that can be seen is told at once.
@@ -230,7 +222,7 @@ static int enter_one(struct app *app, const struct enter_args *args, struct prog
 	if (code != EXIT_OK)
 		return code;
 	p->ports = look_at_ports(p->dev);
-	p->start_us = now_us();
+	p->start_us = monotonic_us();
 	r = add(app, p, &rq);
 	code = trouble_reply(app, "enter low power on", p->dev, r, &p->reply);
 	if (code != EXIT_OK)
@@ -269,13 +261,14 @@ static void tell(const struct progress *p)
 
 static int wait_one(struct app *app, const struct enter_args *args, struct progress *p)
 {
-	int64_t left = args->no_wait ? 0 :
-				       args->hold.timeout_ms - (now_us() - p->start_us) / 1000;
+	int64_t left = args->hold.timeout_ms - (monotonic_us() - p->start_us) / 1000;
 	int r;
 
+	if (args->no_wait)
+		left = 0;
 	r = vfiopm_power_wait_asleep(p->dev, VFIOPM_STATE_D3HOT, left > 0 ? left : 0,
 				     &p->result.now);
-	p->result.time_us = now_us() - p->start_us;
+	p->result.time_us = monotonic_us() - p->start_us;
 	if (r < 0 && r != -ETIMEDOUT && r != -EOPNOTSUPP) {
 		p->result.now = NULL;
 		if (r == -ENODEV)

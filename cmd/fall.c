@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "fall.h"
-#include "holder.h"
 
 /*
  * As vfiopm_power_wait_asleep() without a wait. A device that is asleep, but

@@ -161,7 +161,6 @@ int64_t guest_device_due(const struct guest_device *d);
 
 /* ---- guest_reach.c ---- */
 
-int64_t guest_now_us(void);
 /* A device may come to its VFIO driver with the VM (libvirt, managed='yes'), in another group. */
 void guest_look_anew(struct guest_device *d);
 /* Where the device was found: the next one to take it looks at all processes. */

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "guest.h"
-#include "holder.h"
 
 /* Until the first look whether it has suspended; each later one takes twice as long. */
 #define LOOK_MS 2
@@ -180,7 +179,7 @@ static void ask_off(struct guest *g, struct guest_device *d, int64_t until_ms, i
 	d->error = -r;
 	vfiopm_slot_entered(&d->slot, r == 0, monotonic_ms());
 	guest_link_answer(g, d);
-	event.took_us = guest_now_us() - start_us;
+	event.took_us = monotonic_us() - start_us;
 	guest_let_go(d);
 	if (r < 0) {
 		tell_refused(g, d);
@@ -198,7 +197,7 @@ static void turn_on(struct guest *g, struct guest_device *d)
 
 	if (note_left(d, r) == VFIOPM_SLOT_ANSWER)
 		guest_link_answer(g, d);
-	event.took_us = guest_now_us() - d->on_due_us;
+	event.took_us = monotonic_us() - d->on_due_us;
 	guest_let_go(d);
 	if (r < 0) {
 		tell_failed(g, d);
@@ -226,7 +225,7 @@ static void note_wake(struct guest_device *d)
 void guest_device_ask(struct guest *g, struct guest_device *d, const struct vfiopm_frame *frame,
 		      int64_t until_ms)
 {
-	int64_t start = guest_now_us();
+	int64_t start = monotonic_us();
 
 	note_wake(d);
 	if (frame->kind == VFIOPM_FRAME_OFF)

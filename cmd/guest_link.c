@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "guest.h"
-#include "holder.h"
 
 /* A VM that isn't there is looked for as often; the guest's own boot takes longer. */
 #define RETRY_MS 500

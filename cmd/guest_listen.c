@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "guest.h"
-#include "holder.h"
 #include "service.h"
 #include "stall.h"
 #include "stop.h"

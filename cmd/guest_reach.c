@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The device that a VM has open: reaching it, and low power in and out. */
 #include <errno.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "guest.h"
 #include "stall.h"
-
-int64_t guest_now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
 
 static void drain(const struct guest_device *d)
 {
@@ -135,12 +126,12 @@ int guest_leave(struct guest *g, struct guest_device *d, int64_t *ioctl_us)
 
 	stall_begin(g->stall, "leave low power on", vfiopm_device_get_name(d->dev));
 	r = guest_take(g, d);
-	start = guest_now_us();
+	start = monotonic_us();
 	if (r == 0)
 		r = vfiopm_low_power_exit(vfiopm_borrow_get_handle(d->borrow));
 	else if (guest_has_gone(d, r))
 		r = 0;
-	*ioctl_us = guest_now_us() - start;
+	*ioctl_us = monotonic_us() - start;
 	stall_end(g->stall);
 	d->error = -r;
 	if (r < 0)

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 #include "guest.h"
 #include "json.h"
@@ -178,10 +177,8 @@ static void print_json(const struct guest *g, const struct guest_event *e)
 {
 	json_object *object = json_object_new_object();
 	char path[VFIOPM_GUEST_PATH_LEN];
-	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	json_add_int(object, "time", now.tv_sec * 1000LL + now.tv_nsec / 1000000);
+	json_add_int(object, "time", wall_ms());
 	json_add_text(object, "event", kind_names[e->kind]);
 	if (e->d) {
 		json_add_text(object, "device", vfiopm_device_get_name(e->d->dev));

@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "abstract.h"
@@ -40,14 +39,6 @@ struct holder {
 	size_t n_held;
 	bool failed;
 };
-
-int64_t monotonic_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
 
 static void holder_say(struct holder *h, int priority, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

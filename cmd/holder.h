@@ -126,7 +126,6 @@ bool holder_has_failed(const struct holder *holder);
 /* To be called once what is to be held is open. */
 void holder_give_up_privileges(struct holder *holder);
 void holder_release_all(struct holder *holder, const char *why);
-int64_t monotonic_ms(void);
 socklen_t holder_address(uid_t uid, int group, struct sockaddr_un *ret);
 
 /* ---- holder_client.c ---- */

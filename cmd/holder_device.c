@@ -6,21 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "holder.h"
 
 /* How long a device may take to be active after EXIT returned: it is then awake already. */
 #define ACTIVE_MS 2000
-
-static int64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
 
 bool drain_eventfd(int fd)
 {
@@ -128,13 +119,13 @@ int held_enter(struct held *held, struct holder_reply *reply)
 	}
 	/* An EXIT in this mode signals as well: what came before this entry is past. */
 	drain_eventfd(held->wake_fd);
-	start = now_us();
+	start = monotonic_us();
 	r = held->on_wake == ON_WAKE_IGNORE ?
 		    vfiopm_low_power_enter(held->handle) :
 		    vfiopm_low_power_enter_with_wakeup(held->handle, held->wake_fd);
 	if (r < 0)
 		return fail(reply, STAGE_ENTRY, r);
-	reply->took_us = (uint32_t)(now_us() - start);
+	reply->took_us = (uint32_t)(monotonic_us() - start);
 	held->engaged = true;
 	return 0;
 }
@@ -183,9 +174,9 @@ int held_leave(struct held *held, const struct reg_spec *reg, struct holder_repl
 	int r;
 
 	note_before(held->dev, reply);
-	start = now_us();
+	start = monotonic_us();
 	r = vfiopm_low_power_exit(held->handle);
-	reply->took_us = (uint32_t)(now_us() - start);
+	reply->took_us = (uint32_t)(monotonic_us() - start);
 	if (r < 0)
 		return fail(reply, STAGE_EXIT, r);
 	held->engaged = false;

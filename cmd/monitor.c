@@ -72,13 +72,8 @@ static const char *const kind_names[] = {
 /* Events are stamped with the monotonic clock; people and logs want the date. */
 static void wall_time(int64_t ns, struct timespec *ret)
 {
-	struct timespec mono, real;
-	int64_t at;
+	int64_t at = wall_ns() - monotonic_ns() + ns;
 
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	clock_gettime(CLOCK_REALTIME, &real);
-	at = real.tv_sec * 1000000000LL + real.tv_nsec -
-	     (mono.tv_sec * 1000000000LL + mono.tv_nsec) + ns;
 	ret->tv_sec = at / 1000000000;
 	ret->tv_nsec = at % 1000000000;
 }

@@ -152,12 +152,12 @@ static int perform(struct opened *o, enum opened_op op, size_t i,
 int opened_do(struct opened *opened, enum opened_op op, size_t i,
 	      const struct opened_register *reg, uint32_t value, struct opened_reply *ret)
 {
-	int64_t start = now_ns();
+	int64_t start = monotonic_ns();
 	int r;
 
 	ret->value = ret->features = ret->config_len = 0;
 	r = i < opened->count ? perform(opened, op, i, reg, value, ret) : -EINVAL;
-	ret->took_ns = now_ns() - start;
+	ret->took_ns = monotonic_ns() - start;
 	return r;
 }
 

@@ -77,15 +77,8 @@ static const struct {
 /* The kernel tells the time since boot; people want the date. */
 static time_t started(const struct vfiopm_owner *owner)
 {
-	struct timespec boot, real;
-
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	clock_gettime(CLOCK_REALTIME, &real);
 	/* In ms: two differences of whole seconds may differ by one from each other. */
-	return (time_t)(((real.tv_sec - boot.tv_sec) * INT64_C(1000) +
-			 (real.tv_nsec - boot.tv_nsec) / 1000000 +
-			 vfiopm_owner_get_start_time(owner)) /
-			1000);
+	return (time_t)((wall_ms() - boot_ms() + vfiopm_owner_get_start_time(owner)) / 1000);
 }
 
 /* The users of this machine aren't those of another. */

@@ -5,17 +5,8 @@
  * the bound a closer one.
  */
 #include <stdlib.h>
-#include <time.h>
 
 #include "columns.h"
-
-static int64_t clock_ms(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
 
 static int64_t closer(int64_t bound, int64_t other)
 {
@@ -33,7 +24,7 @@ static int64_t age_of_owners(const struct vfiopm_device *dev, const struct vfiop
 
 		if (!start)
 			return -1;
-		start = clock_ms(CLOCK_BOOTTIME) - start;
+		start = boot_ms() - start;
 		if (start > age)
 			age = start;
 	}
@@ -51,7 +42,7 @@ static int64_t age_of_last_wake(const struct vfiopm_device *dev)
 	if (vfiopm_account_has_last_wake(account) == 1)
 		time = vfiopm_account_get_last_wake(account, "time");
 	if (time)
-		age = clock_ms(CLOCK_REALTIME) - (int64_t)(strtod(time, NULL) * 1000);
+		age = wall_ms() - (int64_t)(strtod(time, NULL) * 1000);
 	vfiopm_account_free(account);
 	return age;
 }

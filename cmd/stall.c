@@ -13,7 +13,6 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "holder.h"
 #include "service.h"
 #include "stall.h"
 

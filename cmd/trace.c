@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <tracefs.h>
 #include <unistd.h>
 
+#include "cmd.h"
 #include "trace.h"
 
 #define INSTANCE_PREFIX "vfio-pm-"
@@ -318,7 +318,6 @@ static void sort_held(struct trace *trace)
 int trace_read(struct trace *trace, int (*fn)(const struct rpm_event *event, void *data),
 	       void *data)
 {
-	struct timespec now;
 	uint64_t until;
 	size_t done = 0;
 	int r = 0;
@@ -328,8 +327,7 @@ int trace_read(struct trace *trace, int (*fn)(const struct rpm_event *event, voi
 	 * began may be there from one CPU and what came before it not yet from
 	 * another. It waits for the next reading.
 	 */
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	until = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	until = (uint64_t)monotonic_ns();
 	trace->error = 0;
 	r = tracefs_iterate_raw_events(trace->tep, trace->instance, NULL, 0, take_event, trace);
 	if (r < 0 && !trace->error && errno != EAGAIN && errno != EINTR)

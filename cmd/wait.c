@@ -214,13 +214,13 @@ static void tell_interval(const struct input *in)
 static int wait_all(const struct input *in, struct watch *watch, struct waiting *devs,
 		    const struct targets *targets)
 {
-	int64_t deadline = now_ns() + in->timeout_ms * 1000000;
+	int64_t deadline = monotonic_ns() + in->timeout_ms * 1000000;
 	bool told = watch_is_driven(watch), lost = false;
 	size_t n = targets->count;
 	int code = EXIT_OK;
 
 	for (;;) {
-		int64_t now = now_ns(), until = deadline;
+		int64_t now = monotonic_ns(), until = deadline;
 		struct watch_event event;
 		size_t open = 0, seen = 0;
 		int r;
@@ -258,7 +258,7 @@ static int wait_all(const struct input *in, struct watch *watch, struct waiting 
 		} else if (r > 0) {
 			take(in, devs, n, &event);
 			watch_event_clear(&event);
-		} else if (!open || now_ns() >= deadline) {
+		} else if (!open || monotonic_ns() >= deadline) {
 			break;
 		}
 	}

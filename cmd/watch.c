@@ -51,7 +51,7 @@ static int tell_present(struct watch *w, const struct watched *d)
 {
 	struct watch_event *event;
 
-	event = watch_tell(w, WATCH_PRESENT, vfiopm_device_get_name(d->dev), now_ns());
+	event = watch_tell(w, WATCH_PRESENT, vfiopm_device_get_name(d->dev), monotonic_ns());
 	if (!event)
 		return -ENOMEM;
 	event->status = d->status;
@@ -84,7 +84,7 @@ static int add(struct watch *w, struct vfiopm_device *dev)
 
 static int gone(struct watch *w, struct watched *d)
 {
-	if (!watch_tell(w, WATCH_GONE, vfiopm_device_get_name(d->dev), now_ns()))
+	if (!watch_tell(w, WATCH_GONE, vfiopm_device_get_name(d->dev), monotonic_ns()))
 		return -ENOMEM;
 	/* One that was named is kept: it may come back. */
 	if (w->flags & WATCH_ALL) {
@@ -164,7 +164,7 @@ static int drain_events(struct watch *w)
 	if (r == -ENOBUFS) {
 		for (size_t i = 0; i < w->n_dev; i++)
 			w->dev[i].touched = true;
-		return watch_tell(w, WATCH_LOST, "", now_ns()) ? 0 : -ENOMEM;
+		return watch_tell(w, WATCH_LOST, "", monotonic_ns()) ? 0 : -ENOMEM;
 	}
 	return r;
 }
@@ -298,7 +298,7 @@ int watch_new(struct app *app, const struct targets *targets, unsigned int flags
 		watch_free(w);
 		return r;
 	}
-	w->next_look_ns = now_ns() + interval_ms * 1000000;
+	w->next_look_ns = monotonic_ns() + interval_ms * 1000000;
 	*ret = w;
 	return 0;
 }
@@ -329,7 +329,7 @@ bool watch_is_driven(const struct watch *w)
 /* In ms, for poll(2); -1: until something happens. */
 static int wait_time(const struct watch *w, int64_t deadline_ns)
 {
-	int64_t until = deadline_ns, now = now_ns();
+	int64_t until = deadline_ns, now = monotonic_ns();
 
 	if (w->held)
 		return 1;
@@ -372,14 +372,14 @@ static int take_all(struct watch *w, const struct pollfd *fds)
 	for (size_t i = 0; i < w->n_dev; i++) {
 		struct watched *d = &w->dev[i];
 
-		if ((d->disagree_ns && now_ns() - d->disagree_ns >= DISAGREE_NS) ||
-		    (d->owner_due_ns && now_ns() >= d->owner_due_ns))
+		if ((d->disagree_ns && monotonic_ns() - d->disagree_ns >= DISAGREE_NS) ||
+		    (d->owner_due_ns && monotonic_ns() >= d->owner_due_ns))
 			d->touched = true;
 	}
-	if (!w->trace && now_ns() >= w->next_look_ns) {
+	if (!w->trace && monotonic_ns() >= w->next_look_ns) {
 		for (size_t i = 0; i < w->n_dev; i++)
 			w->dev[i].touched = true;
-		w->next_look_ns = now_ns() + w->interval_ms * 1000000;
+		w->next_look_ns = monotonic_ns() + w->interval_ms * 1000000;
 	}
 	return w->held ? 0 : look_at_touched(w);
 }
@@ -387,7 +387,7 @@ static int take_all(struct watch *w, const struct pollfd *fds)
 int watch_next(struct watch *w, int64_t timeout_ms, struct watch_event *ret)
 {
 	int events = w->events ? vfiopm_events_get_fd(w->events) : -1;
-	int64_t deadline = timeout_ms < 0 ? INT64_MAX : now_ns() + timeout_ms * 1000000;
+	int64_t deadline = timeout_ms < 0 ? INT64_MAX : monotonic_ns() + timeout_ms * 1000000;
 
 	for (;;) {
 		struct pollfd fds[] = {
@@ -413,7 +413,7 @@ int watch_next(struct watch *w, int64_t timeout_ms, struct watch_event *ret)
 		r = take_all(w, fds);
 		if (r < 0)
 			return r;
-		if (w->head == w->tail && now_ns() >= deadline)
+		if (w->head == w->tail && monotonic_ns() >= deadline)
 			return 0;
 	}
 }

@@ -77,7 +77,7 @@ int watch_tell_text(struct watch *w, enum watch_kind kind, struct watched *d, ch
 		free(text);
 		return 0;
 	}
-	event = watch_tell(w, kind, vfiopm_device_get_name(d->dev), now_ns());
+	event = watch_tell(w, kind, vfiopm_device_get_name(d->dev), monotonic_ns());
 	if (!event) {
 		free(text);
 		return -ENOMEM;
@@ -116,7 +116,7 @@ static char *owner_text(struct watch *w, const struct vfiopm_device *dev)
 
 static int look_status(struct watch *w, struct watched *d, enum vfiopm_status status)
 {
-	int64_t now = now_ns();
+	int64_t now = monotonic_ns();
 
 	if (status != VFIOPM_STATUS_ACTIVE && status != VFIOPM_STATUS_SUSPENDED)
 		return 0;
@@ -151,7 +151,7 @@ static int look_status(struct watch *w, struct watched *d, enum vfiopm_status st
 static int look_owner(struct watch *w, struct watched *d, int64_t enable)
 {
 	bool changed = enable != d->enable;
-	int64_t now = now_ns();
+	int64_t now = monotonic_ns();
 
 	d->enable = enable;
 	if (!(w->flags & WATCH_OWNERS))
@@ -186,7 +186,7 @@ int watch_look(struct watch *w, struct watched *d)
 		return r;
 	r = look_status(w, d, vfiopm_power_get_status(power));
 	if (r == 0)
-		r = watch_tell_state(w, d, vfiopm_power_get_state(power), now_ns());
+		r = watch_tell_state(w, d, vfiopm_power_get_state(power), monotonic_ns());
 	if (vfiopm_power_get_enable(power, &value) < 0)
 		value = -1;
 	if (r == 0)
@@ -230,7 +230,7 @@ int watch_read(struct watch *w, struct watched *d)
 	vfiopm_power_free(power);
 	d->driver = driver ? strdup(driver) : NULL;
 	d->owner = d->enable ? owner_text(w, d->dev) : NULL;
-	d->owner_ns = now_ns();
+	d->owner_ns = monotonic_ns();
 	watch_find_ports(d);
 	return 0;
 }

@@ -136,8 +136,8 @@ int worker_free(struct worker *worker)
 	close(worker->sock);
 	if (worker->lost)
 		kill(worker->pid, SIGKILL);
-	deadline = now_ns() + (worker->lost ? 1000 : OPENED_LIMIT_MS) * 1000000LL;
-	while (now_ns() < deadline) {
+	deadline = monotonic_ns() + (worker->lost ? 1000 : OPENED_LIMIT_MS) * 1000000LL;
+	while (monotonic_ns() < deadline) {
 		if (waitpid(worker->pid, NULL, WNOHANG) != 0) {
 			r = 0;
 			break;
