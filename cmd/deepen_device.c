@@ -51,14 +51,13 @@ static void settle_failure(struct deepen *s, struct deepen_device *d, int r)
 /* A function of the same slot that waited for this one: the kernel may have linked them. */
 static void try_siblings(struct deepen *s, const struct deepen_device *d)
 {
-	const struct vfiopm_addr *a = vfiopm_device_get_addr(d->dev), *b;
+	const struct vfiopm_addr *addr = vfiopm_device_get_addr(d->dev);
 
 	for (size_t i = 0; i < s->count; i++) {
 		struct deepen_device *other = s->device[i];
 
-		b = vfiopm_device_get_addr(other->dev);
 		if (other->phase == PHASE_REFUSED && other->reason == REASON_NOTHING_GAINED &&
-		    a->domain == b->domain && a->bus == b->bus && a->device == b->device)
+		    vfiopm_addr_same_slot(addr, vfiopm_device_get_addr(other->dev)))
 			other->retry_at_ms = 0;
 	}
 }

@@ -89,6 +89,11 @@ int vfiopm_addr_cmp(const struct vfiopm_addr *a, const struct vfiopm_addr *b)
 	return (int)a->function - (int)b->function;
 }
 
+bool vfiopm_addr_same_slot(const struct vfiopm_addr *a, const struct vfiopm_addr *b)
+{
+	return a->domain == b->domain && a->bus == b->bus && a->device == b->device;
+}
+
 int parse_id_pair(const char *text, unsigned int *vendor, unsigned int *device)
 {
 	uint32_t v, d;

@@ -178,9 +178,7 @@ static void judge_child(struct scene *s, struct look *child, size_t k, const cha
 
 bool is_sibling(const struct scene *s, const struct look *look)
 {
-	const struct vfiopm_addr *a = &look->dev->addr, *b = &s->look->dev->addr;
-
-	return a->domain == b->domain && a->bus == b->bus && a->device == b->device;
+	return vfiopm_addr_same_slot(&look->dev->addr, &s->look->dev->addr);
 }
 
 /* A port that is suspended has nothing awake below it. */

@@ -121,8 +121,7 @@ static bool keep_sibling(const struct vfiopm_device *dev, const void *arg)
 {
 	const struct vfiopm_addr *of = arg;
 
-	return dev->addr.domain == of->domain && dev->addr.bus == of->bus &&
-	       dev->addr.device == of->device && dev->addr.function != of->function;
+	return vfiopm_addr_same_slot(&dev->addr, of) && dev->addr.function != of->function;
 }
 
 int vfiopm_list_new_siblings(const struct vfiopm_device *dev, struct vfiopm_list **ret)

@@ -90,6 +90,8 @@ int vfiopm_addr_parse(const char *text, struct vfiopm_addr *ret);
 char *vfiopm_addr_format(const struct vfiopm_addr *addr, char *buf);
 /** vfiopm_addr_cmp - order two addresses, as strcmp(3). Since: 0.1 */
 int vfiopm_addr_cmp(const struct vfiopm_addr *a, const struct vfiopm_addr *b);
+/** vfiopm_addr_same_slot - are they functions of one device, or the same? Since: 0.1 */
+bool vfiopm_addr_same_slot(const struct vfiopm_addr *a, const struct vfiopm_addr *b);
 
 /* ---- devices: identity, as a snapshot ----------------------------------- */
 

@@ -64,6 +64,9 @@ int main(void)
 	b = (struct vfiopm_addr){ .device = 31, .function = 6 };
 	tap_ok(&t, vfiopm_addr_cmp(&a, &b) > 0, "then device and function");
 	tap_int(&t, vfiopm_addr_cmp(&a, &a), 0, "the same");
+	tap_ok(&t, vfiopm_addr_same_slot(&a, &b), "two functions of one slot");
+	b.bus = 1;
+	tap_ok(&t, !vfiopm_addr_same_slot(&a, &b), "another bus, another slot");
 
 	tap_int(&t, parse_id_pair("8086:10d3", &vendor, &device), 0, "IDs");
 	tap_int(&t, vendor << 16 | device, 0x808610d3, "and their values");
