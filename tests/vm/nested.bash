@@ -40,7 +40,7 @@ nested_start() { # ROLE...
 	nested_stop
 	[ -e "$VM_ROOT/build/tests/nested/$VM_KERNEL.cpio" ] || fail "no guest: make test-nested" || return
 	[ -d /sys/module/kvm_amd ] || modprobe kvm_amd || return
-	pgrep -x pulse >/dev/null || "$VM_ROOT/build/tests/vm/pulse" 3>&- 9>&- || return
+	pgrep -x pulse >/dev/null || "$VM_ROOT/build/tests/vm/pulse" || return
 	mkdir -p "$nested_dir"
 	mkfifo "$nested_dir"/{uart,monitor}.{in,out}
 	: >"$nested_dir/console"
