@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #include "borrow_private.h"
-#include "holder.h"
 #include "result.h"
 
 #define FREEZE_MS	1000	/* until every thread has stopped */

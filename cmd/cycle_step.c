@@ -10,7 +10,6 @@
 #include <time.h>
 
 #include "cycle.h"
-#include "holder.h"
 
 /*
  * A wait for sleep is cut into pieces to look at signals and requests; a piece
