@@ -15,14 +15,6 @@
 /* The kernel's timer and the suspend itself come on top of the delay. */
 #define DELAY_SLACK_MS 100
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
 /* ---- the account that vfio-pm-pci keeps ---- */
 
 /* "12 by config_read, 3 by ioctl": what grew among the wakes. NULL: there is no account. */

@@ -66,14 +66,6 @@ struct outcome {
 	char control[CONTROL_MAX];	/* "": not known */
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
 static bool name_is_valid(const char *name)
 {
 	return name[0] && name[0] != '.' && strlen(name) < DRIVER_NAME_MAX &&

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "private.h"
 
@@ -116,13 +115,10 @@ int vfiopm_events_next(struct vfiopm_events *events, enum vfiopm_event *event,
 int udev_settle(int64_t timeout_ms)
 {
 	struct udev_queue *queue = NULL;
-	struct timespec now, end;
+	int64_t end = now_ms() + timeout_ms;
 	struct udev *udev;
 	int r = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += timeout_ms / 1000;
-	end.tv_nsec += timeout_ms % 1000 * 1000000;
 	udev = udev_new();
 	queue = udev ? udev_queue_new(udev) : NULL;
 	if (!queue) {
@@ -131,10 +127,8 @@ int udev_settle(int64_t timeout_ms)
 	}
 	while (udev_queue_get_udev_is_active(queue) && !udev_queue_get_queue_is_empty(queue)) {
 		struct pollfd p = { .fd = udev_queue_get_fd(queue), .events = POLLIN };
-		int64_t left;
+		int64_t left = end - now_ms();
 
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		left = (end.tv_sec - now.tv_sec) * 1000LL + (end.tv_nsec - now.tv_nsec) / 1000000;
 		if (left <= 0) {
 			r = -ETIMEDOUT;
 			break;

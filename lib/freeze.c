@@ -35,14 +35,6 @@ const char *vfiopm_freeze_how_name(enum vfiopm_freeze_how how)
 	return (size_t)how < ARRAY_SIZE(how_names) ? how_names[how] : "unknown";
 }
 
-int64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
-}
-
 int vfiopm_freezer_new(struct vfiopm_ctx *ctx, int64_t bound_ms, struct vfiopm_freezer **ret)
 {
 	struct vfiopm_freezer *f;

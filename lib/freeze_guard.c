@@ -103,7 +103,7 @@ static void leave_low_power_bounded(const struct guard *g)
 	if (guard_send(GUARD_EXTRA, &byte, 1, &g->device_fd, 1) < 0)
 		return;
 	while (guard_wait(GUARD_EXTRA, look_ms(least_ms), &byte) == -ETIMEDOUT)
-		if (++looks >= LOOKS && guard_now_ms() >= g->end_ms)
+		if (++looks >= LOOKS && now_ms() >= g->end_ms)
 			return;
 }
 
@@ -115,12 +115,12 @@ static void leave_low_power_bounded(const struct guard *g)
 static void wait_answer(const struct thaw *thaw)
 {
 	size_t wanted = strlen(thaw->answer), have = 0;
-	int64_t end = guard_now_ms() + THAW_MS;
+	int64_t end = now_ms() + THAW_MS;
 	char buf[1024];
 
 	while (wanted) {
 		struct pollfd p = { .fd = thaw->fd, .events = POLLIN };
-		int64_t left = end - guard_now_ms();
+		int64_t left = end - now_ms();
 		ssize_t n;
 
 		if (left <= 0 || poll(&p, 1, (int)left) <= 0)
@@ -184,7 +184,7 @@ static void take_order(struct guard *g, const struct message *m, const int *fds)
 		g->lock_fd = fds[1];
 		g->device_fd = fds[2];
 		g->bound_ms = m->bound_ms;
-		g->end_ms = guard_now_ms() + m->bound_ms;
+		g->end_ms = now_ms() + m->bound_ms;
 		g->act_ms = g->end_ms - m->bound_ms + act_after(m->bound_ms);
 		g->looks = LOOKS;
 		g->acted = false;
@@ -216,7 +216,7 @@ static void guard_run(void)
 			if (r == 1)
 				take_order(&g, &m, fds);
 		}
-		if (n == 0 && g.armed && --g.looks <= 0 && guard_now_ms() >= g.act_ms)
+		if (n == 0 && g.armed && --g.looks <= 0 && now_ms() >= g.act_ms)
 			guard_act(&g, false);
 	}
 	if (g.thaw.fd >= 0)

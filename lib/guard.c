@@ -11,23 +11,15 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "guard.h"
+#include "private.h"
 
 union control {
 	char buf[CMSG_SPACE(GUARD_FDS_MAX * sizeof(int))];
 	struct cmsghdr align;
 };
-
-int64_t guard_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
 
 static void __attribute__((noreturn)) become(const char *name, void (*run)(void), int sock,
 					     int extra)

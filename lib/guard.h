@@ -35,7 +35,4 @@ int guard_receive(int sock, void *message, size_t size, int *fds);
 /* Wait for one byte: 0; -ETIMEDOUT; -EPIPE. */
 int guard_wait(int sock, int64_t timeout_ms, char *ret);
 
-/* Milliseconds; async-signal-safe. */
-int64_t guard_now_ms(void);
-
 #endif /* VFIOPM_GUARD_H */

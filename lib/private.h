@@ -321,8 +321,9 @@ bool host_pm_wakes_in_vain(const struct host_pm *h);
 /* The attribute, opened for writing. */
 int in_kernel_open(const struct vfiopm_device *dev, enum vfiopm_in_kernel what);
 
-/* ---- freeze.c ---- */
+/* ---- clock.c ---- */
 
 int64_t now_us(void);
+int64_t now_ms(void);
 
 #endif /* VFIOPM_PRIVATE_H */

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "private.h"
@@ -25,14 +24,6 @@ struct vfiopm_qmp {
 	size_t len;
 	char buf[LINE_MAX_LEN]; /* what was read of lines to come */
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
 
 /* The next line, terminated; a line that doesn't fit is passed over in pieces. */
 static int read_line(struct vfiopm_qmp *qmp, int64_t deadline_ms, char *line, size_t size)

@@ -8,14 +8,6 @@
 /* How long a state may still get deeper after the device itself has suspended. */
 #define SETTLE_MS 1000
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
-}
-
 /* Fine steps for the typical 10 to 40 ms of a transition, coarse ones for a long wait. */
 static void pause_for(int64_t waited_ms)
 {
