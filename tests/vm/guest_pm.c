@@ -17,6 +17,7 @@
  *	toggle I N MAX	in a thread: N times d3 and d0, up to MAX microseconds apart
  *	churn I N	in a thread: N times close and open
  *	join		wait for the threads: "bad N rounds N"
+ *	enough		the same, without the rounds that they have not begun
  *	listen PATH	make the socket of the guest's UART; port 02.4 is above device 0, the second
  *			is 11.0
  *	off I [MS]	d3, then OFF to the listener: "done US", "refused US" or "none US"; waits
@@ -72,6 +73,7 @@ struct vmm {
 	struct dev dev[DEVICES_MAX];
 	int n;
 	atomic_int bad, done;
+	atomic_bool enough;
 	struct wire wire;
 };
 
@@ -177,7 +179,7 @@ static void *work(void *data)
 {
 	struct dev *d = data;
 
-	for (int i = 0; i < d->rounds; i++) {
+	for (int i = 0; i < d->rounds && !vmm.enough; i++) {
 		if (d->churns) {
 			dev_close(d);
 			dev_open(d);
@@ -240,6 +242,7 @@ static void join(void)
 			pthread_join(vmm.dev[i].thread, NULL);
 		vmm.dev[i].running = false;
 	}
+	vmm.enough = false;
 	printf("bad %d rounds %d\n", atomic_exchange(&vmm.bad, 0), atomic_exchange(&vmm.done, 0));
 }
 
@@ -485,7 +488,8 @@ static bool obey(const char *line)
 	} else if (!strcmp(order, "churn")) {
 		start(d, true, rounds, 0);
 		puts("ok");
-	} else if (!strcmp(order, "join")) {
+	} else if (!strcmp(order, "join") || !strcmp(order, "enough")) {
+		vmm.enough = order[0] == 'e';
 		join();
 	} else {
 		return obey_wire(order, line, d, rounds);
