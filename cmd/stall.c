@@ -22,16 +22,29 @@ struct stall {
 	pthread_mutex_t lock;		/* what follows, with the thread */
 	const char *what, *name;	/* of the call; NULL: there is none */
 	int64_t since_ms;
+	int64_t due_ms;			/* of the timer; 0: it isn't set */
 	bool told;
 };
+
+static void arm(struct stall *stall, int64_t at_ms)
+{
+	const struct itimerspec when = { .it_value.tv_sec = at_ms / 1000,
+					 .it_value.tv_nsec = at_ms % 1000 * 1000000 };
+
+	stall->due_ms = at_ms;
+	timerfd_settime(stall->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
 
 static void tell(struct stall *stall)
 {
 	char line[128];
 
 	pthread_mutex_lock(&stall->lock);
-	/* It may have returned meanwhile, and the next have begun. */
-	if (stall->what && !stall->told && monotonic_ms() - stall->since_ms >= STALL_LIMIT_MS) {
+	stall->due_ms = 0;
+	if (stall->what && !stall->told && monotonic_ms() - stall->since_ms < STALL_LIMIT_MS) {
+		/* It was another call that the timer was set for. */
+		arm(stall, stall->since_ms + STALL_LIMIT_MS);
+	} else if (stall->what && !stall->told) {
 		stall->told = true;
 		msg_cannot(stall->what, stall->name, "the kernel has not answered for %d s",
 			   STALL_LIMIT_MS / 1000);
@@ -105,13 +118,6 @@ int stall_new(struct stall **ret)
 	return 0;
 }
 
-static void arm(struct stall *stall, int ms)
-{
-	const struct itimerspec when = { .it_value.tv_sec = ms / 1000 };
-
-	timerfd_settime(stall->timer_fd, 0, &when, NULL);
-}
-
 void stall_begin(struct stall *stall, const char *what, const char *name)
 {
 	pthread_mutex_lock(&stall->lock);
@@ -119,13 +125,14 @@ void stall_begin(struct stall *stall, const char *what, const char *name)
 	stall->name = name;
 	stall->since_ms = monotonic_ms();
 	stall->told = false;
+	/* One that is set goes off before: then it is set anew, so that few calls cost that. */
+	if (!stall->due_ms)
+		arm(stall, stall->since_ms + STALL_LIMIT_MS);
 	pthread_mutex_unlock(&stall->lock);
-	arm(stall, STALL_LIMIT_MS);
 }
 
 void stall_end(struct stall *stall)
 {
-	arm(stall, 0);
 	pthread_mutex_lock(&stall->lock);
 	if (stall->told)
 		msg_warn("'%s': the kernel has answered after %d s", stall->name,
