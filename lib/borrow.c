@@ -29,6 +29,9 @@
 #define TRIES 3
 #define TRY_GAP_NS 20000000
 
+/* A device's file in /proc (drivers/vfio/vfio_main.c, vfio_device_open_file()). */
+#define DEVICE_LINK "anon_inode:[vfio-device]"
+
 static const char *const refusal_names[] = {
 	[VFIOPM_REFUSED_NOT] = "none",
 	[VFIOPM_REFUSED_NO_OWNER] = "no-owner",
@@ -106,8 +109,10 @@ static int same_file(pid_t pid_a, int a, pid_t pid_b, int b)
 
 int borrow_is_among(const int *at, size_t n, pid_t pid, int fd)
 {
+	pid_t self = n ? getpid() : 0;
+
 	for (size_t i = 0; i < n; i++) {
-		int r = same_file(getpid(), at[i], pid, fd);
+		int r = same_file(self, at[i], pid, fd);
 
 		if (r != 0)
 			return r;
@@ -121,25 +126,32 @@ static int is_pinned(const struct grab *g, pid_t pid, int fd)
 	return borrow_is_among(g->pins.at, g->pins.count, pid, fd);
 }
 
-int borrow_getfd(const struct vfiopm_ctx *ctx, int pidfd, int number, const char *link)
+int node_of(int fd, struct node *ret)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	*ret = (struct node){ .fs = st.st_dev, .inode = st.st_ino, .number = st.st_rdev };
+	return 0;
+}
+
+/* Duplicate the owner's descriptor @name, if it still is what @link said: -EBADF else. */
+static int grab_fd(const struct grab *g, const char *name, const char *link)
 {
 	char self[64], now[128];
 	int fd;
 
-	fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+	fd = (int)syscall(SYS_pidfd_getfd, g->pidfd, atoi(name), 0);
 	if (fd < 0)
 		return -errno;
 	snprintf(self, sizeof(self), "proc/self/fd/%d", fd);
-	if (sysfs_readlink_at(ctx->root_fd, self, now, sizeof(now)) < 0 || strcmp(now, link)) {
+	if (sysfs_readlink_at(g->dev->ctx->root_fd, self, now, sizeof(now)) < 0 ||
+	    strcmp(now, link)) {
 		close(fd);
 		return -EBADF;
 	}
 	return fd;
-}
-
-static int grab_fd(const struct grab *g, const char *name, const char *link)
-{
-	return borrow_getfd(g->dev->ctx, g->pidfd, atoi(name), link);
 }
 
 static int add_pin(struct grab *g, int fd, const char *name)
@@ -218,7 +230,7 @@ static int grab_one(const char *name, void *data)
 		return (int)n;
 	if (n < 0)
 		return 0;
-	if (!strcmp(link, BORROW_DEVICE_LINK)) {
+	if (!strcmp(link, DEVICE_LINK)) {
 		r = pin(g, name, link);
 	} else if (cdev && !strcmp(link, cdev)) {
 		if (g->device_fd < 0) {
@@ -345,7 +357,7 @@ static int compare_one(const char *name, void *data)
 	char link[128];
 
 	if (sysfs_readlink_at(o->fds, name, link, sizeof(link)) < 0 ||
-	    strcmp(link, BORROW_DEVICE_LINK))
+	    strcmp(link, DEVICE_LINK))
 		return 0;
 	/* What can't be compared may be the same. */
 	o->found = is_pinned(o->g, o->pid, atoi(name)) != 0;
@@ -429,8 +441,14 @@ static int grab_device(struct grab *g, const struct vfiopm_owners *owners,
 
 static int take_over(struct vfiopm_borrow *b, struct grab *g)
 {
-	int r;
+	int r = 0;
 
+	if (g->group_fd >= 0)
+		r = node_of(g->group_fd, &b->group_node);
+	else if (vfiopm_device_get_cdev_node(b->dev))
+		r = node_of(g->device_fd, &b->cdev_node);
+	if (r < 0)
+		return r;
 	/* Not with the pins: closed with them. */
 	b->fd = g->device_fd;
 	for (size_t i = 0; i < g->pins.count; i++) {

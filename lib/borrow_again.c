@@ -11,9 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "private.h"
+#include "uapi.h"
+
+/* The region's number is what is above 40 bits (vfio_pci_core.h, VFIO_PCI_OFFSET_SHIFT). */
+#define NO_REGION ((off_t)0x7fffff << 40)
 
 static void close_fd(int *fd)
 {
@@ -101,6 +107,8 @@ static int check_open(const struct vfiopm_borrow *b, enum vfiopm_refusal *why)
 
 void vfiopm_borrow_drop(struct vfiopm_borrow *borrow)
 {
+	if (borrow->handle)
+		borrow->config = borrow->handle->region[VFIO_PCI_CONFIG_REGION_INDEX];
 	vfiopm_handle_close(borrow->handle);
 	borrow->handle = NULL;
 	close_fd(&borrow->fd);
@@ -111,24 +119,63 @@ void vfiopm_borrow_drop(struct vfiopm_borrow *borrow)
 	close_fd(&borrow->group_fd);
 }
 
+static int getfd(const struct vfiopm_borrow *b, int number)
+{
+	int fd = (int)syscall(SYS_pidfd_getfd, b->pidfd, number, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static bool is_of(int fd, const struct node *node)
+{
+	struct node now;
+
+	return node_of(fd, &now) == 0 && now.fs == node->fs && now.inode == node->inode &&
+	       now.number == node->number;
+}
+
+/*
+ * Is it a device's file? Its link in /proc tells, but takes a walk there. So does a
+ * read where no region is: the region's number is looked at first, and nothing is
+ * woken (drivers/vfio/pci/vfio_pci_core.c, vfio_pci_rw()). Of the other anonymous
+ * files, which have no type, those that can be read at a position at all end there.
+ */
+static bool is_device(int fd)
+{
+	struct stat st;
+	char byte;
+
+	return fstat(fd, &st) == 0 && !(st.st_mode & S_IFMT) &&
+	       pread(fd, &byte, 1, NO_REGION) < 0 && errno == EINVAL;
+}
+
+static int take_pin(struct vfiopm_borrow *b, size_t i)
+{
+	bool is_cdev = vfiopm_device_get_cdev_node(b->dev) && b->pin_numbers[i] == b->device_number;
+	int fd = getfd(b, b->pin_numbers[i]), r = -EBADF;
+
+	if (fd < 0)
+		return fd;
+	if (is_cdev ? is_of(fd, &b->cdev_node) : is_device(fd))
+		r = borrow_is_among(b->pins, i, getpid(), fd);
+	if (r != 0) {
+		close(fd);
+		return r < 0 ? r : -EBADF;
+	}
+	b->pins[i] = fd;
+	return 0;
+}
+
 static int take_pins(struct vfiopm_borrow *b)
 {
-	const char *cdev = vfiopm_device_get_cdev_node(b->dev);
-
 	for (size_t i = 0; i < b->n_pins; i++) {
-		bool is_cdev = b->pin_numbers[i] == b->device_number && cdev;
-		int fd = borrow_getfd(b->dev->ctx, b->pidfd, b->pin_numbers[i],
-				      is_cdev ? cdev : BORROW_DEVICE_LINK);
-		int r = fd < 0 ? fd : borrow_is_among(b->pins, i, getpid(), fd);
+		int r = take_pin(b, i);
 
-		if (r != 0) {
-			if (fd >= 0)
-				close(fd);
+		if (r < 0) {
 			close_pins(b, i);
 			b->pins[0] = -1;
-			return r < 0 ? r : -EBADF;
+			return r;
 		}
-		b->pins[i] = fd;
 	}
 	return 0;
 }
@@ -163,7 +210,6 @@ static int take_own(struct vfiopm_borrow *b)
 static int take_by_name(struct vfiopm_borrow *b, enum vfiopm_refusal *why)
 {
 	struct backing backing = { .group_fd = -1 };
-	const char *node = vfiopm_device_get_group_node(b->dev);
 	int r;
 
 	if (!b->n_enable) {
@@ -171,9 +217,11 @@ static int take_by_name(struct vfiopm_borrow *b, enum vfiopm_refusal *why)
 		if (r < 0)
 			return r;
 	}
-	b->group_fd = borrow_getfd(b->dev->ctx, b->pidfd, b->group_number, node ? node : "");
+	b->group_fd = getfd(b, b->group_number);
 	if (b->group_fd < 0)
 		return b->group_fd;
+	if (!is_of(b->group_fd, &b->group_node))
+		return -EBADF;
 	r = check_open(b, why);
 	if (r < 0)
 		return r;
@@ -193,9 +241,11 @@ int vfiopm_borrow_again(struct vfiopm_borrow *borrow, enum vfiopm_refusal *why)
 		r = borrow->device_number >= 0 ? take_own(borrow) : take_by_name(borrow, why);
 	/* What it is has been found out; to ask the device itself would wake it. */
 	if (r == 0)
-		r = handle_wrap(borrow->dev->ctx, borrow->fd, &borrow->handle);
-	if (r == 0)
+		r = handle_wrap(borrow->dev->ctx, borrow->fd, borrow->dev->name, &borrow->handle);
+	if (r == 0) {
+		borrow->handle->region[VFIO_PCI_CONFIG_REGION_INDEX] = borrow->config;
 		return 0;
+	}
 	vfiopm_borrow_drop(borrow);
 	switch (r) {
 	case -EBADF:

@@ -143,10 +143,8 @@ int group_backing_new(const struct vfiopm_device *dev, struct backing **ret)
 
 int group_open_device(const struct backing *backing, const struct vfiopm_device *dev)
 {
+	/* Closed on exec (drivers/vfio/group.c, vfio_group_ioctl_get_device_fd()). */
 	int fd = ioctl(backing->group_fd, VFIO_GROUP_GET_DEVICE_FD, dev->name);
 
-	if (fd < 0)
-		return -errno;
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	return fd;
+	return fd < 0 ? -errno : fd;
 }

@@ -97,7 +97,7 @@ int vfiopm_handle_open(const struct vfiopm_device *dev, enum vfiopm_backend back
 	}
 }
 
-int handle_wrap(struct vfiopm_ctx *ctx, int fd, struct vfiopm_handle **ret)
+int handle_wrap(struct vfiopm_ctx *ctx, int fd, const char *name, struct vfiopm_handle **ret)
 {
 	struct vfiopm_handle *h;
 
@@ -107,7 +107,10 @@ int handle_wrap(struct vfiopm_ctx *ctx, int fd, struct vfiopm_handle **ret)
 	h->ctx = vfiopm_ctx_ref(ctx);
 	h->backend = VFIOPM_BACKEND_WRAPPED;
 	h->fd = fd;
-	snprintf(h->name, sizeof(h->name), "fd %d", fd);
+	if (name)
+		strcpy(h->name, name);
+	else
+		snprintf(h->name, sizeof(h->name), "fd %d", fd);
 	*ret = h;
 	return 0;
 }
@@ -118,7 +121,7 @@ int vfiopm_handle_wrap(struct vfiopm_ctx *ctx, int fd, struct vfiopm_handle **re
 
 	if (ioctl(fd, VFIO_DEVICE_GET_INFO, &info) < 0)
 		return errno == EBADF ? -EBADF : -ENOTTY;
-	return handle_wrap(ctx, fd, ret);
+	return handle_wrap(ctx, fd, NULL, ret);
 }
 
 void vfiopm_handle_close(struct vfiopm_handle *handle)

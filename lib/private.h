@@ -209,7 +209,7 @@ char *owner_fd_syspath(const struct vfiopm_ctx *ctx, int proc, const char *fd);
 /* ---- handle.c, group.c, cdev.c: the two ways to open a device ---- */
 
 /* As vfiopm_handle_wrap(), for what surely is a device: it isn't asked, which would wake it. */
-int handle_wrap(struct vfiopm_ctx *ctx, int fd, struct vfiopm_handle **ret);
+int handle_wrap(struct vfiopm_ctx *ctx, int fd, const char *name, struct vfiopm_handle **ret);
 
 /* What devices of one IOMMU group share: container and group, or iommufd. */
 struct backing {
@@ -220,17 +220,19 @@ struct backing {
 	int group_fd;		/* -1 for cdev */
 };
 
+/* Once asked for: every ioctl wakes the device (vfio_device_fops_unl_ioctl()). */
+struct region {
+	bool known;
+	uint64_t offset, size;
+};
+
 struct vfiopm_handle {
 	struct vfiopm_ctx *ctx;
 	struct backing *backing;	/* NULL: wrapped */
 	enum vfiopm_backend backend;
 	int fd;
 	char name[VFIOPM_ADDR_LEN];	/* for the log */
-	/* Once asked for: every ioctl wakes the device (vfio_device_fops_unl_ioctl()). */
-	struct {
-		bool known;
-		uint64_t offset, size;
-	} region[VFIO_PCI_NUM_REGIONS];
+	struct region region[VFIO_PCI_NUM_REGIONS];
 };
 
 void backing_unref(struct backing *b);
@@ -262,6 +264,12 @@ bool low_power_outlives_wake(struct vfiopm_handle *handle);
 
 /* ---- borrow.c ---- */
 
+/* Which node in /dev a file is of. */
+struct node {
+	dev_t fs, number;
+	ino_t inode;
+};
+
 struct vfiopm_borrow {
 	struct vfiopm_device *dev;
 	pid_t pid;
@@ -281,6 +289,8 @@ struct vfiopm_borrow {
 	/* What finds the same again: the owner's own numbers of these descriptors. */
 	int *pin_numbers;	/* as many as pins */
 	int group_number, device_number;	/* -1: none */
+	struct node group_node, cdev_node;	/* of these two, where they have one */
+	struct region config;	/* of the config space, once asked for */
 	int *groups;
 	size_t n_groups;
 	int *enable_fds;	/* `enable` of each device in its groups */
@@ -289,14 +299,9 @@ struct vfiopm_borrow {
 	int control_fd;		/* `power/control` */
 };
 
-/*
- * Duplicate descriptor @number of the process behind @pidfd, if it still is
- * what @link said: -EBADF else.
- */
-int borrow_getfd(const struct vfiopm_ctx *ctx, int pidfd, int number, const char *link);
+int node_of(int fd, struct node *ret);
 /* Is @fd of process @pid one of the @n files @at? 1, 0, a negative errno. */
 int borrow_is_among(const int *at, size_t n, pid_t pid, int fd);
-#define BORROW_DEVICE_LINK "anon_inode:[vfio-device]"
 
 /* Note the reason and return -ECANCELED. */
 int refuse(enum vfiopm_refusal *why, enum vfiopm_refusal refusal);

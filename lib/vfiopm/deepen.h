@@ -105,10 +105,10 @@ int vfiopm_borrow_enter_agreed(struct vfiopm_borrow *borrow, int eventfd, unsign
 			       enum vfiopm_refusal *why);
 /** vfiopm_borrow_get_entry - microseconds of these in the kernel, the last time. Since: 0.1 */
 int64_t vfiopm_borrow_get_entry(const struct vfiopm_borrow *borrow);
-/* Bytes of the config space's header. */
-#define VFIOPM_HEADER_LEN 64
+/* Bytes of the config space's header, as far as its BARs go. */
+#define VFIOPM_HEADER_LEN 40
 /**
- * vfiopm_borrow_read_header - the config space's header as the owner has it
+ * vfiopm_borrow_read_header - IDs to BARs of the config space, as the owner has them
  * @borrow: what was borrowed; the device is resumed
  * @buf: room for VFIOPM_HEADER_LEN bytes
  * Return: 0; -EIO; another errno of pread(2). Since: 0.1

@@ -35,3 +35,12 @@ library=$(cd "${BATS_TEST_DIRNAME:-.}/../../build/tests/vm" && pwd)/library
 		[[ $output == *"not available here"* ]] || fail "$output"
 	fi
 }
+
+@test "borrowed again: what has its number is no device, or no group, any more" {
+	bind_vfio "$D3COLD"
+	code=0
+	output=$("${library%/*}/borrow_again" "$D3COLD" 2>&1) || code=$?
+	[ "$code" = 0 ] || fail "$output"
+	[ "$(grep -c '^ok: ' <<<"$output")" = 49 ] || fail "$output"
+	is_state "$D3COLD" active D0
+}
