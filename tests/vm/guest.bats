@@ -40,13 +40,6 @@ load guest_listen
 		[[ $REPLY == "bad 0 rounds $rounds "* ]] || fail "$REPLY"
 	done
 	vmm_runs
-	# What the listener adds to the kernel's part, when it knows the owner already.
-	awk -v kernel="$VM_KERNEL" '/(off|on after .*): answered/ && ++n > 4 {
-		match($0, /answered after [0-9.]+/); took = substr($0, RSTART + 15, RLENGTH - 15)
-		match($0, /, [0-9.]+ ms of these/); part = substr($0, RSTART + 2, RLENGTH - 2)
-		k = / off: /; sum[k] += took - part; ioctl[k] += part; count[k]++
-	} END { for (k in sum) printf "# %s: %s: the ioctl %.2f ms, the listener %.2f ms on average of %d\n",
-		kernel, k + 0 ? "OFF" : "ON", ioctl[k] / count[k], sum[k] / count[k], count[k] }' "$listen_log" >&3
 	# Nothing to do costs nothing.
 	is_idle 3
 	listen_stop
