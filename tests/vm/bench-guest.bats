@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" group=bench timeout=1200 cost=300 mem=3072 qemu="-smp 1"
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" group=bench timeout=1200 cost=300 mem=3072 qemu="-smp 1 -machine hpet=off"
 #
 # What a transition costs the guest of a stock QEMU whose ACPI calls the table, next to the same guest without
 # a table, and to the bare ioctl on the host. An emulated machine in an emulated one: the guest's times are

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=900 mem=3072 qemu="-smp 1" soak=6.12 cost=170
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=900 mem=3072 qemu="-smp 1 -machine hpet=off" soak=6.12 cost=170
 #
 # enter and exit --borrow, on the devices of a stock QEMU whose guest knows nothing of it.
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=900 mem=3072 qemu="-smp 1" soak=6.1 drivers=vfio-pci,vfio-pm-pci cost=170
+# vm: kernels=6.1,6.12 modparam="disable_idle_d3=1" timeout=900 mem=3072 qemu="-smp 1 -machine hpet=off" soak=6.1 drivers=vfio-pci,vfio-pm-pci cost=170
 #
 # The service with a stock QEMU, in whose guest the devices' own drivers suspend and resume them.
 

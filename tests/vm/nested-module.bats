@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# vm: kernels=6.1,6.12 timeout=900 cost=130 mem=3072 qemu="-smp 1" group=soak
+# vm: kernels=6.1,6.12 timeout=900 cost=130 mem=3072 qemu="-smp 1 -machine hpet=off" group=soak
 #
 # vfio-pm-pci below an unmodified QEMU: the guest's own drivers work, suspend, sleep on the host, wake and
 # have their interrupts, MSI-X and INTx. Slot 10 is an e1000e (D3hot is as deep as it goes), slot 11

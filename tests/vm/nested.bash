@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # A stock QEMU inside the VM, as the owner of devices: `load nested` after `load lib`, a head with
-# mem=3072 qemu="-smp 1" (384 MiB of the guest are pinned, for each device anew), and `make test-nested` before.
+# mem=3072 qemu="-smp 1 -machine hpet=off" (384 MiB of the guest are pinned, for each device anew; no HPET: pulse.c),
+# and `make test-nested` before.
 #
 #	nested_start ROLE[:SLOT[:port]]...	a q35 with these devices, which are on vfio-pci (or vfio-pm-pci)
 #					already; the guest obeys 20 to 40 s later. SLOT is the device's on bus 0
@@ -22,7 +23,7 @@
 #
 # $nested_qmp_socket is a second monitor, for the tool; nested_pid prints QEMU's number. All state is in
 # files, so that one guest may serve several cases: start it in setup_file, stop it in teardown_file.
-# The machine below has one processor (qemu="-smp 1" in the head). QEMU 7.2's emulated VMRUN leaves the vector
+# The machine below has one processor (-smp 1 in the head). QEMU 7.2's emulated VMRUN leaves the vector
 # of an interrupt that it has injected in exception_index (target/i386/tcg/sysemu/svm_helper.c), and a
 # request to leave the execution loop makes an exception of that: the guest gets its timer interrupt a second
 # time, with interrupts disabled, and hangs in hrtimer_interrupt() or dies in its entry code. With two
