@@ -135,7 +135,7 @@ look_at() { # COUNT ADDRESS...: all ways to look at devices, COUNT times each
 	wait_for "$VM_PATIENCE" test ! -e "$pci/$D3HOT/driver"
 	for look in "status $D3HOT" "status -J $D3HOT" "list $D3HOT" "list -a -J -o all" "owner $D3HOT"; do
 		# shellcheck disable=SC2086 # words
-		timeout 20 "$vfio_pm" $look >"$BATS_TEST_TMPDIR/look" || fail "$look: $?"
+		timeout $((VM_PATIENCE * 4)) "$vfio_pm" $look >"$BATS_TEST_TMPDIR/look" || fail "$look: $?"
 		case $look in
 		"status $D3HOT")
 			grep -q "driver  *none: its unbind waits until its owner closes it" "$BATS_TEST_TMPDIR/look"
