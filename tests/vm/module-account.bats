@@ -26,7 +26,7 @@ accounted() { # ROLE ROUNDS [port]
 	wakes "$address"
 	resumes=$REPLY
 	rpm_trace_start "$address"
-	program account "$address" "${@:2}"
+	PROGRAM_TIMEOUT=$((120 + $2 * 2)) program account "$address" "${@:2}"
 	wait_for 5 grep -qx suspended "$pci/$address/power/runtime_status"
 	rpm_trace_stop
 	account "$address" sleeps
