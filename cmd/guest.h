@@ -8,6 +8,7 @@
  * guest_iasl.c     the compiler, as a child; what a DSDT has
  * guest_listen.c   the listener's command line, and its loop
  * guest_link.c     its connections to the VM
+ * guest_await.c    when to look for a VM that isn't there
  * guest_device.c   one device: what is asked of it, and what follows
  * guest_reach.c    that device in the VM's hands: enter, leave
  * guest_claim.c    one listener a device, and how to ask it
@@ -96,12 +97,32 @@ struct guest_device {
 	struct guest_stats stats;
 };
 
+/* ---- guest_await.c ---- */
+
+struct guest_await {
+	int fd;			/* of inotify(7), -1: none; to be polled */
+	int64_t at_ms;		/* monotonic: the next attempt */
+	int64_t tried_ms;	/* the last one */
+	int64_t soon_until_ms;	/* somebody may come at any moment; 0: it isn't known yet */
+};
+
+/* Before an attempt to connect, so that what comes after it is told. */
+void guest_await_begin(struct guest_await *a, const char *socket);
+/* It failed: when is the next? */
+void guest_await_failed(struct guest_await *a, int error);
+/* @a->fd can be read: something was made in the socket's folder. */
+void guest_await_event(struct guest_await *a);
+/* The VM has closed the connection. */
+void guest_await_gone(struct guest_await *a);
+/* There is nothing to wait for. */
+void guest_await_end(struct guest_await *a);
+
 struct guest {
 	struct app *app;
 	struct guest_options options;
 	const char *socket, *qmp_path;
 	int link_fd;			/* -1: not connected */
-	int64_t connect_at_ms;
+	struct guest_await await;
 	pid_t vm_pid;			/* behind the socket; 0: not connected */
 	pid_t owner_pid;		/* it, or the last that was */
 	char vm_comm[64];

@@ -9,9 +9,6 @@
 
 #include "guest.h"
 
-/* A VM that isn't there is looked for as often; the guest's own boot takes longer. */
-#define RETRY_MS 500
-
 /*
  * A QEMU that is just starting makes its sockets before it answers there, and
  * pins the memory of its guest in between. Twice as long each time.
@@ -127,19 +124,22 @@ void guest_link_try(struct guest *g)
 {
 	struct ucred peer = { 0 };
 	socklen_t len = sizeof(peer);
-	int fd = open_socket(g->socket);
+	int fd;
 
-	g->connect_at_ms = monotonic_ms() + RETRY_MS;
+	guest_await_begin(&g->await, g->socket);
+	fd = open_socket(g->socket);
+	if (fd >= 0 &&
+	    (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.pid <= 0)) {
+		/* Of another PID namespace: unix(7) has no number for it. */
+		close(fd);
+		fd = -ESRCH;
+	}
 	if (fd < 0) {
 		tell_unreachable(g, -fd);
+		guest_await_failed(&g->await, -fd);
 		return;
 	}
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.pid <= 0) {
-		/* Of another PID namespace: unix(7) has no number for it. */
-		tell_unreachable(g, ESRCH);
-		close(fd);
-		return;
-	}
+	guest_await_end(&g->await);
 	g->told_error = 0;
 	g->link_fd = fd;
 	g->vm_pid = g->owner_pid = peer.pid;
@@ -172,7 +172,7 @@ void guest_link_close(struct guest *g)
 	settle_all(g, "the VM has closed the socket");
 	tell(g, GUEST_LOST, NULL);
 	g->vm_pid = 0;
-	g->connect_at_ms = monotonic_ms() + RETRY_MS / 10;
+	guest_await_gone(&g->await);
 }
 
 void guest_link_answer(struct guest *g, const struct guest_device *d)

@@ -244,7 +244,7 @@ static void notify(const struct guest *g, const char *first)
 
 static int timeout(const struct guest *g)
 {
-	int64_t due = g->link_fd < 0 ? g->connect_at_ms : INT64_MAX, now;
+	int64_t due = g->link_fd < 0 ? g->await.at_ms : INT64_MAX, now;
 
 	if (g->qmp_at_ms)
 		due = g->qmp_at_ms;
@@ -280,14 +280,15 @@ static bool was_stopped(const struct guest *g)
 /* The guest's questions first: a wake may be what one of them is about to explain. */
 static void step(struct guest *g, const struct stop *stop)
 {
-	struct pollfd p[3 + 2 * GUEST_DEVICES_MAX];
+	struct pollfd p[4 + 2 * GUEST_DEVICES_MAX];
 	int64_t start;
-	size_t n = 3;
+	size_t n = 4;
 	int ready;
 
 	p[0] = (struct pollfd){ .fd = stop->fd, .events = POLLIN };
 	p[1] = (struct pollfd){ .fd = g->link_fd, .events = POLLIN };
 	p[2] = (struct pollfd){ .fd = g->qmp ? vfiopm_qmp_get_fd(g->qmp) : -1, .events = POLLIN };
+	p[3] = (struct pollfd){ .fd = g->await.fd, .events = POLLIN };
 	for (size_t i = 0; i < g->count; i++) {
 		p[n++] = (struct pollfd){ .fd = g->device[i].wake_fd, .events = POLLIN };
 		p[n++] = (struct pollfd){ .fd = g->device[i].claim_fd, .events = POLLIN };
@@ -302,10 +303,12 @@ static void step(struct guest *g, const struct stop *stop)
 			guest_link_read(g);
 		if (p[2].revents && g->qmp)
 			guest_link_qmp(g);
+		if (p[3].revents)
+			guest_await_event(&g->await);
 		for (size_t i = 0; i < g->count; i++) {
-			if (p[3 + 2 * i].revents)
-				guest_device_woken(g, &g->device[i]);
 			if (p[4 + 2 * i].revents)
+				guest_device_woken(g, &g->device[i]);
+			if (p[5 + 2 * i].revents)
 				guest_claim_answer(g, &g->device[i]);
 		}
 	}
@@ -325,7 +328,7 @@ static int serve(struct guest *g, const struct stop *stop)
 	/* Nobody listens: that is how it was asked to end. */
 	while (!stop_signal(stop) && !ferror(stdout)) {
 		connected = g->link_fd >= 0;
-		if (!connected && monotonic_ms() >= g->connect_at_ms)
+		if (!connected && monotonic_ms() >= g->await.at_ms)
 			guest_link_try(g);
 		step(g, stop);
 		if (connected != (g->link_fd >= 0))
@@ -381,7 +384,13 @@ int cmd_guest_listen(struct app *app, int argc, char **argv)
 	struct input in = {
 		.options = { .rate = 12, .dwell_ms = 1000, .suspend_ms = 2000 },
 	};
-	struct guest g = { .app = app, .link_fd = -1, .socket_claim = -1, .continued_fd = -1 };
+	struct guest g = {
+		.app = app,
+		.link_fd = -1,
+		.await = { .fd = -1 },
+		.socket_claim = -1,
+		.continued_fd = -1,
+	};
 	int code;
 
 	verb_parse(app, argc, argv, &in);
@@ -396,6 +405,7 @@ int cmd_guest_listen(struct app *app, int argc, char **argv)
 	for (size_t i = 0; i < g.count; i++)
 		guest_device_free(&g.device[i]);
 	vfiopm_qmp_close(g.qmp);
+	guest_await_end(&g.await);
 	if (g.link_fd >= 0)
 		close(g.link_fd);
 	if (g.socket_claim >= 0)

@@ -293,6 +293,35 @@ time.sleep(1000)' "$name" 3>&- 9>&- &
 	[[ $REPLY == "bad 0 rounds 2 "* ]] || fail "$REPLY"
 }
 
+@test "who waits for a VM does nothing until it is there; its folder, too, may come later" {
+	local folder=$BATS_TEST_TMPDIR/vm/run start time pid
+	socket=$folder/socket
+	bind_vfio "$D3COLD_PORT" "$D3COLD"
+	listen_start --rate=0 --dwell=0
+	# At first one may come at any moment.
+	sleep 8
+	is_idle 3
+	mkdir "${folder%/*}"
+	mkdir "$folder"
+	sleep 8
+	is_idle 3
+	for time in 1 2; do
+		guest_start D3COLD_PORT D3COLD
+		start=$SECONDS
+		connected
+		[ $((SECONDS - start)) -le 5 ] || fail "$((SECONDS - start)) s"
+		vmm off 0
+		[[ $REPLY == "done "* ]] || fail "$REPLY"
+		wait_state "$D3COLD_PORT" suspended D3cold
+		pid=$vmm
+		vmm_stop
+		wait_listen "'guest_pm' (pid $pid) has closed the socket"
+		# The socket is still there, but nobody behind it.
+		sleep 8
+		is_idle 3
+	done
+}
+
 @test "low power that can't be left isn't told as left, and is left later" {
 	serve_guest
 	vmm off 1
