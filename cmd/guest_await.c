@@ -17,26 +17,25 @@
 /* A VM that has gone may be back as soon. */
 #define GONE_MS 50
 
+/* Something new in it, or it is another one by now. */
+#define EVENTS (IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+
 /* Its folder; or, as long as that isn't there, the nearest above it. */
 static int watch(int fd, const char *socket)
 {
-	char path[PATH_MAX] = ".";
-	char *slash;
+	char path[PATH_MAX], *slash;
 
 	if (strlen(socket) >= sizeof(path))
 		return -ENAMETOOLONG;
-	if (strchr(socket, '/'))
-		strcpy(path, socket);
+	strcpy(path, socket);
 	while ((slash = strrchr(path, '/')) != NULL) {
 		slash[slash == path] = '\0';
-		if (inotify_add_watch(fd, path,
-				      IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_DELETE_SELF |
-					      IN_MOVE_SELF | IN_ONLYDIR) >= 0)
+		if (inotify_add_watch(fd, path, EVENTS) >= 0)
 			return 0;
 		if (slash == path || (errno != ENOENT && errno != ENOTDIR))
 			return -errno;
 	}
-	return inotify_add_watch(fd, ".", IN_CREATE | IN_MOVED_TO | IN_ATTRIB) < 0 ? -errno : 0;
+	return inotify_add_watch(fd, ".", EVENTS) < 0 ? -errno : 0;
 }
 
 void guest_await_begin(struct guest_await *a, const char *socket)
