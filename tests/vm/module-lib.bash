@@ -37,7 +37,7 @@ warn_anew() {
 program() { # NAME [ARGUMENT]...: runs build/tests/module/NAME; its TAP is shown when it fails
 	local name=$1
 	shift
-	local seconds=${PROGRAM_TIMEOUT:-120}
+	local seconds=${PROGRAM_TIMEOUT:-300}
 	[ "$VM_KERNEL" != debug ] || seconds=$((seconds * 4))
 	timeout "$seconds" "$programs/$name" "$@"
 }
