@@ -22,16 +22,21 @@ struct stall {
 	pthread_mutex_t lock;		/* what follows, with the thread */
 	const char *what, *name;	/* of the call; NULL: there is none */
 	int64_t since_ms;
-	int64_t due_ms;			/* of the timer; 0: it isn't set */
+	bool armed;			/* the timer is set, for this call or one before */
 	bool told;
 };
 
-static void arm(struct stall *stall, int64_t at_ms)
+static int64_t due_ms(const struct stall *stall)
 {
-	const struct itimerspec when = { .it_value.tv_sec = at_ms / 1000,
-					 .it_value.tv_nsec = at_ms % 1000 * 1000000 };
+	return stall->since_ms + STALL_LIMIT_MS;
+}
 
-	stall->due_ms = at_ms;
+static void arm(struct stall *stall)
+{
+	const struct itimerspec when = { .it_value.tv_sec = due_ms(stall) / 1000,
+					 .it_value.tv_nsec = due_ms(stall) % 1000 * 1000000 };
+
+	stall->armed = true;
 	timerfd_settime(stall->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
@@ -40,11 +45,11 @@ static void tell(struct stall *stall)
 	char line[128];
 
 	pthread_mutex_lock(&stall->lock);
-	stall->due_ms = 0;
-	if (stall->what && !stall->told && monotonic_ms() - stall->since_ms < STALL_LIMIT_MS) {
+	stall->armed = false;
+	if (stall->what && monotonic_ms() < due_ms(stall)) {
 		/* It was another call that the timer was set for. */
-		arm(stall, stall->since_ms + STALL_LIMIT_MS);
-	} else if (stall->what && !stall->told) {
+		arm(stall);
+	} else if (stall->what) {
 		stall->told = true;
 		msg_cannot(stall->what, stall->name, "the kernel has not answered for %d s",
 			   STALL_LIMIT_MS / 1000);
@@ -126,8 +131,8 @@ void stall_begin(struct stall *stall, const char *what, const char *name)
 	stall->since_ms = monotonic_ms();
 	stall->told = false;
 	/* One that is set goes off before: then it is set anew, so that few calls cost that. */
-	if (!stall->due_ms)
-		arm(stall, stall->since_ms + STALL_LIMIT_MS);
+	if (!stall->armed)
+		arm(stall);
 	pthread_mutex_unlock(&stall->lock);
 }
 
