@@ -126,6 +126,13 @@ static int is_pinned(const struct grab *g, pid_t pid, int fd)
 	return borrow_is_among(g->pins.at, g->pins.count, pid, fd);
 }
 
+int borrow_getfd(int pidfd, int number)
+{
+	int fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
 int node_of(int fd, struct node *ret)
 {
 	struct stat st;
@@ -140,11 +147,10 @@ int node_of(int fd, struct node *ret)
 static int grab_fd(const struct grab *g, const char *name, const char *link)
 {
 	char self[64], now[128];
-	int fd;
+	int fd = borrow_getfd(g->pidfd, atoi(name));
 
-	fd = (int)syscall(SYS_pidfd_getfd, g->pidfd, atoi(name), 0);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	snprintf(self, sizeof(self), "proc/self/fd/%d", fd);
 	if (sysfs_readlink_at(g->dev->ctx->root_fd, self, now, sizeof(now)) < 0 ||
 	    strcmp(now, link)) {

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "private.h"
@@ -119,13 +118,6 @@ void vfiopm_borrow_drop(struct vfiopm_borrow *borrow)
 	close_fd(&borrow->group_fd);
 }
 
-static int getfd(const struct vfiopm_borrow *b, int number)
-{
-	int fd = (int)syscall(SYS_pidfd_getfd, b->pidfd, number, 0);
-
-	return fd < 0 ? -errno : fd;
-}
-
 static bool is_of(int fd, const struct node *node)
 {
 	struct node now;
@@ -152,7 +144,7 @@ static bool is_device(int fd)
 static int take_pin(struct vfiopm_borrow *b, size_t i)
 {
 	bool is_cdev = vfiopm_device_get_cdev_node(b->dev) && b->pin_numbers[i] == b->device_number;
-	int fd = getfd(b, b->pin_numbers[i]), r = -EBADF;
+	int fd = borrow_getfd(b->pidfd, b->pin_numbers[i]), r = -EBADF;
 
 	if (fd < 0)
 		return fd;
@@ -217,7 +209,7 @@ static int take_by_name(struct vfiopm_borrow *b, enum vfiopm_refusal *why)
 		if (r < 0)
 			return r;
 	}
-	b->group_fd = getfd(b, b->group_number);
+	b->group_fd = borrow_getfd(b->pidfd, b->group_number);
 	if (b->group_fd < 0)
 		return b->group_fd;
 	if (!is_of(b->group_fd, &b->group_node))

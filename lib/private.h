@@ -299,6 +299,8 @@ struct vfiopm_borrow {
 	int control_fd;		/* `power/control` */
 };
 
+/* Duplicate descriptor @number of the process behind @pidfd; a negative errno. */
+int borrow_getfd(int pidfd, int number);
 int node_of(int fd, struct node *ret);
 /* Is @fd of process @pid one of the @n files @at? 1, 0, a negative errno. */
 int borrow_is_among(const int *at, size_t n, pid_t pid, int fd);
