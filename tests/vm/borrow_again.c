@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "group_fd.h"
 #include "vfiopm.h"
 
 static const char *const strangers[] = {
@@ -49,25 +50,6 @@ static int stranger(const char *kind)
 	}
 }
 
-/* The number of the file whose link begins with @link. */
-static int find(const char *link)
-{
-	char name[32], now[64];
-
-	for (int fd = 3; fd < 64; fd++) {
-		ssize_t n;
-
-		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-		n = readlink(name, now, sizeof(now) - 1);
-		if (n < 0)
-			continue;
-		now[n] = '\0';
-		if (!strncmp(now, link, strlen(link)) && strcmp(now, "/dev/vfio/vfio"))
-			return fd;
-	}
-	return -1;
-}
-
 /* ---- the owner: "WHICH KIND", or "back"; each is answered by a letter ---- */
 
 static void own(const struct vfiopm_addr *addr, FILE *orders, int answers)
@@ -91,7 +73,7 @@ static void own(const struct vfiopm_addr *addr, FILE *orders, int answers)
 		} else {
 			int fd = stranger(strchr(line, ' ') + 1);
 
-			place = line[0] == 'd' ? vfiopm_handle_get_fd(h) : find("/dev/vfio/");
+			place = line[0] == 'd' ? vfiopm_handle_get_fd(h) : group_fd(dev);
 			kept = dup(place);
 			if (fd < 0 || place < 0 || kept < 0 || dup2(fd, place) != place)
 				_exit(3);

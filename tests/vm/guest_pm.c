@@ -50,6 +50,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "group_fd.h"
 #include "guest_wire.h"
 #include "vfiopm.h"
 
@@ -370,31 +371,11 @@ static void machine_reset(struct dev *d)
 	printf("0x%08" PRIx32 "\n", touch(d));
 }
 
-/* The descriptor of a group is what the library keeps to itself: found by its name. */
-static int group_fd(const struct dev *d)
-{
-	char want[32], path[32], name[32];
-
-	snprintf(want, sizeof(want), "/dev/vfio/%d", vfiopm_device_get_group(d->device));
-	for (int fd = 3; fd < 64; fd++) {
-		ssize_t n;
-
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-		n = readlink(path, name, sizeof(name) - 1);
-		if (n < 0)
-			continue;
-		name[n] = '\0';
-		if (!strcmp(name, want))
-			return fd;
-	}
-	return -1;
-}
-
 static void hot_reset(struct dev *d)
 {
 	char buffer[sizeof(struct vfio_pci_hot_reset) + sizeof(int)] = "";
 	struct vfio_pci_hot_reset *reset = (void *)buffer;
-	int group = group_fd(d);
+	int group = group_fd(d->device);
 
 	reset->argsz = sizeof(buffer);
 	reset->count = group >= 0;
