@@ -53,7 +53,7 @@ transitions() { # NAME ROUNDS
 		for how in without with; do figures "guest's $way, $how table" <"$nested_dir.$how.$way"; done
 	done >&3
 	for way in off on; do
-		sed -nE "s/.*: $way( after [^:]*)?: answered after ([0-9.]+) ms, ([0-9.]+) ms of these the .*/\2 \3/p" "$listen_log" >"$nested_dir.$way"
+		answers "$way" "$listen_log" >"$nested_dir.$way"
 		[ -s "$nested_dir.$way" ] || fail "$(tail -n 5 "$listen_log")"
 		cut -d' ' -f1 "$nested_dir.$way" | figures "listener, $way: until it is answered"
 		awk '{ print $1 - $2 }' "$nested_dir.$way" | figures "listener, $way: beyond the ioctl"

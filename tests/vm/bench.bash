@@ -24,3 +24,8 @@ figures() { # WHAT: the distribution of the milliseconds on stdin, one a line
 		printf "# %s, ms: min %.1f, median %.1f, p95 %.1f, max %.1f (%d)\n", what,
 			v[1], v[int((NR + 1) / 2)], v[int(NR * 0.95 + 0.5)], v[NR], NR }'
 }
+
+# What a listener's log tells of its answers, one a line: until it was given, and the kernel's part of that, in ms.
+answers() { # off|on LOG
+	sed -nE "s/.*: $1( after [^:]*)?: answered after ([0-9.]+) ms, ([0-9.]+) ms of these the .*/\2 \3/p" "$2"
+}
