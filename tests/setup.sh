@@ -7,7 +7,9 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-mapfile -t wanted < <(sed 's/#.*//; s/[[:space:]]//g; /^$/d' "$here/packages")
+debug=/^debug:/d
+[ -z "${VFIO_PM_DEBUG_KERNEL:-}" ] || debug=s/^debug://
+mapfile -t wanted < <(sed "s/#.*//; $debug; s/[[:space:]]//g; /^\$/d" "$here/packages")
 
 if ! command -v dpkg-query >/dev/null; then
 	# Another system: the commands that tell whether somebody has done it by hand.
