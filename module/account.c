@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who woke the device, and how long it slept.
+ * Who woke the device, and how long it slept: the latter by the runtime PM
+ * core's own account, so that it is sysfs's to the microsecond however often
+ * the device sleeps and however busy the machine is.
  *
  * Suspends and resumes are counted by a PM domain of the device that chains
  * the bus's callbacks: a domain comes before the bus (RPM_GET_CALLBACK() in
@@ -25,6 +27,7 @@
 #include <linux/unistd.h>
 #include <asm/syscall.h>
 
+#include "compat.h"
 #include "vfio_pm_pci.h"
 
 #define CREATE_TRACE_POINTS
@@ -212,7 +215,7 @@ static int lp_runtime_suspend(struct device *dev)
 	account->sleeps++;
 	account->asleep = true;
 	account->asleep_engaged = engaged;
-	account->asleep_since = ktime_get();
+	account->asleep_since_ns = lp_pm_suspended_ns(dev);
 	spin_unlock(&account->lock);
 
 	if (settled)
@@ -228,12 +231,15 @@ static int lp_runtime_resume(struct device *dev)
 	bool slept;
 	int ret;
 
-	/* The way up is no sleep: it may be as long as seconds */
+	/*
+	 * The suspended time stands still while the device is on its way down
+	 * or up, which is no sleep and may take seconds
+	 */
 	spin_lock(&account->lock);
 	slept = account->asleep;
 	if (slept && account->asleep_engaged)
-		account->asleep_ns += ktime_to_ns(ktime_sub(ktime_get(),
-							    account->asleep_since));
+		account->asleep_ns += lp_pm_suspended_ns(dev) -
+				      account->asleep_since_ns;
 	account->asleep = false;
 	spin_unlock(&account->lock);
 
@@ -241,7 +247,7 @@ static int lp_runtime_resume(struct device *dev)
 	lp_config_check_gone(lp);
 	if (ret) {
 		spin_lock(&account->lock);
-		account->asleep_since = ktime_get();
+		account->asleep_since_ns = lp_pm_suspended_ns(dev);
 		account->asleep = slept;
 		spin_unlock(&account->lock);
 		return ret;

@@ -52,6 +52,16 @@ static inline void lp_pm_forget_last_busy(struct device *dev)
 #endif
 }
 
+/* What power/runtime_suspended_time shows, in nanoseconds. */
+static inline u64 lp_pm_suspended_ns(struct device *dev)
+{
+#ifdef CONFIG_PM
+	return pm_runtime_suspended_time(dev);
+#else
+	return 0;
+#endif
+}
+
 /*
  * disable_idle_d3 belongs to the device where the core has a field for it.
  * Elsewhere it is a variable of the core that governs every driver on top of

@@ -37,8 +37,7 @@ static ssize_t account_show(struct device *dev, struct device_attribute *attr,
 	spin_lock(&account->lock);
 	asleep_ns = account->asleep_ns;
 	if (account->asleep && account->asleep_engaged)
-		asleep_ns += ktime_to_ns(ktime_sub(ktime_get(),
-						   account->asleep_since));
+		asleep_ns += lp_pm_suspended_ns(dev) - account->asleep_since_ns;
 	len = sysfs_emit(buf, "entries %llu\nexits %llu\nsleeps %llu\n",
 			 account->entries, account->exits, account->sleeps);
 	for (i = 0; i < LP_CAUSES; i++)

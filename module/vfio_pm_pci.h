@@ -23,9 +23,10 @@
  * Locks, outermost first: mmap_lock of a process; core.vma_lock, where there is
  * one (the fault handler takes them in this order); core.memory_lock, which
  * decides about engagement and mappings; account.lock, in process context only,
- * with nothing below it but a task's alloc_lock, for its name. vm_lock stands
- * alone, below mmap_lock. pm_ctrl_lock is outside of all of these: it is held
- * while the user's bytes are copied.
+ * with nothing below it but a task's alloc_lock, for its name, and the device's
+ * power.lock, for the time it was suspended. vm_lock stands alone, below
+ * mmap_lock. pm_ctrl_lock is outside of all of these: it is held while the
+ * user's bytes are copied.
  *
  * The resume callback takes memory_lock (lp_resumed()): nobody may wait for a
  * resume with memory_lock held. The core resets the device with it held, so
@@ -117,7 +118,7 @@ struct lp_syscall {
  * @refused: touches of a BAR mapping answered by SIGBUS while engaged
  * @rate_limited: sleeps put off because of vfio_pm/deepen_rate
  * @asleep_ns: time suspended while engaged, without the sleep under way
- * @asleep_since: start of the sleep under way
+ * @asleep_since_ns: the device's suspended time when the sleep under way began
  * @asleep: suspended now
  * @asleep_engaged: and low power was engaged when that began
  * @last: the last wake; @last.time is 0 when there was none
@@ -134,7 +135,7 @@ struct lp_account {
 	u64 refused;
 	u64 rate_limited;
 	u64 asleep_ns;
-	ktime_t asleep_since;
+	u64 asleep_since_ns;
 	bool asleep;
 	bool asleep_engaged;
 	struct lp_wake last;

@@ -191,9 +191,8 @@ int main(int argc, char **argv)
 	vt_is(vt_account(&dev, "entries"), entries + 1, "counted");
 	vt_is(atoi(vt_sysfs(dev.address, "vfio_pm/engaged", text, sizeof(text))), 1, "engaged");
 	/*
-	 * The time asleep is sysfs's, which counts in milliseconds; and it takes
-	 * a wake to end with it, we to begin with it. A busy host may stop the
-	 * VM between two looks: sysfs is between two of ours.
+	 * The time asleep is sysfs's, which shows whole milliseconds. A busy host
+	 * may stop the VM between two looks: sysfs is between two of ours.
 	 */
 	vt_wait_asleep(&dev, 5000);
 	before = asleep_between(&sysfs_before, &skew);
@@ -208,8 +207,8 @@ int main(int argc, char **argv)
 	sysfs -= sysfs_before;
 	printf("# asleep %lld us, sysfs says %lld ms, looks %lld us apart\n", asleep, sysfs,
 	       skew + skew_after);
-	vt_ok(llabs(asleep - sysfs * 1000) <= sysfs * 10 + 2000 + skew + skew_after,
-	      "time asleep within 1 %% of sysfs");
+	vt_ok(llabs(asleep - sysfs * 1000) <= 2000 + skew + skew_after,
+	      "time asleep is sysfs's");
 	vt_is(vt_exit(&dev), 0, "exit");
 	vt_is(vt_account(&dev, "exits"), entries + 1, "exits as many as entries");
 	vt_is(atoi(vt_sysfs(dev.address, "vfio_pm/engaged", text, sizeof(text))), 0, "not engaged");
