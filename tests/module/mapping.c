@@ -30,9 +30,16 @@ static bool touches(const volatile void *place)
 	return vt_touch(place, &value);
 }
 
+/* Is it vfio-pci-core that takes the mappings away? */
+static bool by_core(void)
+{
+	return !dev.ours || getenv("VT_BY_CORE");
+}
+
 static void plain(void)
 {
 	volatile uint32_t *map = map_bar(4096), *late;
+	long long refused = dev.ours ? vt_account(&dev, "refused") : 0;
 	uint32_t before, after;
 
 	vt_ok(vt_touch(map, &before), "a touch works");
@@ -45,7 +52,7 @@ static void plain(void)
 	vt_ok(!touches(late), "so is one of a mapping made while asleep");
 	vt_ok(vt_asleep(&dev), "which doesn't wake either");
 	if (dev.ours)
-		vt_is(vt_account(&dev, "refused"), 3, "three refused touches in the account");
+		vt_is(vt_account(&dev, "refused"), refused + 3, "three refused touches in the account");
 	vt_is(vt_exit(&dev), 0, "exit");
 	vt_ok(vt_touch(map, &after), "a touch works again");
 	vt_is(after, before, "and reads the same");
@@ -98,7 +105,7 @@ static void forked(void)
 		vt_die("child");
 	waitpid(child, &status, 0);
 	/* On 6.1 the core doesn't know of the pages that fork() has copied. */
-	if (!dev.ours && WEXITSTATUS(status) == 2)
+	if (by_core() && WEXITSTATUS(status) == 2)
 		printf("# the child's touch while engaged went through\n");
 	else
 		vt_is(status, 0, "the child worked, got its SIGBUS, works again");
@@ -120,7 +127,7 @@ static void moved(void)
 		vt_die("mremap");
 	vt_is(vt_entry(&dev), 0, "entry with a mapping that was moved");
 	refused = !touches(to);
-	if (!dev.ours && !refused)
+	if (by_core() && !refused)
 		printf("# the touch while engaged went through\n");
 	else
 		vt_ok(refused, "SIGBUS where it is now");
