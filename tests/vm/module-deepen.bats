@@ -28,14 +28,13 @@ deepens() { # ROLE
 	[ "$(cat "$pci/$D3COLD/vfio_pm/deepen")" = 0 ]
 	echo 1 >"$pci/$D3COLD/vfio_pm/deepen"
 	echo 1 >"$pci/$D3COLD/vfio_pm/deepen_state_loss_ok"
-	"$programs/hold" "$D3COLD" d3hot >"$BATS_TEST_TMPDIR/hold" 3>&- &
-	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/hold"
+	holds "$D3COLD" d3hot
 	wait_state "$D3COLD" suspended D3cold
 	stays_state "$D3COLD" suspended D3cold 2
 	# A stray wake, and back again.
 	setpci -s "$D3COLD" STATUS
 	wait_state "$D3COLD" suspended D3cold
-	kill -KILL $!
+	end_hold KILL
 	wait_for 5 grep -q 0 "$pci/$D3COLD/vfio_pm/engaged"
 }
 
@@ -74,8 +73,7 @@ deepens() { # ROLE
 	# The minute begins with its first sleep, however long it has been bound.
 	sleep 4
 	start=$SECONDS
-	"$programs/hold" "$D3COLD2" d3hot >"$BATS_TEST_TMPDIR/hold" 3>&- &
-	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/hold"
+	holds "$D3COLD2" d3hot
 	wait_state "$D3COLD2" suspended D3cold
 	setpci -s "$D3COLD2" STATUS
 	wait_state "$D3COLD2" suspended D3cold
@@ -90,6 +88,6 @@ deepens() { # ROLE
 	stays_state "$D3COLD2" active D0 1
 	echo 0 >"$pci/$D3COLD2/vfio_pm/deepen_rate"
 	wait_state "$D3COLD2" suspended D3cold
-	kill -KILL $!
+	end_hold KILL
 	wait_for 5 grep -q 0 "$pci/$D3COLD2/vfio_pm/engaged"
 }

@@ -66,8 +66,7 @@ engaged() { local value; get value "$pci/$PAIR0/vfio_pm/engaged"; [ "$value" = "
 }
 
 @test "entered: low power goes on, as with the kernel's driver" {
-	"$programs/hold" "$PAIR0" entry >"$BATS_TEST_TMPDIR/hold" 3>&- &
-	wait_for "$VM_PATIENCE" grep -q ready "$BATS_TEST_TMPDIR/hold"
+	holds "$PAIR0" entry
 	wait_state "$PAIR0" suspended D3hot
 	account "$PAIR0" host
 	before=$REPLY n=$(times)
@@ -77,6 +76,6 @@ engaged() { local value; get value "$pci/$PAIR0/vfio_pm/engaged"; [ "$value" = "
 	engaged 1
 	account "$PAIR0" host
 	[ "$REPLY" -gt "$before" ]
-	kill -KILL $!
+	end_hold KILL
 	wait_for 5 engaged 0
 }

@@ -28,10 +28,10 @@ unload_driver() { # vfio-pci|vfio-pm-pci
 	[ ! -d "/sys/module/$module" ] || rmmod "$module"
 }
 
-# WARN_ON_ONCE() speaks once a boot: what one driver made it say would hide the other's.
+# WARN_ON_ONCE() speaks once a boot: what one driver made it say would hide the other's. A kernel without
+# CONFIG_BUG warns of nothing.
 warn_anew() {
-	mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug || return
-	echo 1 >/sys/kernel/debug/clear_warn_once
+	[ ! -e /sys/kernel/debug/clear_warn_once ] || echo 1 >/sys/kernel/debug/clear_warn_once
 }
 
 program() { # NAME [ARGUMENT]...: runs build/tests/module/NAME; its TAP is shown when it fails
@@ -40,6 +40,19 @@ program() { # NAME [ARGUMENT]...: runs build/tests/module/NAME; its TAP is shown
 	local seconds=${PROGRAM_TIMEOUT:-300}
 	[ "$VM_KERNEL" != debug ] || seconds=$((seconds * 4))
 	timeout "$seconds" "$programs/$name" "$@"
+}
+
+# An owner of its own, and its end: hold.c.
+holds() { # ADDRESS none|entry|wakeup|d3hot: sets HOLD once it is in that state
+	rm -f "$BATS_TEST_TMPDIR/hold"
+	"$programs/hold" "$1" "$2" >"$BATS_TEST_TMPDIR/hold" 3>&- &
+	HOLD=$!
+	wait_for "$VM_PATIENCE" grep -q ready "$BATS_TEST_TMPDIR/hold"
+}
+
+end_hold() { # SIGNAL
+	kill "-$1" "$HOLD"
+	wait "$HOLD" || true
 }
 
 account() { # ADDRESS KEY: sets REPLY

@@ -26,11 +26,11 @@ sleeps() { # DRIVER ROLE
 @test "vfio-pm-pci: in D3cold for real, and idle again after the close" {
 	bind_to vfio-pm-pci "$D3COLD"
 	wait_state "$D3COLD" suspended D3cold
-	"$programs/hold" "$D3COLD" entry &
-	wait_for 10 grep -q 1 "$pci/$D3COLD/vfio_pm/engaged"
+	holds "$D3COLD" entry
+	[ "$(cat "$pci/$D3COLD/vfio_pm/engaged")" = 1 ]
 	wait_state "$D3COLD" suspended D3cold
 	stays_state "$D3COLD" suspended D3cold 1
-	kill $!
+	end_hold TERM
 	wait_for 10 grep -q 0 "$pci/$D3COLD/vfio_pm/engaged"
 	wait_state "$D3COLD" suspended D3cold
 }
@@ -46,9 +46,9 @@ sleeps() { # DRIVER ROLE
 	load_driver vfio-pm-pci disable_idle_d3=1
 	bind_to vfio-pm-pci "$D3COLD"
 	stays_state "$D3COLD" active D0 1
-	"$programs/hold" "$D3COLD" entry &
+	holds "$D3COLD" entry
 	wait_state "$D3COLD" suspended D3cold
-	kill $!
+	end_hold TERM
 	wait_state "$D3COLD" active D0
 	stays_state "$D3COLD" active D0 1
 	# A device that is bound already keeps what it was bound with.

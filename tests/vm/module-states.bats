@@ -28,22 +28,18 @@ each() { # DRIVER
 @test "vfio-pm-pci: D3hot by the user, interrupts" { each vfio-pm-pci; }
 
 with_vfs() { # DRIVER
-	local hold
 	# With either driver: the VF is disabled by the time its own resume runs, and what its config space
 	# answers then is read as D3cold (pci_update_current_state()).
 	allow_kernel_report "Unable to change power state from D3(hot|cold) to D0"
 	load_driver "$1" enable_sriov=1
 	bind_to "$1" "$PF"
 	echo 1 >"$pci/$PF/sriov_numvfs"
-	"$programs/hold" "$PF" entry >"$BATS_TEST_TMPDIR/hold" 3>&- &
-	hold=$!
-	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/hold"
+	holds "$PF" entry
 	# Engaged, but the VF needs it.
 	stays_state "$PF" active D0 1
 	echo 0 >"$pci/$PF/sriov_numvfs"
 	wait_state "$PF" suspended D3hot
-	kill "$hold"
-	wait "$hold" || true
+	end_hold TERM
 	unbind "$PF"
 	disallow_kernel_report
 }

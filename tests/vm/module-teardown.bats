@@ -10,18 +10,6 @@ load module-lib
 setup() { start_case; }
 teardown_file() { module_teardown; }
 
-holds() { # ADDRESS none|entry|wakeup: sets HOLD once it is in that state
-	rm -f "$BATS_TEST_TMPDIR/hold"
-	"$programs/hold" "$1" "$2" >"$BATS_TEST_TMPDIR/hold" 3>&- &
-	HOLD=$!
-	wait_for 10 grep -q ready "$BATS_TEST_TMPDIR/hold"
-}
-
-let_go() { # SIGNAL
-	kill "-$1" "$HOLD"
-	wait "$HOLD" || true
-}
-
 left() { # ADDRESS: nothing is engaged that nobody holds
 	driver_of "$1"
 	[ "$REPLY" = vfio-pm-pci ] || return 0
@@ -40,12 +28,12 @@ killed() { # DRIVER
 		for signal in TERM KILL; do
 			holds "$D3COLD" "$mode"
 			[ "$mode" = none ] || wait_state "$D3COLD" suspended D3cold
-			let_go "$signal"
+			end_hold "$signal"
 			wait_state "$D3COLD" suspended D3cold
 			left "$D3COLD"
 			# At once after the entry, before the device sleeps.
 			holds "$D3COLD" "$mode"
-			let_go "$signal"
+			end_hold "$signal"
 			wait_state "$D3COLD" suspended D3cold
 			left "$D3COLD"
 		done
@@ -63,7 +51,7 @@ unbound() { # DRIVER
 	local unbind=$!
 	sleep 2
 	kill -0 "$unbind" || fail "the unbind didn't wait for the owner"
-	let_go KILL
+	end_hold KILL
 	wait "$unbind"
 	driver_of "$D3COLD"
 	[ "$REPLY" = "" ]
@@ -80,7 +68,7 @@ unplugged() { # DRIVER
 	wait_for 10 grep -qx suspended "$pci/$HOTPLUG/power/runtime_status"
 	device_del "$ID_HOTPLUG"
 	sleep 3
-	let_go KILL
+	end_hold KILL
 	wait_for 20 gone "$HOTPLUG"
 	device_add "$KIND_HOTPLUG" "$ID_HOTPLUG" "$HOTPLUG_BUS" \
 		"$([ "$KIND_HOTPLUG" = nvme ] && echo serial=HOTPLUG || echo romfile=)"
@@ -97,7 +85,7 @@ unplugged() { # DRIVER
 	wait_state "$D3COLD" suspended D3cold
 	run -1 rmmod vfio_pm_pci
 	[ -d /sys/module/vfio_pm_pci ]
-	let_go TERM
+	end_hold TERM
 }
 
 @test "vfio-pm-pci: the module goes with devices bound and asleep" {
