@@ -52,7 +52,8 @@ static void plain(void)
 	vt_ok(!touches(late), "so is one of a mapping made while asleep");
 	vt_ok(vt_asleep(&dev), "which doesn't wake either");
 	if (dev.ours)
-		vt_is(vt_account(&dev, "refused"), refused + 3, "three refused touches in the account");
+		vt_is(vt_account(&dev, "refused"), refused + 3,
+		      "three refused touches in the account");
 	vt_is(vt_exit(&dev), 0, "exit");
 	vt_ok(vt_touch(map, &after), "a touch works again");
 	vt_is(after, before, "and reads the same");

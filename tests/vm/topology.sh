@@ -145,6 +145,8 @@ for row in "${rows[@]}"; do
 		port=0000:00:$function.0
 		hotplug=off
 		[ "$place" = port ] || hotplug=on
+		# VFs come as if they were plugged, which without ACPI's hotplug is the port's to allow.
+		[ "$native$kind" != nativenvme-pf ] || hotplug=on
 		# A port faster than 5 GT/s is waited for until it reports its link when it comes back from
 		# D3cold. One without hotplug never does, and the kernel gives up what is below.
 		speed=
