@@ -231,10 +231,12 @@ static int lp_runtime_resume(struct device *dev)
 	bool slept;
 	int ret;
 
-	/*
-	 * The suspended time stands still while the device is on its way down
-	 * or up, which is no sleep and may take seconds
-	 */
+	ret = lp->base->runtime_resume(dev);
+	lp_config_check_gone(lp);
+	if (ret)
+		return ret;
+
+	/* The way up, which may take seconds, isn't in the suspended time */
 	spin_lock(&account->lock);
 	slept = account->asleep;
 	if (slept && account->asleep_engaged)
@@ -242,16 +244,6 @@ static int lp_runtime_resume(struct device *dev)
 				      account->asleep_since_ns;
 	account->asleep = false;
 	spin_unlock(&account->lock);
-
-	ret = lp->base->runtime_resume(dev);
-	lp_config_check_gone(lp);
-	if (ret) {
-		spin_lock(&account->lock);
-		account->asleep_since_ns = lp_pm_suspended_ns(dev);
-		account->asleep = slept;
-		spin_unlock(&account->lock);
-		return ret;
-	}
 
 	if (slept)
 		lp_count_wake(lp);
