@@ -31,7 +31,8 @@ unload_driver() { # vfio-pci|vfio-pm-pci
 # WARN_ON_ONCE() speaks once a boot: what one driver made it say would hide the other's. A kernel without
 # CONFIG_BUG warns of nothing.
 warn_anew() {
-	[ ! -e /sys/kernel/debug/clear_warn_once ] || echo 1 >/sys/kernel/debug/clear_warn_once
+	[ "$VM_KERNEL" != debug ] || [ -e /sys/kernel/debug/clear_warn_once ] || return 0
+	echo 1 >/sys/kernel/debug/clear_warn_once
 }
 
 program() { # NAME [ARGUMENT]...: runs build/tests/module/NAME; its TAP is shown when it fails
@@ -53,6 +54,22 @@ holds() { # ADDRESS none|entry|wakeup|d3hot: sets HOLD once it is in that state
 end_hold() { # SIGNAL
 	kill "-$1" "$HOLD"
 	wait "$HOLD" || true
+}
+
+unbound() { # DRIVER: D3COLD is, while open and asleep, and is bound again
+	bind_to "$1" "$D3COLD"
+	holds "$D3COLD" entry
+	wait_state "$D3COLD" suspended D3cold
+	echo "$D3COLD" >"$pci/$D3COLD/driver/unbind" &
+	local unbind=$!
+	sleep 2
+	kill -0 "$unbind" || fail "the unbind didn't wait for the owner"
+	end_hold KILL
+	wait "$unbind"
+	driver_of "$D3COLD"
+	[ "$REPLY" = "" ]
+	bind_to "$1" "$D3COLD"
+	wait_state "$D3COLD" suspended D3cold
 }
 
 account() { # ADDRESS KEY: sets REPLY

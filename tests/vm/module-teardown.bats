@@ -43,22 +43,6 @@ killed() { # DRIVER
 @test "vfio-pci: closed and killed in every mode" { killed vfio-pci; }
 @test "vfio-pm-pci: closed and killed in every mode" { killed vfio-pm-pci; }
 
-unbound() { # DRIVER
-	bind_to "$1" "$D3COLD"
-	holds "$D3COLD" entry
-	wait_state "$D3COLD" suspended D3cold
-	echo "$D3COLD" >"$pci/$D3COLD/driver/unbind" &
-	local unbind=$!
-	sleep 2
-	kill -0 "$unbind" || fail "the unbind didn't wait for the owner"
-	end_hold KILL
-	wait "$unbind"
-	driver_of "$D3COLD"
-	[ "$REPLY" = "" ]
-	bind_to "$1" "$D3COLD"
-	wait_state "$D3COLD" suspended D3cold
-}
-
 @test "vfio-pci: unbound while open" { unbound vfio-pci; }
 @test "vfio-pm-pci: unbound while open" { unbound vfio-pm-pci; }
 
