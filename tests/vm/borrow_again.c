@@ -151,7 +151,9 @@ int main(int argc, char **argv)
 	if (vfiopm_ctx_new(NULL, &ctx) < 0 || vfiopm_device_new(ctx, &addr, &dev) < 0)
 		return 98;
 	check("borrow", "the first time", vfiopm_borrow_new(dev, &b, &why), 0);
-	if (!failures) {
+	if (failures) {
+		printf("\trefused: %s\n", vfiopm_refusal_name(why));
+	} else {
 		vfiopm_borrow_drop(b);
 		try_places(b);
 		vfiopm_borrow_free(b);

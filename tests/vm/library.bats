@@ -40,6 +40,11 @@ library=$(cd "${BATS_TEST_DIRNAME:-.}/../../build/tests/vm" && pwd)/library
 	bind_vfio "$D3COLD"
 	code=0
 	output=$("${library%/*}/borrow_again" "$D3COLD" 2>&1) || code=$?
+	if [ "$VM_KERNEL" = debug ]; then
+		# Built without CONFIG_KCMP: whether two descriptors are one can't be told.
+		[[ $code = 1 && $output == *"refused: unsupported"* ]] || fail "$output"
+		return
+	fi
 	[ "$code" = 0 ] || fail "$output"
 	[ "$(grep -c '^ok: ' <<<"$output")" = 49 ] || fail "$output"
 	is_state "$D3COLD" active D0
