@@ -25,8 +25,8 @@ debugfs=/sys/kernel/debug
 	echo Y >"$debugfs/failslab/cache-filter"
 	echo N >"$debugfs/failslab/ignore-gfp-wait"
 	echo 0 >"$debugfs/failslab/verbose"
-	# A device of its own: when _ON or _OFF got no memory, acpi_power_transition() leaves the state of its ACPI
-	# device unknown, from which it never comes back, and D3hot is the deepest from then on.
+	# A device of its own: when _ON got no memory, acpi_power_transition() leaves the state of its ACPI device
+	# unknown, from which it never comes back, and D3hot is the deepest from then on.
 	unbind "$D3COLD2"
 	echo vfio-pm-pci >"$pci/$D3COLD2/driver_override"
 	PROGRAM_TIMEOUT=500 program failing "$D3COLD2"
