@@ -61,6 +61,8 @@ static const struct rule rules[] = {
 	  "drivers/acpi/scan.c, acpi_bus_get_power_flags()", rule_power_resource },
 	{ "eject", VFIOPM_TOPIC_PLATFORM, "drivers/pci/pci-acpi.c, acpi_pci_set_power_state()",
 	  rule_eject },
+	{ "acpi-state", VFIOPM_TOPIC_PLATFORM, "drivers/acpi/power.c, acpi_power_transition()",
+	  rule_acpi_state },
 	{ "d3cold-allowed", VFIOPM_TOPIC_DEVICE,
 	  "drivers/pci/pci-acpi.c, acpi_pci_choose_state(); drivers/pci/pci.c, "
 	  "pci_dev_check_d3cold()",

@@ -450,6 +450,7 @@ void rule_config_pm(struct scene *s);		/* blocker_platform.c */
 void rule_acpi(struct scene *s);
 void rule_power_resource(struct scene *s);
 void rule_eject(struct scene *s);
+void rule_acpi_state(struct scene *s);
 void rule_shared_resource(struct scene *s);
 void rule_acpi_choice(struct scene *s);
 void rule_aspm(struct scene *s);
@@ -464,6 +465,13 @@ bool look_has_pm(struct look *look);
 int survey_config_pm(struct vfiopm_survey *survey, char *file, size_t size);
 /* Does the ACPI node of this device name power resources for D3? */
 bool look_has_resources(struct look *look);
+/*
+ * Could they not be switched on when the device was to wake? The state of the
+ * node is unknown then, and acpi_power_transition() of drivers/acpi/power.c
+ * refuses each further change: nothing tries again before the next boot.
+ */
+bool look_is_unpowered(struct look *look);
+#define UNPOWERED_MEND "look into the kernel's log for the ACPI error, and boot again"
 /*
  * Is the power of a device that shows D3cold really off? Its node, or that of
  * a port above it, has switched its resources off; they stay on while another

@@ -438,6 +438,16 @@ void rule_lost(struct scene *s)
 			return;
 	}
 	s->lost = true;
+	/* Known without a look: one that answers is recorded as what it says. */
+	if (look_is_unpowered(s->look) && !look_in_transition(s->look)) {
+		f = blocks(s, ROUTES_ALL, s->look,
+			   "is recorded as D3cold, and its power could not be switched on");
+		quote(s, f, s->look, ATTR_STATE);
+		quote(s, f, s->look, ATTR_NODE_STATE);
+		quote(s, f, s->look, ATTR_NODE_PATH);
+		mend_advice(s, f, ORDER_BOOT, UNPOWERED_MEND);
+		return;
+	}
 	why = why_silent(s);
 	if (why) {
 		f = untold(s, ROUTES_ALL, s->look, why,

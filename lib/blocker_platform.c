@@ -191,6 +191,29 @@ void rule_eject(struct scene *s)
 		judge_eject(s, s->ports[k], ROUTE_PORT(k));
 }
 
+/* One that answers nevertheless: else it is lost. */
+static void judge_node(struct scene *s, struct look *look, unsigned int route)
+{
+	struct vfiopm_finding *f;
+
+	if (!wants_routes(s, route) || !look_is_unpowered(look))
+		return;
+	f = blocks(s, route, look,
+		   "the state of its ACPI node is unknown: switching a power resource on has "
+		   "failed, and Linux switches it no more");
+	quote(s, f, look, ATTR_NODE_STATE);
+	quote(s, f, look, ATTR_NODE_PATH);
+	mend_advice(s, f, ORDER_BOOT, UNPOWERED_MEND);
+}
+
+void rule_acpi_state(struct scene *s)
+{
+	if (!s->lost)
+		judge_node(s, s->look, ROUTE_OWN);
+	for (size_t k = 0; k < s->n_ports; k++)
+		judge_node(s, s->ports[k], ROUTE_PORT(k));
+}
+
 /* ---- resources that another device keeps on ---- */
 
 struct resource_walk {
@@ -342,8 +365,11 @@ static void judge_kept(struct resource_walk *walk)
 	} else {
 		f = blocks(s, walk->route, look,
 			   "the kernel has switched its power resource off, and the power is still "
-			   "on: an unseen user keeps it on");
-		mend_advice(s, f, ORDER_LOOK, "none is known: the firmware decides");
+			   "on: an unseen user keeps it on, or _OFF has failed");
+		/* It then counts as in use until the next boot: acpi_power_off_unlocked(). */
+		mend_advice(s, f, ORDER_LOOK,
+			    "with an ACPI error in the kernel's log, boot again; none else is "
+			    "known");
 	}
 	quote(s, f, look, ATTR_NODE_STATE);
 	quote(s, f, look, ATTR_NODE_REAL);
@@ -459,7 +485,8 @@ static void judge_choice(struct scene *s, struct look *look, unsigned int routes
 	if (!wants_routes(s, routes) || !look_is(look, ATTR_STATUS, "suspended") ||
 	    !look_has_resources(look) ||
 	    !look_is(look, ATTR_STATE, "D3hot") || look_text(look, ATTR_NODE_EJECT) ||
-	    !look_is(look, ATTR_D3COLD, "1") || look_is(look, ATTR_NODE_STATE, "D3cold"))
+	    !look_is(look, ATTR_D3COLD, "1") || look_is(look, ATTR_NODE_STATE, "D3cold") ||
+	    look_is_unpowered(look))
 		return;
 	f = blocks(s, routes, look,
 		   "the kernel chose D3hot for it, for a reason that can't be seen; likely the "

@@ -272,7 +272,8 @@ bool scene_seems_lost(struct scene *s)
 	if (!look_is(s->look, ATTR_STATE, "D3cold") ||
 	    !(look_text(s->look, ATTR_NODE) ||
 	      (s->n_ports && look_text(s->ports[0], ATTR_NODE))) ||
-	    (look_has_resources(s->look) && !look_is(s->look, ATTR_NODE_STATE, "D0")))
+	    (look_has_resources(s->look) && !look_is(s->look, ATTR_NODE_STATE, "D0") &&
+	     !look_is_unpowered(s->look)))
 		return false;
 	for (size_t k = 0; k < s->n_ports; k++)
 		if (look_is(s->ports[k], ATTR_STATE, "D3cold") ||
@@ -443,4 +444,10 @@ void scene_judge(struct scene *s)
 bool look_has_resources(struct look *look)
 {
 	return look_text(look, ATTR_NODE_D3HOT) != NULL;
+}
+
+/* As acpi_power_state_string() of drivers/acpi/device_pm.c writes ACPI_STATE_UNKNOWN. */
+bool look_is_unpowered(struct look *look)
+{
+	return look_has_resources(look) && look_is(look, ATTR_NODE_STATE, "(unknown)");
 }

@@ -282,3 +282,40 @@ vfio-pm enter $PAIR0" ] || fail "$output"
 		expect_and_mend "$D3COLD" D3cold user-d3hot
 	fi
 }
+
+# The last two: what they break stays so until the next boot. How the firmware is made to fail stands in
+# tests/vm/topology.sh.
+@test "the firmware fails to switch the power off" {
+	bind_vfio "$D3COLD_PORT"
+	wait_state "$D3COLD_PORT" suspended D3cold
+	setpci -s "$D3COLD_PORT" INTERRUPT_LINE=ef
+	wait_state "$D3COLD_PORT" suspended D3cold
+	dmesg | grep -q 'ACPI Error: Aborting method .*_OFF' || fail "no ACPI error"
+	# The firmware is mended, and the kernel doesn't ask it again.
+	setpci -s "$D3COLD_PORT" INTERRUPT_LINE=0
+	wait_state "$D3COLD_PORT" suspended D3cold
+	explain "$D3COLD_PORT"
+	expect_blocked shared-resource
+	[[ $output == *"an unseen user keeps it on, or _OFF has failed"* ]] || fail "$output"
+	[[ $(mends) == "# with an ACPI error in the kernel's log, boot again; none else is known" ]] || fail "$output"
+}
+
+@test "the firmware fails to switch the power on" {
+	bind_vfio "$D3COLD2"
+	wait_state "$D3COLD2" suspended D3cold
+	setpci -s "$D3COLD2" INTERRUPT_LINE=ee
+	wait_state "$D3COLD2" suspended D3cold
+	vp explain "$D3COLD2"
+	expect_code 0
+	setpci -s "$D3COLD2" INTERRUPT_LINE=0
+	dmesg | grep -q 'ACPI Error: Aborting method .*_ON' || fail "no ACPI error"
+	wait_state "$D3COLD2" suspended D3hot
+	explain "$D3COLD2"
+	expect_blocked acpi-state
+	[[ $output == *"firmware_node/power_state: (unknown)"* ]] || fail "$output"
+	[[ $(mends) == "# look into the kernel's log for the ACPI error, and boot again" ]] || fail "$output"
+	vp explain --state=D3hot "$D3COLD2"
+	expect_code 0
+	vp wait --state=D3cold --timeout=1s "$D3COLD2"
+	[[ $code != 0 && $output == *"switching a power resource on has failed"* ]] || fail "$output"
+}

@@ -77,14 +77,23 @@ acpi_power() { # NAME NODE...: a power resource that these nodes need
 			fi
 		done
 		# Linux turns every resource on once at boot; _STA must tell what _OFF and _ON did, or
-		# the kernel believes that a power down failed.
+		# the kernel believes that a power down failed. PCI_INTERRUPT_LINE is a byte that nothing
+		# uses here: with 0xee in that of the first device _ON fails, with 0xef _OFF.
 		cat <<-ASL
+		Scope (\\_SB.PCI0.$1) {
+			OperationRegion (VPCF, PCI_Config, 0x3C, One)
+			Field (VPCF, ByteAcc, NoLock, Preserve) { VPIL, 8 }
+		}
 		Scope (\\_SB) {
 			Name (S$name, One)
+			Method (F$name, 1) {
+				Local0 = Zero
+				If (\\_SB.PCI0.$1.VPIL == Arg0) { Local0 = One / Local0 }
+			}
 			PowerResource (P$name, 0, 0) {
 				Method (_STA) { Return (S$name) }
-				Method (_ON)  { S$name = One }
-				Method (_OFF) { S$name = Zero }
+				Method (_ON)  { F$name (0xEE) S$name = One }
+				Method (_OFF) { F$name (0xEF) S$name = Zero }
 			}
 		}
 		ASL
