@@ -51,13 +51,19 @@ sleep_round() {
 }
 
 # Nothing is engaged and nobody is stopped once the owner has gone.
+is_closed() { # DEVICE
+	local enable
+	get enable "$pci/$1/enable"
+	[ "$enable" = 0 ]
+}
+
+# The first thread of QEMU ends before those that close the devices, and a listener wakes them before that.
 let_go() { # after QEMU has ended
-	wait_for 20 nested_gone
-	local device enable
+	local device
+	wait_for 20 nested_gone || return
 	for device in "$device0" "$device1"; do
-		wait_state "$device" active D0
-		get enable "$pci/$device/enable"
-		[ "$enable" = 0 ] || fail "$device is still open"
+		wait_for 20 is_closed "$device" || fail "$device is still open" || return
+		wait_state "$device" active D0 || return
 	done
 }
 
