@@ -471,7 +471,8 @@ bool look_has_resources(struct look *look);
  * refuses each further change: nothing tries again before the next boot.
  */
 bool look_is_unpowered(struct look *look);
-#define UNPOWERED_MEND "look into the kernel's log for the ACPI error, and boot again"
+/* What tells so, and that only a boot helps. */
+void mend_unpowered(struct scene *s, struct vfiopm_finding *f, struct look *look);
 /*
  * Is the power of a device that shows D3cold really off? Its node, or that of
  * a port above it, has switched its resources off; they stay on while another

@@ -443,9 +443,7 @@ void rule_lost(struct scene *s)
 		f = blocks(s, ROUTES_ALL, s->look,
 			   "is recorded as D3cold, and its power could not be switched on");
 		quote(s, f, s->look, ATTR_STATE);
-		quote(s, f, s->look, ATTR_NODE_STATE);
-		quote(s, f, s->look, ATTR_NODE_PATH);
-		mend_advice(s, f, ORDER_BOOT, UNPOWERED_MEND);
+		mend_unpowered(s, f, s->look);
 		return;
 	}
 	why = why_silent(s);

@@ -184,34 +184,45 @@ static void judge_eject(struct scene *s, struct look *look, unsigned int route)
 		    "turn hotplug of this slot off in the firmware, or use another slot");
 }
 
-void rule_eject(struct scene *s)
+typedef void (*judge_node_fn)(struct scene *s, struct look *look, unsigned int route);
+
+/* Each node that may be a way to D3cold: the device's and those of the ports above. */
+static void judge_nodes(struct scene *s, judge_node_fn judge)
 {
-	judge_eject(s, s->look, ROUTE_OWN);
+	judge(s, s->look, ROUTE_OWN);
 	for (size_t k = 0; k < s->n_ports; k++)
-		judge_eject(s, s->ports[k], ROUTE_PORT(k));
+		judge(s, s->ports[k], ROUTE_PORT(k));
 }
 
-/* One that answers nevertheless: else it is lost. */
-static void judge_node(struct scene *s, struct look *look, unsigned int route)
+void rule_eject(struct scene *s)
+{
+	judge_nodes(s, judge_eject);
+}
+
+void mend_unpowered(struct scene *s, struct vfiopm_finding *f, struct look *look)
+{
+	quote(s, f, look, ATTR_NODE_STATE);
+	quote(s, f, look, ATTR_NODE_PATH);
+	mend_advice(s, f, ORDER_BOOT,
+		    "look into the kernel's log for the ACPI error, and boot again");
+}
+
+static void judge_unpowered(struct scene *s, struct look *look, unsigned int route)
 {
 	struct vfiopm_finding *f;
 
-	if (!wants_routes(s, route) || !look_is_unpowered(look))
+	/* What is lost is told by that rule: this one is of those that answer nevertheless. */
+	if (!wants_routes(s, route) || !look_is_unpowered(look) || (s->lost && look == s->look))
 		return;
 	f = blocks(s, route, look,
 		   "the state of its ACPI node is unknown: switching a power resource on has "
 		   "failed, and Linux switches it no more");
-	quote(s, f, look, ATTR_NODE_STATE);
-	quote(s, f, look, ATTR_NODE_PATH);
-	mend_advice(s, f, ORDER_BOOT, UNPOWERED_MEND);
+	mend_unpowered(s, f, look);
 }
 
 void rule_acpi_state(struct scene *s)
 {
-	if (!s->lost)
-		judge_node(s, s->look, ROUTE_OWN);
-	for (size_t k = 0; k < s->n_ports; k++)
-		judge_node(s, s->ports[k], ROUTE_PORT(k));
+	judge_nodes(s, judge_unpowered);
 }
 
 /* ---- resources that another device keeps on ---- */
@@ -468,9 +479,7 @@ enum power scene_power(struct scene *s)
 
 void rule_shared_resource(struct scene *s)
 {
-	judge_resources(s, s->look, ROUTE_OWN);
-	for (size_t k = 0; k < s->n_ports; k++)
-		judge_resources(s, s->ports[k], ROUTE_PORT(k));
+	judge_nodes(s, judge_resources);
 }
 
 /*
@@ -478,17 +487,17 @@ void rule_shared_resource(struct scene *s)
  * the kernel chose a lesser state: what ACPI's _S0W says counts for what can
  * wake the system (_PRW), and can't be seen.
  */
-static void judge_choice(struct scene *s, struct look *look, unsigned int routes)
+static void judge_choice(struct scene *s, struct look *look, unsigned int route)
 {
 	struct vfiopm_finding *f;
 
-	if (!wants_routes(s, routes) || !look_is(look, ATTR_STATUS, "suspended") ||
+	if (!wants_routes(s, route) || !look_is(look, ATTR_STATUS, "suspended") ||
 	    !look_has_resources(look) ||
 	    !look_is(look, ATTR_STATE, "D3hot") || look_text(look, ATTR_NODE_EJECT) ||
 	    !look_is(look, ATTR_D3COLD, "1") || look_is(look, ATTR_NODE_STATE, "D3cold") ||
 	    look_is_unpowered(look))
 		return;
-	f = blocks(s, routes, look,
+	f = blocks(s, route, look,
 		   "the kernel chose D3hot for it, for a reason that can't be seen; likely the "
 		   "firmware allows no deeper state that can wake the system (_S0W)");
 	quote(s, f, look, ATTR_STATE);
@@ -499,7 +508,5 @@ static void judge_choice(struct scene *s, struct look *look, unsigned int routes
 
 void rule_acpi_choice(struct scene *s)
 {
-	judge_choice(s, s->look, ROUTE_OWN);
-	for (size_t k = 0; k < s->n_ports; k++)
-		judge_choice(s, s->ports[k], ROUTE_PORT(k));
+	judge_nodes(s, judge_choice);
 }
