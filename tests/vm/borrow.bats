@@ -369,8 +369,7 @@ is_stopped() { # without a fork
 	run "$vfio_pm" enter --borrow "$PAIR0"
 	echo "$output"
 	[ "$status" = 4 ]
-	get enable "$pci/$PAIR0/enable"
-	[ "$enable" = 0 ]
+	is_closed "$PAIR0"
 	vmm open "$PAIR0"
 	vmm d3hot "$PAIR0"
 	"$vfio_pm" enter --borrow "$PAIR0"
@@ -470,15 +469,13 @@ while_reopened() { # FUNCTION OTHER SECONDS
 	# The owner's close may become ours, which had the last copy: core_disable(). Its open may not.
 	if grep " vfio-pm-.*vfio_pci_core_enable" <<<"$opens_trace"; then fail "opened by us first"; fi
 	vmm close "$PAIR0"
-	get enable "$pci/$PAIR0/enable"
-	[ "$enable" = 0 ]
+	is_closed "$PAIR0"
 }
 
 @test "the owner killed in its sleep leaves nothing behind" {
 	owned D3COLD d3hot
 	"$vfio_pm" enter --borrow $loss "$D3COLD"
 	stop_vmm
-	closed() { get enable "$pci/$D3COLD/enable" && [ "$enable" = 0 ]; }
-	wait_for 5 closed
+	wait_for 5 is_closed "$D3COLD"
 	"$vfio_pm" cycle "$D3COLD" --count=1
 }

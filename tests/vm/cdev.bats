@@ -95,8 +95,7 @@ cdev_owner() {
 	stays_state "$D3COLD" active D0 1
 	# Nothing of it is left open by us.
 	vmm_stop
-	closed() { get enable "$pci/$D3COLD/enable" && [ "$enable" = 0 ]; }
-	wait_for 20 closed
+	wait_for 20 is_closed "$D3COLD"
 }
 
 @test "deepened for an owner that has the device by its own node" {

@@ -286,7 +286,7 @@ time.sleep(1000)' "$name" 3>&- 9>&- &
 	vmm off 1
 	wait_state "$D3COLD" suspended D3cold
 	vmm_stop
-	wait_for "$VM_PATIENCE" eval '[ "$(<"$pci/$D3COLD/enable")" = 0 ]'
+	wait_for "$VM_PATIENCE" is_closed "$D3COLD"
 	guest_start D3COLD_PORT D3COLD
 	connected
 	vmm sleeps 1 2

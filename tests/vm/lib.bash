@@ -179,6 +179,11 @@ state_of() { # ADDRESS: sets REPLY to "runtime_status power_state"
 
 is_state() { state_of "$1" && [ "$REPLY" = "$2 $3" ]; }
 
+is_closed() { # ADDRESS: on a VFIO driver, which enables a device for as long as somebody has it open
+	local enable
+	get enable "$pci/$1/enable" && [ "$enable" = 0 ]
+}
+
 wait_state() { # ADDRESS STATUS STATE [SECONDS]
 	wait_for "${4:-$VM_PATIENCE}" is_state "$1" "$2" "$3" ||
 		fail "$1: wanted $2 $3, is $REPLY"

@@ -50,14 +50,8 @@ sleep_round() {
 	nested_alive
 }
 
-# Nothing is engaged and nobody is stopped once the owner has gone.
-is_closed() { # DEVICE
-	local enable
-	get enable "$pci/$1/enable"
-	[ "$enable" = 0 ]
-}
-
-# The first thread of QEMU ends before those that close the devices, and a listener wakes them before that.
+# Nothing is engaged and nobody is stopped once the owner has gone. The first thread of QEMU ends before those
+# that close the devices, and a listener wakes them before that.
 let_go() { # after QEMU has ended
 	local device
 	wait_for 20 nested_gone || return
